@@ -1,0 +1,28 @@
+"""What every test gets: no GPU unless asked for, two threads for torch, the same numbers each run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+# Before torch is imported anywhere: the tests say the same on a machine with a GPU and without.
+# CUDA_VISIBLE_DEVICES=0 in the environment runs them on the first GPU instead.
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout under test."""
+    return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers_each_run() -> None:
+    """Seed torch where it is loaded already; importing it here would slow tests that do not need it."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(0)
+        torch.set_num_threads(min(2, os.cpu_count() or 1))
