@@ -1,4 +1,4 @@
-"""What every test gets: no GPU unless asked for, two threads for torch, the same numbers each run."""
+"""What every test gets: no GPU unless asked for, two threads for torch, the same seed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def repository() -> Path:
 
 @pytest.fixture(autouse=True)
 def _same_numbers_each_run() -> None:
-    """Seed torch where it is loaded already; importing it here would slow tests that do not need it."""
+    """Seed torch where it is loaded already; importing it here would slow the other tests."""
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.manual_seed(0)
