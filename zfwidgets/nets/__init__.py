@@ -1,0 +1,1 @@
+"""What is looked at: architectures, where their weights come from, what each of them is."""
