@@ -1,0 +1,249 @@
+"""From numbers to pixels for people: signed projections around mid-grey, feature maps as heat.
+
+The paper says only that contrast was "artificially enhanced" (Zeiler & Fergus 2013, Fig. 4) and
+gives no formula.  The rules here are written down, and every picture comes with a `Contrast` that
+says which rule was used and how far it stretched.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Rule = Literal["symmetric", "minmax"]
+Share = Literal["tile", "all"]
+Array = np.ndarray[Any, Any]
+
+#: The grey that stands for zero.  128 + 127 v fills 1..255, the same number of steps up and down.
+MID_GREY = 128
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """How numbers became grey levels.
+
+    ``low`` and ``high`` hold, per tile (or once, if shared), the values shown as the darkest and
+    the brightest level; what lies beyond is clipped.  ``str()`` gives a caption.
+    """
+
+    rule: Rule
+    share: Share
+    percentile: float
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def __str__(self) -> str:
+        scope = "each tile on its own" if self.share == "tile" else "one scale for all tiles"
+        if self.rule == "minmax":
+            return f"contrast: smallest value black, largest white, {scope}"
+        at = (
+            f"the {self.percentile:g}th percentile of the non-zero |x|"
+            if self.percentile < 100
+            else "the largest |x|"
+        )
+        return f"contrast: zero is mid-grey, full at {at}, {scope}"
+
+
+def contrast(
+    pixels: Tensor | Array,
+    rule: Rule = "symmetric",
+    share: Share = "tile",
+    percentile: float = 99.5,
+    gain: Tensor | Sequence[float] | None = None,
+) -> tuple[Array, Contrast]:
+    """Signed pictures ``[N, 3 or 1, h, w]`` -> uint8 ``[N, h, w, 3]`` and the `Contrast` used.
+
+    Args:
+        rule: ``"symmetric"`` keeps signs readable: zero is exactly grey 128, and the percentile of
+            |x| over the channels of a tile becomes full contrast.  Exact zeros do not count in the
+            percentile, so a projection looks the same alone and pasted on a large empty canvas; a
+            tile of nothing but zeros stays flat grey.  ``"minmax"`` sends the smallest value to
+            black and the largest to white; a constant tile is flat grey.
+        share: ``"tile"`` scales each picture on its own, ``"all"`` makes brightness comparable
+            between tiles.
+        percentile: 0 < percentile <= 100, used by ``"symmetric"`` (nearest rank from above).
+        gain: one factor per channel, applied first: `Preprocess.pixel_gain` undoes the division by
+            the standard deviation, so that colours are balanced.
+
+    Raises:
+        ValueError: wrong shape, rule or percentile, or values that are not finite.
+    """
+    values = _checked(pixels, 4, "contrast")
+    if values.shape[1] not in (1, 3):
+        raise ValueError(
+            f"contrast() got {values.shape[1]} channels; expected [N, 3, h, w] or [N, 1, h, w]. "
+            "Feature maps are shown with heat()."
+        )
+    if rule not in ("symmetric", "minmax") or not 0 < percentile <= 100:
+        raise ValueError(
+            f"contrast(rule={rule!r}, percentile={percentile}): expected rule 'symmetric' or "
+            "'minmax' and 0 < percentile <= 100."
+        )
+    if gain is not None:
+        values = values * _gain(gain, values)
+    rows = _rows(values, share)
+    if rule == "symmetric":
+        high = _top_percentile(rows.abs(), percentile)
+        levels = _divided(rows, high) * 127 + MID_GREY
+        low = -high
+    else:
+        low, high = rows.amin(1), rows.amax(1)
+        span = high - low
+        levels = _divided(rows - low[:, None], span) * 255
+        levels[span == 0] = MID_GREY
+    levels = levels.round().clamp(1 if rule == "symmetric" else 0, 255).to(torch.uint8)
+    picture = levels.view(values.shape).expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
+    how = Contrast(rule, share, percentile, tuple(low.tolist()), tuple(high.tolist()))
+    return picture.contiguous().cpu().numpy(), how
+
+
+def heat(maps: Tensor | Array, share: Share = "tile") -> Array:
+    """Feature maps ``[N, h, w]`` -> uint8 ``[N, h, w, 3]`` in the colours of `heat_colours`.
+
+    Zero is the darkest colour and the largest value (of the tile, or of all) the brightest.  Maps
+    are rectified activations; a negative value is shown as zero.
+
+    Raises:
+        ValueError: wrong shape, or values that are not finite.
+    """
+    values = _checked(maps, 3, "heat").clamp_min(0)
+    rows = _rows(values, share)
+    index = (_divided(rows, rows.amax(1)) * 255).round().clamp(0, 255).to(torch.int64)
+    table = torch.from_numpy(heat_colours().copy()).to(index.device)
+    return table[index.view(values.shape)].cpu().numpy()
+
+
+# ------------------------------------------------------------------------------ scaling
+
+
+def _checked(values: Tensor | Array, ndim: int, caller: str) -> Tensor:
+    tensor = torch.as_tensor(values).detach()
+    shape = "[N, C, h, w]" if ndim == 4 else "[N, h, w]"
+    if tensor.ndim != ndim or 0 in tensor.shape[1:]:
+        raise ValueError(
+            f"{caller}() got values of shape {list(tensor.shape)}; expected {shape} with at least "
+            "one pixel. For a single picture give values[None]."
+        )
+    tensor = tensor.float()
+    if not bool(torch.isfinite(tensor).all()):
+        bad = int((~torch.isfinite(tensor)).sum())
+        raise ValueError(
+            f"{caller}() got {bad} values that are not finite (NaN or infinity); expected finite "
+            "numbers. Look for an overflow, for instance in half precision."
+        )
+    return tensor.contiguous()
+
+
+def _rows(values: Tensor, share: Share) -> Tensor:
+    """One row of numbers for each scale that is wanted."""
+    if share not in ("tile", "all"):
+        raise ValueError(f"share={share!r}: expected 'tile' or 'all'.")
+    if values.shape[0] == 0:
+        return values.reshape(0, math.prod(values.shape[1:]))
+    return values.reshape(values.shape[0] if share == "tile" else 1, -1)
+
+
+def _gain(gain: Tensor | Sequence[float], values: Tensor) -> Tensor:
+    factors = torch.as_tensor(gain).to(values)
+    if factors.shape != (values.shape[1],):
+        raise ValueError(
+            f"contrast(gain={factors.tolist()}): expected one factor for each of the "
+            f"{values.shape[1]} channels."
+        )
+    return factors[:, None, None]
+
+
+def _divided(rows: Tensor, scale: Tensor) -> Tensor:
+    """rows / scale, and zero where the scale is zero: nothing is not made into something."""
+    safe = torch.where(scale > 0, scale, torch.ones_like(scale))
+    return torch.where(scale[:, None] > 0, rows / safe[:, None], torch.zeros_like(rows))
+
+
+def _top_percentile(magnitude: Tensor, percentile: float) -> Tensor:
+    """Per row, the given percentile of its non-zero entries; 0 for a row without any."""
+    if magnitude.shape[0] == 0:
+        return magnitude.new_zeros(0)
+    counted = (magnitude > 0).sum(1)
+    rank = ((counted - 1).clamp_min(0).double() * (1 - percentile / 100)).floor().long()
+    # Only the largest few are needed: a full sort of 384 tiles would take seconds.
+    largest = magnitude.topk(int(rank.max()) + 1, dim=1).values
+    return largest.gather(1, rank[:, None])[:, 0]
+
+
+# ------------------------------------------------------------------------------- colours
+
+#: Anchors of the heat colours: position, then lightness, a, b in OKLab (B. Ottosson 2020).  From
+#: near-black blue over violet and coral to pale yellow; lightness rises evenly, so the order can be
+#: read without seeing hue, and blue to yellow is the axis that red-green blind people keep.
+_ANCHORS = np.array(
+    [
+        [0.00, 0.14, 0.005, -0.030],
+        [0.22, 0.32, 0.045, -0.125],
+        [0.45, 0.50, 0.150, -0.070],
+        [0.68, 0.68, 0.140, 0.085],
+        [0.86, 0.83, 0.025, 0.150],
+        [1.00, 0.97, -0.015, 0.070],
+    ]
+)
+
+
+@cache
+def heat_colours() -> Array:
+    """The 256 heat colours, uint8 sRGB ``[256, 3]``, darkest first, lightness linear in OKLab."""
+    at = np.linspace(0.0, 1.0, 256)
+    a = _smooth(at, _ANCHORS[:, 0], _ANCHORS[:, 2])
+    b = _smooth(at, _ANCHORS[:, 0], _ANCHORS[:, 3])
+    lightness = np.interp(at, [0, 1], _ANCHORS[[0, -1], 1])
+    chroma = np.ones(256)
+    for _ in range(64):  # colours outside sRGB are made paler, not darker: lightness must stay even
+        linear = _oklab_to_linear(lightness, a * chroma, b * chroma)
+        outside = ((linear < 0) | (linear > 1)).any(1)
+        if not outside.any():
+            break
+        chroma = np.where(outside, chroma * 0.97, chroma)
+    linear = _oklab_to_linear(lightness, a * chroma, b * chroma).clip(0, 1)
+    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    table: Array = np.rint(srgb * 255).astype(np.uint8)
+    table.setflags(write=False)
+    return table
+
+
+def _smooth(at: Array, positions: Array, values: Array) -> Array:
+    """Cubic Hermite interpolation with finite-difference slopes (no corner at an anchor)."""
+    slopes = np.gradient(values, positions)
+    i = np.clip(np.searchsorted(positions, at, side="right") - 1, 0, len(positions) - 2)
+    width = positions[i + 1] - positions[i]
+    t = (at - positions[i]) / width
+    return np.asarray(
+        (1 + 2 * t) * (1 - t) ** 2 * values[i]
+        + t * (1 - t) ** 2 * width * slopes[i]
+        + t**2 * (3 - 2 * t) * values[i + 1]
+        + t**2 * (t - 1) * width * slopes[i + 1]
+    )
+
+
+def _oklab_to_linear(lightness: Array, a: Array, b: Array) -> Array:
+    """OKLab -> linear sRGB [n, 3], with the matrices of Ottosson's definition."""
+    lab = np.stack([lightness, a, b])
+    cone = np.array(
+        [
+            [1.0, 0.3963377774, 0.2158037573],
+            [1.0, -0.1055613458, -0.0638541728],
+            [1.0, -0.0894841775, -1.2914855480],
+        ]
+    )
+    rgb = np.array(
+        [
+            [4.0767416621, -3.3077115913, 0.2309699292],
+            [-1.2684380046, 2.6097574011, -0.3413193965],
+            [-0.0041960863, -0.7034186147, 1.7076147010],
+        ]
+    )
+    return np.asarray((rgb @ (cone @ lab) ** 3).T)
