@@ -1,0 +1,88 @@
+# The two commands of the README, `make demo` and `make test`, and the steps they are made of.
+# Stamps under .venv/ and js/node_modules/ make a second run skip what is done already.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+BUILD  := build
+NPM    := npm --prefix js
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test install check js python browser notebooks unit format bundles wheel clean
+
+help:  ## say what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# --- for users ----------------------------------------------------------------------------------
+
+ifeq ($(HEADLESS),)
+demo: $(VENV)/.installed  ## open the quickstart in JupyterLab (HEADLESS=1: run it, write its results)
+	$(BIN)/zfwidgets lab notebooks/quickstart.ipynb
+else
+demo: $(VENV)/.installed
+	$(BIN)/python notebooks/headless.py $(BUILD)/demo
+endif
+
+install: $(VENV)/.installed  ## make .venv with zfwidgets in it
+
+# --- for developers -----------------------------------------------------------------------------
+
+test: check js python  ## everything: lint, types, contracts, TypeScript, unit, oracles, browser, notebooks
+
+check: $(VENV)/.tested  ## lint, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+js: js/node_modules/.stamp  ## TypeScript: types, lint, unit tests
+	$(NPM) run check
+	$(NPM) run lint
+	$(NPM) test
+
+python: $(VENV)/.tested js/node_modules/.stamp chromium  ## all of pytest, browser and notebooks included
+	$(BIN)/pytest
+
+unit: $(VENV)/.tested js/node_modules/.stamp  ## pytest without browser and notebooks
+	$(BIN)/pytest -m "not browser and not notebook"
+
+browser: $(VENV)/.tested chromium  ## JupyterLab and Voila in Chromium; screenshots in build/screenshots
+	$(BIN)/pytest tests/browser
+
+notebooks: $(VENV)/.tested  ## execute the notebooks
+	$(BIN)/pytest tests/notebooks
+
+.PHONY: chromium
+chromium:  # found, or installed where we may
+	@.ci/chromium
+
+bundles: js/node_modules/.stamp  ## rebuild zfwidgets/widgets/static from js/
+	$(NPM) run build
+
+format: $(VENV)/.tested js/node_modules/.stamp  ## let ruff and biome write the code their way
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+	$(NPM) run format
+
+clean:  ## remove what was made, .venv and node_modules included
+	rm -rf $(BUILD) dist $(VENV) js/node_modules
+
+# --- stamps -------------------------------------------------------------------------------------
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "zfwidgets needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { echo "no venv module: apt-get install python3-venv" >&2; exit 1; }
+	touch $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/.made
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable .
+	touch $@
+
+$(VENV)/.tested: pyproject.toml $(VENV)/.made
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[test]'
+	touch $@ $(VENV)/.installed
+
+js/node_modules/.stamp: js/package.json js/package-lock.json
+	npm ci --prefix js --no-audit --no-fund
+	touch $@

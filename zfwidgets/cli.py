@@ -1,0 +1,118 @@
+"""The command line: ``zfwidgets demo | lab | doctor | nets``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="zfwidgets", description="Look inside convolutional networks, in a notebook."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="open the dashboard in a browser (Voila)")
+    demo.set_defaults(run=_demo)
+    _add_server_options(demo, port=8866)
+
+    lab = commands.add_parser("lab", help="open the quickstart, or NOTEBOOK, in JupyterLab")
+    lab.add_argument("notebook", nargs="?", type=Path, metavar="NOTEBOOK")
+    lab.set_defaults(run=_lab)
+    _add_server_options(lab, port=8888)
+
+    doctor = commands.add_parser("doctor", help="say what this installation lacks; 1 if something")
+    doctor.set_defaults(run=_doctor)
+
+    nets = commands.add_parser("nets", help="list the networks that can be loaded by name")
+    nets.set_defaults(run=_nets)
+    return parser
+
+
+def _add_server_options(parser: argparse.ArgumentParser, port: int) -> None:
+    parser.add_argument(
+        "--ip", default=LOOPBACK, help="address to listen on (default: %(default)s, this machine)"
+    )
+    parser.add_argument("--port", type=int, default=port, help="default: %(default)s")
+    parser.add_argument("--no-browser", action="store_true", help="only say the address")
+
+
+def _demo(options: argparse.Namespace) -> int:
+    notebook = find_notebook("dashboard.ipynb")
+    return _serve(["voila", str(notebook), f"--Voila.ip={options.ip}"], options)
+
+
+def _lab(options: argparse.Namespace) -> int:
+    notebook = options.notebook or _copy_of("quickstart.ipynb")
+    if not notebook.is_file():
+        print(f"zfwidgets lab: {notebook} is not a file; expected a notebook.", file=sys.stderr)
+        return 2
+    server = ["jupyterlab", str(notebook), f"--ServerApp.ip={options.ip}"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        # Jupyter refuses root by default; in containers there is often nobody else.
+        server.append("--allow-root")
+    return _serve(server, options)
+
+
+def _serve(module: list[str], options: argparse.Namespace) -> int:
+    """Run a server with this interpreter, so that server and kernel are one environment."""
+    command = [sys.executable, "-m", *module, f"--port={options.port}"]
+    if options.no_browser:
+        command.append("--no-browser")
+    # A kernel registered in the user's home must not stand in for this environment's.
+    environment = {**os.environ, "JUPYTER_PREFER_ENV_PATH": "1"}
+    return subprocess.call(command, env=environment)
+
+
+def find_notebook(name: str) -> Path:
+    """A notebook that comes with the package: inside it when installed, beside it in a checkout.
+
+    Raises:
+        FileNotFoundError: it is in neither place; the installation is incomplete.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package / "notebooks", package.parent / "notebooks"):
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(
+        f"{name} is neither in {package / 'notebooks'} nor in {package.parent / 'notebooks'}; "
+        "install zfwidgets again"
+    )
+
+
+def _copy_of(name: str) -> Path:
+    """The notebook in the current folder, copied there unless it is there: to write in freely."""
+    copy = Path(name)
+    if not copy.exists():
+        shutil.copyfile(find_notebook(name), copy)
+        print(f"Copied {name} to {copy.resolve()}.")
+    return copy
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from zfwidgets.doctor import report
+
+    return int(report() > 0)
+
+
+def _nets(_: argparse.Namespace) -> int:
+    from zfwidgets.nets.registry import list_nets
+
+    print(list_nets())
+    return 0
