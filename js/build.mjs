@@ -1,0 +1,58 @@
+/**
+ * Bundles every src/widgets/NAME.ts (+ NAME.css) into ../zfwidgets/widgets/static/NAME.{js,css}.
+ *
+ * The results are committed, so that `pip install` needs no node; the same input gives the same bytes.
+ * One file per widget, because the host evaluates it from a Blob URL where relative imports cannot work.
+ */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as esbuild from "esbuild";
+
+/** The module is sent with every widget and saved with every notebook, hence a ceiling. */
+const MAX_BYTES = 60 * 1024;
+
+const here = dirname(fileURLToPath(import.meta.url));
+const widgets = join(here, "src", "widgets");
+const argument = process.argv.indexOf("--outdir");
+const outdir =
+  argument > 0 ? process.argv[argument + 1] : join(here, "..", "zfwidgets", "widgets", "static");
+
+const entryPoints = readdirSync(widgets)
+  .filter((file) => file.endsWith(".ts") || file.endsWith(".css"))
+  .sort()
+  .map((file) => join(widgets, file));
+
+const options = {
+  entryPoints,
+  outdir,
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  charset: "utf8",
+  minifyWhitespace: true,
+  minifySyntax: true,
+  legalComments: "none",
+  // UMD code would find RequireJS in exported HTML and register itself instead of loading.
+  define: { "define.amd": "false" },
+  logLevel: "info",
+};
+
+if (process.argv.includes("--watch")) {
+  const context = await esbuild.context(options);
+  await context.watch();
+} else {
+  await esbuild.build(options);
+  for (const file of readdirSync(outdir)) {
+    const bytes = statSync(join(outdir, file)).size;
+    if (bytes > MAX_BYTES) {
+      console.error(`${file}: ${bytes} bytes, the ceiling is ${MAX_BYTES}.`);
+      process.exitCode = 1;
+    }
+    const source = join(widgets, file.replace(/\.js$/, ".ts"));
+    if (!existsSync(source)) {
+      console.error(`${file} has no source in js/src/widgets: delete it or add the source.`);
+      process.exitCode = 1;
+    }
+  }
+}

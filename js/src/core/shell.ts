@@ -1,0 +1,129 @@
+/**
+ * What every widget's view has in common: the root element with theme, the error alert bound to the
+ * `error` trait, a polite live region, the connection to Python, and an orderly end.
+ */
+import type { AnyModel } from "@anywidget/types";
+import { h, icon, setText } from "./dom";
+import { Rpc } from "./rpc";
+import { watchTheme } from "./theme";
+import { isWireError, type WireError } from "./wire";
+
+/** Traits that Python's ZFWidget gives every widget. */
+export interface ZFState {
+  error: Partial<WireError>;
+}
+
+/** How long a kernel may be silent before the page says so; a busy one answers later and is believed. */
+const SILENCE_MS = 5000;
+
+export interface Shell<T extends ZFState> {
+  model: AnyModel<T>;
+  root: HTMLElement;
+  /** Aborts when the view goes away; pass it to every listener. */
+  signal: AbortSignal;
+  rpc: Rpc;
+  /** Follow a trait: called now and at every change. */
+  follow<K extends keyof T & string>(name: K, changed: (value: T[K]) => void): void;
+  /** Set a trait from the page and send it. */
+  commit<K extends keyof T & string>(name: K, value: T[K]): void;
+  /** Show an error that Python does not know of; null takes it away. */
+  fail(error: WireError | null): void;
+  /** Say something to screen readers when they have a moment. */
+  announce(text: string): void;
+  /** Ask Python whether it is there; `answer(false)` if silent, `answer(true)` whenever it speaks. */
+  greet(answer: (alive: boolean) => void): void;
+}
+
+/**
+ * Build a view: `fill` puts its elements into `shell.root`. Returns anywidget's clean-up function.
+ */
+export function mount<T extends ZFState>(
+  name: string,
+  { model, el }: { model: AnyModel<T>; el: HTMLElement },
+  fill: (shell: Shell<T>) => void,
+): () => void {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const alert = makeAlert();
+  const live = h("div", { class: "zf-visually-hidden", role: "status", "aria-live": "polite" });
+  const root = h("div", {
+    class: `zf-root zf-${name}`,
+    // JupyterLab listens in the capture phase; only this attribute keeps its shortcuts off our keys.
+    "data-lm-suppress-shortcuts": "true",
+  });
+  root.append(alert.element, live);
+  el.append(root);
+  watchTheme(root, signal);
+
+  const rpc = new Rpc(model as AnyModel);
+  const shell: Shell<T> = {
+    model,
+    root,
+    signal,
+    rpc,
+    follow(trait, changed) {
+      const event = `change:${trait}`;
+      const listener = () => changed(model.get(trait));
+      model.on(event, listener);
+      signal.addEventListener("abort", () => model.off(event, listener), { once: true });
+      listener();
+    },
+    commit(trait, value) {
+      model.set(trait, value);
+      model.save_changes();
+    },
+    fail: (error) => alert.local(error),
+    announce: (text) => setText(live, text),
+    greet: (answer) => greet(rpc, signal, answer),
+  };
+  shell.follow("error", (error) => alert.remote(isWireError(error) ? error : null));
+  fill(shell);
+
+  return () => {
+    controller.abort();
+    rpc.dispose();
+    root.remove();
+  };
+}
+
+function greet(rpc: Rpc, signal: AbortSignal, answer: (alive: boolean) => void): void {
+  rpc.onHeard(() => answer(true));
+  // The question stays open: a kernel that is busy with a cell answers when the cell is done.
+  const silent = setTimeout(() => answer(false), SILENCE_MS);
+  signal.addEventListener("abort", () => clearTimeout(silent), { once: true });
+  rpc
+    .request("hello", {}, { signal, timeout: 2 ** 30 })
+    .catch(() => answer(false))
+    .finally(() => clearTimeout(silent));
+}
+
+const WARNING = "M8 1.8 15 14H1L8 1.8zM8 6v4M8 12v.1";
+
+/** The alert shows Python's error before the page's own. */
+function makeAlert() {
+  const title = h("p", { class: "zf-alert-title" });
+  const text = h("p", { class: "zf-alert-text" });
+  const hint = h("p", { class: "zf-alert-hint" });
+  const element = h("div", { class: "zf-alert", role: "alert", hidden: true }, icon(WARNING));
+  element.append(h("div", {}, title, text, hint));
+  let remote: WireError | null = null;
+  let local: WireError | null = null;
+  const show = () => {
+    const error = remote ?? local;
+    element.hidden = error === null;
+    setText(title, error?.title ?? "");
+    setText(text, error?.message ?? "");
+    setText(hint, error?.hint ?? "");
+  };
+  return {
+    element,
+    remote(error: WireError | null) {
+      remote = error;
+      show();
+    },
+    local(error: WireError | null) {
+      local = error;
+      show();
+    },
+  };
+}

@@ -1,0 +1,1 @@
+"""The notebook: one Python class and one TypeScript file per widget. The only room that knows Jupyter."""
