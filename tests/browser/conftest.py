@@ -1,0 +1,146 @@
+"""A real Chromium, a real JupyterLab, a real Voila; one of each for all browser tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.browser import hosts
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+KERNEL_LIMIT = 120_000  # ms; importing torch on two busy cores is what takes long
+FAILED = pytest.StashKey[bool]()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--force-color-profile=srgb",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+Notebook = Callable[..., Page]
+
+expect.set_options(timeout=30_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder is a browser test."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, Any]:
+    """Remember whether the test failed, for the page that is about to be closed."""
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium; a missing one fails the tests, for a skipped test proves nothing."""
+    named = os.environ.get("ZF_CHROMIUM")
+    path = named or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if path is None:
+        pytest.fail(
+            f"no Chromium: looked for {', '.join(CHROMIUM_NAMES)}; "
+            "`apt-get install chromium`, or set ZF_CHROMIUM to its path"
+        )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser, request: pytest.FixtureRequest, screenshots: Path) -> Iterator[Page]:
+    """A fresh page of 1400 px that never animates; a failed test leaves a picture of it."""
+    context = chromium.new_context(
+        viewport={"width": 1400, "height": 1000}, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    yield page
+    if request.node.stash.get(FAILED, False):
+        page.screenshot(path=screenshots / f"failed-{file_name(request.node.name)}.png")
+    context.close()
+
+
+def file_name(text: str) -> str:
+    """A test's name as the name of a file."""
+    return re.sub(r"[^\w.-]+", "_", text)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[hosts.Host]:
+    """One JupyterLab for all tests; each test brings its own notebook."""
+    folder = tmp_path_factory.mktemp("lab")
+    with hosts.lab(folder, tmp_path_factory.mktemp("lab-home")) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def voila(tmp_path_factory: pytest.TempPathFactory) -> Iterator[hosts.Host]:
+    """One Voila over an empty folder; each test brings its own notebook."""
+    folder = tmp_path_factory.mktemp("voila")
+    with hosts.voila(folder, tmp_path_factory.mktemp("voila-home")) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def screenshots(pytestconfig: pytest.Config) -> Path:
+    """Where a person finds the pictures afterwards."""
+    folder = pytestconfig.rootpath / "build" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def write_notebook(path: Path, *cells: str) -> None:
+    """A notebook of code cells without outputs."""
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    nbformat.write(notebook, path)
+
+
+def open_in_lab(page: Page, lab: hosts.Host, name: str) -> None:
+    """Open a notebook alone on the screen, run all of it, and wait until the kernel rests."""
+    page.goto(f"{lab.url}/doc/tree/{name}")
+    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady")
+    page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.wait_for_function(
+        """() => {
+            const {model} = jupyterapp.shell.currentWidget.content;
+            return [...model.cells].every(c => c.type !== 'code' || c.executionCount !== null);
+        }""",
+        timeout=KERNEL_LIMIT,
+    )
+
+
+@pytest.fixture
+def in_lab(lab: hosts.Host, page: Page, request: pytest.FixtureRequest) -> Iterator[Notebook]:
+    """``in_lab(cell, ...)``: the page of a JupyterLab in which these cells have been run."""
+
+    def run(*cells: str) -> Page:
+        name = f"{file_name(request.node.name)}.ipynb"
+        write_notebook(lab.folder / name, *cells)
+        open_in_lab(page, lab, name)
+        return page
+
+    yield run
+    page.evaluate(
+        "window.jupyterapp?.serviceManager.sessions.shutdownAll()"
+    )  # a kernel with torch keeps half a GB

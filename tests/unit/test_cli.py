@@ -1,0 +1,119 @@
+"""The command line says what it will do, serves this machine only, and finds its notebooks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from zfwidgets import cli
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
+    """The servers that would have been started: command and environment of each."""
+    calls: list[tuple[list[str], dict[str, str]]] = []
+
+    def call(command: list[str], env: dict[str, str]) -> int:
+        calls.append((command, env))
+        return 0
+
+    monkeypatch.setattr("subprocess.call", call)
+    return calls
+
+
+def test_the_demo_is_voila_on_the_dashboard_that_comes_with_the_package(
+    served: list[tuple[list[str], dict[str, str]]],
+) -> None:
+    assert cli.main(["demo", "--no-browser"]) == 0
+    command, environment = served[0]
+    assert command[:3] == [sys.executable, "-m", "voila"]
+    assert Path(command[3]).name == "dashboard.ipynb"
+    assert Path(command[3]).is_file()
+    assert "--no-browser" in command
+    assert environment["JUPYTER_PREFER_ENV_PATH"] == "1"
+
+
+@pytest.mark.parametrize("command", ["demo", "lab"])
+def test_servers_listen_on_this_machine_only_unless_told_otherwise(
+    command: str,
+    served: list[tuple[list[str], dict[str, str]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cli.main([command])
+    cli.main([command, "--ip", "0.0.0.0", "--port", "9999"])
+    (default, _), (told, _) = served
+    assert any(option.endswith(".ip=127.0.0.1") for option in default)
+    assert any(option.endswith(".ip=0.0.0.0") for option in told)
+    assert "--port=9999" in told
+
+
+def test_lab_opens_a_copy_of_the_quickstart_and_keeps_what_is_written_in_it(
+    served: list[tuple[list[str], dict[str, str]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cli.main(["lab"])
+    copy = tmp_path / "quickstart.ipynb"
+    assert copy.read_bytes() == cli.find_notebook("quickstart.ipynb").read_bytes()
+    copy.write_text("my notes")
+    cli.main(["lab"])
+    assert copy.read_text() == "my notes"
+    assert [Path(command[3]).name for command, _ in served] == ["quickstart.ipynb"] * 2
+
+
+def test_lab_refuses_what_is_not_a_file(
+    served: list[tuple[list[str], dict[str, str]]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["lab", str(tmp_path / "none.ipynb")]) == 2
+    assert "none.ipynb is not a file" in capsys.readouterr().err
+    assert served == []
+
+
+def test_root_is_let_into_lab_since_containers_often_have_nobody_else(
+    served: list[tuple[list[str], dict[str, str]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for user in (0, 1000):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+        cli.main(["lab"])
+    as_root, as_user = (command for command, _ in served)
+    assert "--allow-root" in as_root
+    assert "--allow-root" not in as_user
+
+
+def test_a_missing_notebook_is_an_error_that_says_where_it_was_looked_for() -> None:
+    with pytest.raises(FileNotFoundError, match=r"never\.ipynb is neither in .*notebooks"):
+        cli.find_notebook("never.ipynb")
+
+
+def test_nets_lists_every_network_with_its_licence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["nets"]) == 0
+    printed = capsys.readouterr().out
+    assert "zfnet" in printed
+    assert "alexnet" in printed
+
+
+def test_the_doctors_exit_code_is_1_when_something_is_lacking(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("zfwidgets.doctor.report", lambda: 0)
+    assert cli.main(["doctor"]) == 0
+    monkeypatch.setattr("zfwidgets.doctor.report", lambda: 2)
+    assert cli.main(["doctor"]) == 1
+
+
+def test_an_unknown_command_prints_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["dream"])
+    assert stop.value.code == 2
+    assert "usage: zfwidgets" in capsys.readouterr().err
