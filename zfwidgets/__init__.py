@@ -1,0 +1,68 @@
+"""zfwidgets: look inside convolutional networks, in a notebook.
+
+    import zfwidgets as zf
+
+    zf.Inspector("zfnet")
+
+Record one forward pass with its pooling switches, project any neurons back to pixels
+(Zeiler & Fergus 2013), show hundreds of them at once. Names are imported when they are first used:
+`import zfwidgets` alone loads neither torch nor Jupyter.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from zfwidgets.deconv import DeconvNet as DeconvNet
+    from zfwidgets.deconv import Projections as Projections
+    from zfwidgets.deconv import Recording as Recording
+    from zfwidgets.deconv import UnsupportedModel as UnsupportedModel
+    from zfwidgets.deconv.load import load as load
+    from zfwidgets.images import ImageError as ImageError
+    from zfwidgets.images import Preprocess as Preprocess
+    from zfwidgets.images.samples import sample as sample
+    from zfwidgets.images.samples import samples as samples
+    from zfwidgets.images.sheet import contact_sheet as contact_sheet
+    from zfwidgets.nets import list_nets as list_nets
+    from zfwidgets.widgets.channel_browser import ChannelBrowser as ChannelBrowser
+    from zfwidgets.widgets.image_picker import ImagePicker as ImagePicker
+    from zfwidgets.widgets.inspector import Inspector as Inspector
+    from zfwidgets.widgets.layer_selector import LayerSelector as LayerSelector
+    from zfwidgets.widgets.projection_view import ProjectionView as ProjectionView
+
+_HOME = {
+    "DeconvNet": "deconv",
+    "Projections": "deconv",
+    "Recording": "deconv",
+    "UnsupportedModel": "deconv",
+    "load": "deconv.load",
+    "ImageError": "images",
+    "Preprocess": "images",
+    "contact_sheet": "images.sheet",
+    "sample": "images.samples",
+    "samples": "images.samples",
+    "list_nets": "nets",
+    "ChannelBrowser": "widgets.channel_browser",
+    "ImagePicker": "widgets.image_picker",
+    "Inspector": "widgets.inspector",
+    "LayerSelector": "widgets.layer_selector",
+    "ProjectionView": "widgets.projection_view",
+}
+
+__all__ = [*sorted(_HOME), "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'zfwidgets' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"zfwidgets.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOME]

@@ -1,0 +1,116 @@
+"""The way back: signals of a batch of neurons through the recorded calls, last to first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zfwidgets.deconv.graph import Call
+from zfwidgets.deconv.signals import Method, Signal, Way, one_hot
+from zfwidgets.deconv.windows import Places, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where signals begin: the output of one call, at these places and channels, with values [N]."""
+
+    step: int
+    places: Places
+    channel: Tensor
+    value: Tensor
+
+
+def from_neurons(calls: list[Call], start: Start) -> Signal:
+    """One neuron each: everything else in the layer is zero."""
+    call = calls[start.step]
+    axis = 3 if call.axes == (1, 2) else 1
+    values = one_hot(start.value, start.channel, call.shape[axis])
+    if call.axes is None:
+        return Signal(values, None)
+    values = values[:, None, None, :] if axis == 3 else values[:, :, None, None]
+    return Signal(values, Window.neuron(), call.axes, start.channel if axis == 1 else None)
+
+
+def from_maps(calls: list[Call], step: int, maps: Tensor) -> Signal:
+    """Whole feature maps [N, ...] as the start."""
+    size = calls[step].size
+    return Signal(maps, Window.whole(size) if size else None, calls[step].axes or (2, 3))
+
+
+def send_back(calls: list[Call], step: int, signal: Signal, way: Way) -> Signal:
+    """The signal at the network's input, [N, C, h, w] with its window."""
+    pending = {step: signal}
+    for index in range(step, 0, -1):
+        arriving = pending.pop(index, None)
+        if arriving is None:
+            continue
+        call = calls[index]
+        for source, leaving in zip(call.sources, call.rule.back(arriving, way), strict=False):
+            if source is None or leaving is None:
+                continue
+            other = pending.get(source)
+            pending[source] = (
+                leaving if other is None else way.add(other, leaving, calls[source].size)
+            )
+    if 0 not in pending:
+        size = calls[0].size
+        assert size is not None
+        zeros = signal.values.new_zeros(len(signal.values), calls[0].shape[1], *size)
+        return Signal(zeros, Window.whole(size))
+    return pending[0]
+
+
+def extensions_on_the_way(calls: list[Call], step: int) -> tuple[str, ...]:
+    """The operations between a step and the input that go beyond the paper, each once."""
+    reached, found = {step}, []
+    for index in range(step, 0, -1):
+        if index in reached:
+            reached |= {s for s in calls[index].sources if s is not None}
+            if calls[index].rule.extension:
+                found.append(calls[index].rule.extension)
+    return tuple(dict.fromkeys(found))
+
+
+def boxes_of(window: Window, places: Places) -> Tensor:
+    """Top, left, bottom, right of each neuron's window: LongTensor [N, 4]."""
+    top, left = window.origins(places)
+    return torch.stack([top, left, top + window.size[0], left + window.size[1]], 1)
+
+
+def values_per_neuron(calls: list[Call], step: int) -> int:
+    """How many numbers the largest two signals of one neuron hold together, for the memory budget."""
+    windows: dict[int, Window | None] = {step: Window.neuron() if calls[step].axes else None}
+    sizes = []
+    for index in range(step, -1, -1):
+        if index not in windows:
+            continue
+        call, window = calls[index], windows[index]
+        whole = call.size is None or window is None or window.covers(call.size)
+        count = 1
+        for n in call.shape[1:]:
+            count *= n
+        if not whole:
+            assert window is not None and call.size is not None
+            count = count * window.size[0] * window.size[1] // (call.size[0] * call.size[1])
+        sizes.append(count)
+        seen = call.rule.window(None if whole else window)
+        for source in call.sources:
+            if source is None:
+                continue
+            other = windows.get(source, seen)
+            windows[source] = None if seen is None or other is None else seen.union(other)
+    return sum(sorted(sizes)[-2:])
+
+
+__all__ = [
+    "Method",
+    "Start",
+    "boxes_of",
+    "extensions_on_the_way",
+    "from_maps",
+    "from_neurons",
+    "send_back",
+    "values_per_neuron",
+]

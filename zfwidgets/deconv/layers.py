@@ -1,0 +1,257 @@
+"""Layers: the places of a network that people choose, with names, sizes and receptive fields."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from zfwidgets.deconv.graph import Call
+from zfwidgets.deconv.rules import (
+    AdaptiveAvgPool,
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concatenate,
+    Conv,
+    Linear,
+    LocalResponseNorm,
+    MaxPool,
+    Rectifier,
+    Rule,
+)
+from zfwidgets.deconv.windows import Pair, Window
+
+Kind = Literal["conv", "linear", "pool", "norm", "add", "concat"]
+
+_KINDS: tuple[tuple[type[Rule], Kind], ...] = (
+    (Conv, "conv"),
+    (Linear, "linear"),
+    (MaxPool, "pool"),
+    (AvgPool, "pool"),
+    (AdaptiveAvgPool, "pool"),
+    (LocalResponseNorm, "norm"),
+    (BatchNorm, "norm"),
+    (Add, "add"),
+    (Concatenate, "concat"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer, with what follows it at once: its batch normalisation and its rectifier.
+
+    channels, height, width: of its feature maps; fully connected layers are 1x1 maps.
+    kernel, stride, padding: (rows, columns) of the operation itself, (1, 1), (1, 1), (0, 0) if it
+        has none.
+    receptive_field: rows and columns of the input, in pixels, that one neuron can see.
+    jump: how many pixels of the input one step on the map means; (0, 0) if a neuron sees all.
+    inputs: names of the layers that feed it.
+    path: where the operation stands in the model, as `model.get_submodule` understands it.
+    """
+
+    name: str
+    kind: Kind
+    channels: int
+    height: int
+    width: int
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+    receptive_field: Pair
+    jump: Pair
+    inputs: tuple[str, ...]
+    path: str
+    _offset: Pair
+    _step: int
+
+    def box(self, row: int, col: int) -> tuple[int, int, int, int]:
+        """The neuron's receptive field: top, left, bottom, right in input pixels.
+
+        It may reach outside the picture, where the network saw padding.
+        """
+        top = row * self.jump[0] + self._offset[0]
+        left = col * self.jump[1] + self._offset[1]
+        return top, left, top + self.receptive_field[0], left + self.receptive_field[1]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, rows, columns."""
+        return self.channels, self.height, self.width
+
+
+class Layers(Mapping[str, Layer]):
+    """Layers in the order of the forward pass, by name or by their path in the model."""
+
+    def __init__(self, layers: list[Layer]) -> None:
+        self._by_name = {layer.name: layer for layer in layers}
+        self._by_path = {layer.path: layer for layer in reversed(layers)}
+        self.steps = frozenset(layer._step for layer in layers)
+
+    def __getitem__(self, name: str) -> Layer:
+        found = self._by_name.get(name) or self._by_path.get(name)
+        if found is None:
+            near = difflib.get_close_matches(str(name), [*self._by_name, *self._by_path], 3)
+            hint = f"Did you mean {' or '.join(near)}? " if near else ""
+            raise KeyError(
+                f"no layer {name!r}. {hint}The layers are: {', '.join(self._by_name)}."
+            )
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name or name in self._by_path
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def __repr__(self) -> str:
+        rows = [
+            f"{layer.name:<24} {layer.kind:<7} {layer.channels:>5} x {layer.height} x "
+            f"{layer.width}   sees {layer.receptive_field[0]} x {layer.receptive_field[1]} px"
+            for layer in self.values()
+        ]
+        return "\n".join(rows)
+
+
+def find_layers(calls: list[Call]) -> Layers:
+    """The layers of a recorded forward pass."""
+    users = _users(calls)
+    bases: dict[int, Kind] = {}
+    ends: dict[int, int] = {}
+    for index, call in enumerate(calls):
+        kind = _kind(call)
+        if kind is None or index in ends.values():
+            continue
+        bases[index], ends[index] = kind, _end(index, calls, users)
+    names = _names({index: calls[index] for index in bases}, bases)
+    layer_at = {end: names[base] for base, end in ends.items()}
+    layers = []
+    for index, kind in bases.items():
+        call, end = calls[index], calls[ends[index]]
+        window = _receptive_field(calls, ends[index])
+        height, width = end.size or (1, 1)
+        channels = end.shape[_channel_axis(end)]
+        kernel, stride, padding = _geometry(call.rule)
+        layers.append(
+            Layer(
+                name=names[index],
+                kind=kind,
+                channels=channels,
+                height=height,
+                width=width,
+                kernel=kernel,
+                stride=stride,
+                padding=padding,
+                receptive_field=window.size,
+                jump=window.jump,
+                inputs=_feeders(index, calls, layer_at),
+                path=call.path,
+                _offset=window.offset,
+                _step=ends[index],
+            )
+        )
+    return Layers(layers)
+
+
+def _kind(call: Call) -> Kind | None:
+    rule = call.rule
+    if isinstance(rule, AdaptiveAvgPool) and rule.same:
+        return None
+    if isinstance(rule, Add) and sum(rule.live) < 2:
+        return None
+    return next((kind for cls, kind in _KINDS if isinstance(rule, cls)), None)
+
+
+def _users(calls: list[Call]) -> dict[int, list[int]]:
+    users: dict[int, list[int]] = {}
+    for index, call in enumerate(calls):
+        for source in call.sources:
+            if source is not None:
+                users.setdefault(source, []).append(index)
+    return users
+
+
+def _end(index: int, calls: list[Call], users: dict[int, list[int]]) -> int:
+    """The last step of a layer: what normalises and rectifies it, and nothing else reads before."""
+    base = index
+    while len(users.get(index, [])) == 1:
+        following = users[index][0]
+        rule = calls[following].rule
+        rectifies = isinstance(rule, Rectifier)
+        normalises = isinstance(rule, BatchNorm) and isinstance(calls[base].rule, Conv | Linear)
+        if not rectifies and not normalises:
+            break
+        index = following
+        if rectifies:
+            break
+    return index
+
+
+def _channel_axis(call: Call) -> int:
+    return 3 if call.axes == (1, 2) else 1
+
+
+def _geometry(rule: Rule) -> tuple[Pair, Pair, Pair]:
+    if isinstance(rule, Conv | MaxPool | AvgPool):
+        return rule.kernel, rule.stride, rule.padding
+    return (1, 1), (1, 1), (0, 0)
+
+
+def _receptive_field(calls: list[Call], end: int) -> Window:
+    """The window of input pixels that one neuron sees; the whole input if it sees everything."""
+    windows: dict[int, Window | None] = {end: Window.neuron() if calls[end].axes else None}
+    for index in range(end, 0, -1):
+        if index not in windows:
+            continue
+        window = windows.pop(index)
+        call = calls[index]
+        seen = call.rule.window(window)
+        for source in call.sources:
+            if source is None:
+                continue
+            other = windows.get(source, seen)
+            windows[source] = None if seen is None or other is None else seen.union(other)
+    size = calls[0].size
+    assert size is not None
+    return windows.get(0) or Window.whole(size)
+
+
+def _feeders(index: int, calls: list[Call], layer_at: dict[int, str]) -> tuple[str, ...]:
+    """The nearest layers before this one."""
+    found: list[str] = []
+    queue = [s for s in calls[index].sources if s is not None]
+    while queue:
+        source = queue.pop(0)
+        if source in layer_at:
+            if layer_at[source] not in found:
+                found.append(layer_at[source])
+        else:
+            queue += [s for s in calls[source].sources if s is not None]
+    return tuple(found)
+
+
+def _names(bases: dict[int, Call], kinds: dict[int, Kind]) -> dict[int, str]:
+    """A name for each layer: its path, or conv1 ... fc8 where the model only has numbers.
+
+    Numbers count as in the papers: pool1 follows conv1, fully connected layers count on.
+    """
+    weighted = [c for i, c in bases.items() if kinds[i] in ("conv", "linear")]
+    numbered = bool(weighted) and all(c.path.rsplit(".", 1)[-1].isdigit() for c in weighted)
+    names: dict[int, str] = {}
+    count = 0
+    for index, call in bases.items():
+        kind = kinds[index]
+        count += kind in ("conv", "linear")
+        name = call.path
+        if numbered and call.path.rsplit(".", 1)[-1].isdigit():
+            name = f"{'fc' if kind == 'linear' else kind}{count}"
+        repeat = 2
+        while name in names.values():
+            name = f"{name.split('#')[0]}#{repeat}"
+            repeat += 1
+        names[index] = name
+    return names

@@ -1,0 +1,254 @@
+"""A recording: one forward pass of a batch of pictures, with all that the way back needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zfwidgets.deconv import backward, neurons
+from zfwidgets.deconv.graph import Record
+from zfwidgets.deconv.layers import Layer, Layers
+from zfwidgets.deconv.neurons import Neurons
+from zfwidgets.deconv.projections import Origin, Projections
+from zfwidgets.deconv.signals import LrnName, Method, RuleName, SeedName, UnpoolName, Way
+from zfwidgets.deconv.windows import Places, Window
+
+if TYPE_CHECKING:
+    from zfwidgets.deconv.deconvnet import DeconvNet
+
+Indices = int | Sequence[int] | Tensor
+
+
+class Recording:
+    """What a network did with a batch of pictures. Made by `DeconvNet.record`.
+
+    net: the network. inputs: [B, C, H, W], the pictures as the network got them. layers: as
+    `DeconvNet.layers`, for this input size.
+    """
+
+    def __init__(self, net: DeconvNet, inputs: Tensor, record: Record, layers: Layers) -> None:
+        self.net = net
+        self.inputs = inputs
+        self.layers = layers
+        self._calls = record.calls
+        self._output = record.output
+
+    def __repr__(self) -> str:
+        return f"Recording({self.net.name}, {len(self)} x {tuple(self.inputs.shape[1:])})"
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def seen(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """What the network saw, its preparation undone: uint8 [B, H, W, 3]."""
+        return self.net.undo(self.inputs)
+
+    def feature_maps(self, layer: str) -> Tensor:
+        """The layer's maps [B, C, H, W], rectified: what the next layer sees.
+
+        Fully connected layers give [B, K, 1, 1].
+        """
+        call = self._calls[self.layers[layer]._step]
+        assert call.value is not None
+        if call.axes == (1, 2):
+            return call.value.permute(0, 3, 1, 2)
+        return call.value if call.axes else call.value.flatten(1)[:, :, None, None]
+
+    @property
+    def logits(self) -> Tensor | None:
+        """The network's output [B, K], or None if it is not one row of numbers per picture."""
+        output = self._output[0] if isinstance(self._output, tuple) else self._output
+        if isinstance(output, Tensor) and output.ndim == 2 and len(output) == len(self.inputs):
+            return output
+        return None
+
+    def top_classes(self, k: int = 5) -> list[list[tuple[str, float]]]:
+        """Per picture the k most probable classes: (label, softmax probability).
+
+        Classes are numbered if the network has no names for them.
+        """
+        logits = self.logits
+        if logits is None:
+            raise ValueError(
+                f"{self.net.name} gives no [B, classes] output; top_classes needs a classifier."
+            )
+        values, indices = logits.float().softmax(1).topk(min(k, logits.shape[1]), 1)
+        names = self.net.categories
+        return [
+            [(names[i] if names else str(i), p) for i, p in zip(row, ps, strict=True)]
+            for row, ps in zip(indices.tolist(), values.tolist(), strict=True)
+        ]
+
+    def strongest(self, layer: str, channels: Indices | None = None) -> Neurons:
+        """Per picture and channel the neuron with the highest activation (the paper's choice).
+
+        channels: which ones, all by default. Order: picture by picture, channel by channel.
+        """
+        maps, found = self.feature_maps(layer), self.layers[layer]
+        listed = list(range(found.channels)) if channels is None else _listed(channels)
+        wrong = [c for c in listed if not 0 <= c < found.channels]
+        if wrong:
+            raise IndexError(
+                f"channel {wrong[0]} of layer {layer!r}: expected 0 to {found.channels - 1}."
+            )
+        return neurons.strongest(found.name, maps, listed)
+
+    def neurons(
+        self,
+        layer: str,
+        image: Indices = 0,
+        channel: Indices = 0,
+        row: Indices = 0,
+        col: Indices = 0,
+    ) -> Neurons:
+        """Neurons by their indices; lists of one length, single numbers are repeated."""
+        found = self.layers[layer]
+        lists = [v if isinstance(v, int | Tensor) else list(v) for v in (image, channel, row, col)]
+        return neurons.chosen(
+            found.name, self.feature_maps(layer), lists[0], lists[1], lists[2], lists[3]
+        )
+
+    def project(
+        self,
+        neurons: Neurons,
+        rule: RuleName = "deconvnet",
+        seed: SeedName = "activation",
+        unpool: UnpoolName = "sum",
+        lrn: LrnName = "identity",
+    ) -> Projections:
+        """Send neurons back to pixels, all in one go (Zeiler & Fergus 2013, section 2.1).
+
+        rule, seed, unpool, lrn: see `Method`. With rule="gradient", seed="one", lrn="vjp" the
+        result is the derivative of each neuron by the input.
+        """
+        parts = list(self.project_iter(neurons, rule, seed, unpool, lrn))
+        if parts:
+            return Projections.joined(parts)
+        height, width = self.inputs.shape[2:]
+        method = Method(rule, seed, unpool, lrn)
+        empty = torch.zeros(0, 4, dtype=torch.long)
+        pixels = self.inputs.new_zeros(0, self.inputs.shape[1], height, width)
+        return self._projections(pixels, empty, neurons, method)
+
+    def project_iter(
+        self,
+        neurons: Neurons,
+        rule: RuleName = "deconvnet",
+        seed: SeedName = "activation",
+        unpool: UnpoolName = "sum",
+        lrn: LrnName = "identity",
+    ) -> Iterator[Projections]:
+        """As `project`, in parts that fit the memory budget, as they are ready.
+
+        Stop iterating to cancel. A part that does not fit the device's memory is halved.
+        """
+        method = Method(rule, seed, unpool, lrn)
+        step = self.layers[neurons.layer]._step
+        at_once = self.net.neurons_at_once(backward.values_per_neuron(self._calls, step))
+        first = 0
+        while first < len(neurons):
+            some = neurons[first : first + at_once]
+            try:
+                part = self._project(some, step, method)
+            except torch.OutOfMemoryError:
+                if len(some) == 1:
+                    raise
+                torch.cuda.empty_cache()
+                at_once = -(-len(some) // 2)
+                continue
+            yield part
+            first += len(some)
+
+    def project_map(
+        self,
+        layer: str,
+        channel: Indices,
+        image: int = 0,
+        rule: RuleName = "deconvnet",
+        seed: SeedName = "activation",
+        unpool: UnpoolName = "sum",
+        lrn: LrnName = "identity",
+    ) -> Projections:
+        """Send the whole map of a channel back at once, not a single neuron.
+
+        One projection per channel, as large as the input; `neurons` names the strongest of each.
+        With seed="one" every place of the map starts as 1.
+        """
+        method = Method(rule, seed, unpool, lrn)
+        strongest = self.strongest(layer, channel)
+        strongest = strongest[strongest.image == image]
+        step, parts = self.layers[layer]._step, []
+        at_once = self.net.neurons_at_once(2 * self.inputs[0].numel() * 32)
+        for first in range(0, len(strongest), at_once):
+            some = strongest[first : first + at_once]
+            parts.append(self._project_maps(some, step, image, method))
+        if not parts:
+            raise ValueError(f"project_map: no channel of image {image} was given.")
+        return Projections.joined(parts)
+
+    @torch.no_grad()
+    def _project(self, some: Neurons, step: int, method: Method) -> Projections:
+        way = Way(method, Places.of(some.image, some.row, some.col, self.net.device))
+        channel = some.channel.to(self.net.device)
+        value = some.value.to(self.net.device)
+        if method.seed == "one":
+            value = torch.ones_like(value)
+        start = backward.Start(step, way.places, channel, value)
+        signal = backward.from_neurons(self._calls, start)
+        signal = backward.send_back(self._calls, step, signal, way)
+        assert signal.window is not None
+        boxes = backward.boxes_of(signal.window, way.places).cpu()
+        return self._projections(signal.values, boxes, some, method)
+
+    @torch.no_grad()
+    def _project_maps(
+        self, strongest: Neurons, step: int, image: int, method: Method
+    ) -> Projections:
+        maps = self.feature_maps(strongest.layer)[image]
+        channels = strongest.channel.to(maps.device)
+        values = torch.zeros(len(channels), *maps.shape, dtype=maps.dtype, device=maps.device)
+        index = torch.arange(len(channels), device=maps.device)
+        values[index, channels] = maps[channels] if method.seed == "activation" else 1.0
+        call = self._calls[step]
+        if call.axes == (1, 2):
+            values = values.permute(0, 2, 3, 1)
+        elif call.axes is None:
+            values = values.flatten(1)
+        way = Way(
+            method, Places.of(strongest.image, strongest.row, strongest.col, self.net.device)
+        )
+        signal = backward.from_maps(self._calls, step, values)
+        signal = way.whole(
+            backward.send_back(self._calls, step, signal, way), self._calls[0].size
+        )
+        height, width = self.inputs.shape[2:]
+        boxes = torch.tensor([[0, 0, height, width]]).expand(len(channels), 4)
+        return self._projections(signal.values, boxes, strongest, method)
+
+    def _projections(
+        self, pixels: Tensor, boxes: Tensor, some: Neurons, method: Method
+    ) -> Projections:
+        step = self.layers[some.layer]._step
+        origin = Origin(
+            net=self.net.name,
+            weights=self.net.weights_hash,
+            layer=some.layer,
+            method=method,
+            precision=str(pixels.dtype).removeprefix("torch."),
+            extensions=backward.extensions_on_the_way(self._calls, step),
+        )
+        height, width = self.inputs.shape[2:]
+        return Projections(
+            pixels.contiguous(), boxes, some, (height, width), origin, self.net.to_rgb
+        )
+
+
+def _listed(indices: Indices) -> list[int]:
+    return [indices] if isinstance(indices, int) else [int(i) for i in indices]
+
+
+__all__ = ["Layer", "Recording", "Window"]

@@ -1,0 +1,940 @@
+"""How a signal goes back through each operation. A new operation is one entry in the tables below.
+
+A rule is made anew for every call of an operation, from the values the operation is called with, so
+that a module used three times has three records. It says which inputs a window of outputs sees
+(`window`) and how the signal goes back (`back`).
+
+Sources: Zeiler & Fergus 2013, section 2.1, for unpooling, rectification and transposed filters;
+everything that the paper does not define carries a text in `extension`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+import torchvision
+from torch import Tensor, nn
+
+from zfwidgets.deconv.signals import Signal, Way
+from zfwidgets.deconv.unpool import switch_codes, unpool
+from zfwidgets.deconv.windows import Pair, Window
+
+
+class Rule:
+    """The signal passes unchanged. Base of all rules.
+
+    size: rows and columns of the first input if it is a map, set by the recorder, as are
+    axes: which dimensions of the first input these are, and
+    live: for every argument whether it depends on the network's input.
+    """
+
+    extension = ""
+    """Why this goes beyond the paper; empty where the paper defines it."""
+    size: Pair | None = None
+    axes: Pair | None = None
+    live: tuple[bool, ...] = (True,)
+
+    def run(self, forward: Callable[[], Any]) -> Any:
+        """The forward value; rules that must keep something of it do so here."""
+        return forward()
+
+    def out_axes(self, ndim: int) -> Pair | None:
+        """Which dimensions of the output are rows and columns."""
+        if ndim != 4:
+            return None
+        return self.axes or (2, 3)
+
+    def window(self, window: Window | None) -> Window | None:
+        """The inputs that this window of outputs sees; None for all of them."""
+        return window
+
+    def back(self, signal: Signal, way: Way) -> Sequence[Signal | None]:
+        """The signal at each argument, in the order of the call."""
+        return [signal]
+
+
+# ---------------------------------------------------------------------------------- filtering
+
+
+class Conv(Rule):
+    """Transposed filters, no bias (section 2.1, "Filtering")."""
+
+    def __init__(
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: int | Sequence[int] = 1,
+        padding: int | Sequence[int] | str = 0,
+        dilation: int | Sequence[int] = 1,
+        groups: int = 1,
+        padding_mode: str = "zeros",
+    ) -> None:
+        self.weight = weight
+        self.kernel = _pair(weight.shape[2:])
+        self.stride, self.dilation, self.groups = _pair(stride), _pair(dilation), groups
+        self.padding, self.padding_after = self._sides(padding)
+        self.padding_mode = padding_mode
+
+    def _sides(self, padding: int | Sequence[int] | str) -> tuple[Pair, Pair]:
+        """Padding before and after each axis."""
+        if padding == "valid":
+            return (0, 0), (0, 0)
+        if padding == "same":
+            total = [(k - 1) * d for k, d in zip(self.kernel, self.dilation, strict=True)]
+            before = _pair([t // 2 for t in total])
+            return before, _pair([t - b for t, b in zip(total, before, strict=True)])
+        assert not isinstance(padding, str)
+        return _pair(padding), _pair(padding)
+
+    def window(self, window: Window | None) -> Window | None:
+        if window is None:
+            return None
+        return window.back(self.kernel, self.stride, self.padding, self.dilation)
+
+    def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        assert signal.window is not None and self.size is not None
+        if self.padding_mode != "zeros":
+            return [self._back_padded(signal, way, self.size)]
+        window = self.window(signal.window)
+        assert window is not None
+        return [way.on_map(self._transpose(signal), window, self.size)]
+
+    def _transpose(self, signal: Signal) -> Tensor:
+        """Each value spread out through its filter: [N, K, h, w] -> [N, C, h', w']."""
+        weight = self.weight.detach()
+        if signal.channel is not None and signal.values.shape[2:] == (1, 1) and self.groups == 1:
+            # A single neuron: the transposed filter is a copy of the filter, times the value.
+            value = signal.values.flatten(1).gather(1, signal.channel[:, None])
+            return weight[signal.channel] * value[:, :, None, None]
+        return F.conv_transpose2d(
+            signal.values,
+            weight,
+            stride=self.stride,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+
+    def _back_padded(self, signal: Signal, way: Way, size: Pair) -> Signal:
+        """Padding that repeats the picture (reflect, replicate, circular) folds back onto it."""
+        span = [(k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation, strict=True)]
+        padded = self._padded(size)
+        outputs = _pair(
+            [(n - f) // s + 1 for n, f, s in zip(padded, span, self.stride, strict=True)]
+        )
+        values = self._transpose(way.whole(signal, outputs))
+        lost = [n - v for n, v in zip(padded, values.shape[2:], strict=True)]
+        values = F.pad(values, (0, lost[1], 0, lost[0]))
+        top, left = self.padding
+        bottom, right = self.padding_after
+
+        def pad(x: Tensor) -> Tensor:
+            return F.pad(x, (left, right, top, bottom), mode=self.padding_mode)
+
+        zeros = values.new_zeros(*values.shape[:2], *size)
+        return Signal(_vjp(pad, [zeros], values)[0], Window.whole(size))
+
+    def _padded(self, size: Pair) -> Pair:
+        sides = zip(size, self.padding, self.padding_after, strict=True)
+        return _pair([n + before + after for n, before, after in sides])
+
+
+class Linear(Rule):
+    """The transposed weights of a fully connected layer, no bias."""
+
+    def __init__(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> None:
+        self.weight = weight
+        self.maps = x.ndim == 4
+
+    def out_axes(self, ndim: int) -> Pair | None:
+        return self.axes if self.maps else None
+
+    def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        values = signal.values @ self.weight.detach()
+        return [Signal(values, signal.window, signal.axes)]
+
+
+# ------------------------------------------------------------------------------ rectification
+
+
+class Rectifier(Rule):
+    """The signal is rectified, masked by the forward value, both, or neither (`Method.rule`)."""
+
+    def __init__(
+        self, function: Callable[[Tensor], Tensor], x: Tensor, extension: str = ""
+    ) -> None:
+        self.function = function
+        self.extension = extension
+        # Where the slope is not 0 or 1, the derivative needs the input as it was.
+        self.input = x if extension else None
+        self.argument: Tensor | None = x
+        self.output: Tensor | None = None
+
+    def run(self, forward: Callable[[], Any]) -> Tensor:
+        # Never in place, whatever the model says: the value before it may have been recorded.
+        assert self.argument is not None
+        self.output = self.function(self.argument)
+        self.argument = None
+        return self.output
+
+    def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        rule = way.method.rule
+        if rule == "linear":
+            return [signal]
+        if rule == "deconvnet":
+            return [signal.with_values(signal.values.clamp(min=0))]
+        if rule == "gradient" and self.input is not None:
+            return [_pointwise(self.function, [self.input], signal, way)[0]]
+        assert self.output is not None
+        mask = way.recorded(self.output, signal) > 0
+        values = signal.values if rule == "gradient" else signal.values.clamp(min=0)
+        return [signal.with_values(values * mask)]
+
+
+def rectifier(function: Callable[..., Tensor], extension: str = "") -> Callable[..., Rule]:
+    """An entry for a rectifier-like function; `inplace` is ignored, see `Rectifier.run`."""
+
+    def entry(x: Tensor, *args: Any, inplace: bool = False, **options: Any) -> Rule:
+        args = tuple(a for a in args if not isinstance(a, bool))
+        return Rectifier(lambda value: function(value, *args, **options), x, extension)
+
+    return entry
+
+
+# --------------------------------------------------------------------------------- unpooling
+
+
+class MaxPool(Rule):
+    """Unpooling: the signal goes to the place that the recorded switch names (section 2.1)."""
+
+    def __init__(
+        self,
+        x: Tensor,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] | None = None,
+        padding: int | Sequence[int] = 0,
+        dilation: int | Sequence[int] = 1,
+        ceil_mode: bool = False,
+        return_indices: bool = False,
+    ) -> None:
+        if return_indices:
+            raise ValueError("max pooling that returns its indices to the model has no rule")
+        self.kernel, self.padding = _pair(kernel_size), _pair(padding)
+        self.stride = _pair(stride) if stride not in (None, [], ()) else self.kernel
+        self.dilation, self.ceil_mode = _pair(dilation), ceil_mode
+        self.argument: Tensor | None = x
+        self._switches: Tensor | None = None
+        self._codes: Tensor | None = None
+
+    def run(self, forward: Callable[[], Any]) -> Tensor:
+        output, self._switches = F.max_pool2d(
+            self.argument,
+            self.kernel,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
+            return_indices=True,
+        )
+        self.argument = None
+        return output
+
+    @property
+    def codes(self) -> Tensor:
+        """Which place of its window each output took: [B, C, H, W], see `switch_codes`."""
+        if self._codes is None:
+            assert self._switches is not None and self.size is not None
+            self._codes = switch_codes(
+                self._switches, self.size[1], self.kernel, self.stride, self.padding, self.dilation
+            )
+            self._switches = None
+        return self._codes
+
+    def window(self, window: Window | None) -> Window | None:
+        if window is None:
+            return None
+        return window.back(self.kernel, self.stride, self.padding, self.dilation)
+
+    def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        window = self.window(signal.window)
+        assert window is not None and self.size is not None
+        values = unpool(
+            signal.values,
+            way.recorded(self.codes, signal),
+            self.kernel,
+            self.stride,
+            self.dilation,
+            overwrite=way.method.unpool == "overwrite",
+        )
+        return [way.on_map(values, window, self.size)]
+
+
+class AvgPool(Rule):
+    """The signal is spread evenly over the places that were averaged (the transpose)."""
+
+    extension = "average pooling"
+
+    def __init__(
+        self,
+        x: Tensor,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] | None = None,
+        padding: int | Sequence[int] = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> None:
+        self.kernel, self.padding = _pair(kernel_size), _pair(padding)
+        self.stride = _pair(stride) if stride not in (None, [], ()) else self.kernel
+        self.include_pad, self.divisor = count_include_pad, divisor_override
+        self.share: Tensor | None = None
+
+    def run(self, forward: Callable[[], Any]) -> Tensor:
+        output: Tensor = forward()
+        assert self.size is not None
+        counts = [self._counts(a, self.size[a], output.shape[2 + a]) for a in (0, 1)]
+        share = 1 / torch.outer(*counts) if self.divisor is None else torch.full(
+            tuple(output.shape[2:]), 1 / self.divisor
+        )
+        self.share = share.to(output).expand(len(output), 1, *output.shape[2:])
+        return output
+
+    def _counts(self, axis: int, size: int, outputs: int) -> Tensor:
+        """How many places each output averages over along one axis."""
+        first = torch.arange(outputs) * self.stride[axis] - self.padding[axis]
+        last = (first + self.kernel[axis]).clamp(max=size + self.padding[axis])
+        if not self.include_pad:
+            first, last = first.clamp(min=0), last.clamp(max=size)
+        return (last - first).to(torch.float64)
+
+    def window(self, window: Window | None) -> Window | None:
+        if window is None:
+            return None
+        return window.back(self.kernel, self.stride, self.padding, (1, 1))
+
+    def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        window = self.window(signal.window)
+        assert window is not None and self.size is not None and self.share is not None
+        values = signal.values * way.recorded(self.share, signal)
+        channels = values.shape[1]
+        ones = values.new_ones(1, 1, *self.kernel).expand(channels, 1, *self.kernel)
+        spread = F.conv_transpose2d(values, ones, stride=self.stride, groups=channels)
+        return [way.on_map(spread, window, self.size)]
+
+
+class AdaptiveAvgPool(Rule):
+    """As `AvgPool`, with windows that share out the map evenly. Needs the whole map."""
+
+    extension = "average pooling"
+
+    def __init__(self, x: Tensor, output_size: int | Sequence[int | None] | None) -> None:
+        asked = output_size if isinstance(output_size, Sequence) else (output_size, output_size)
+        self.outputs = _pair(
+            [n if want is None else want for n, want in zip(x.shape[2:], asked, strict=True)]
+        )
+        self.same = self.outputs == tuple(x.shape[2:])
+
+    def window(self, window: Window | None) -> Window | None:
+        return window if self.same else None
+
+    def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        if self.same:
+            return [signal]
+        assert self.size is not None
+        signal = way.whole(signal, self.outputs)
+        rows, cols = (
+            _averaging(n, m).to(signal.values)
+            for n, m in zip(self.outputs, self.size, strict=True)
+        )
+        values = torch.einsum("nchw,hy,wx->ncyx", signal.values, rows, cols)
+        return [Signal(values, Window.whole(self.size))]
+
+
+def _averaging(outputs: int, inputs: int) -> Tensor:
+    """The matrix [outputs, inputs] that adaptive averaging multiplies one axis with."""
+    matrix = torch.zeros(outputs, inputs)
+    for i in range(outputs):
+        first, last = i * inputs // outputs, -(-(i + 1) * inputs // outputs)
+        matrix[i, first:last] = 1 / (last - first)
+    return matrix
+
+
+# ------------------------------------------------------------------------------ normalisation
+
+
+class BatchNorm(Rule):
+    """In evaluation a scale per channel; the shift is dropped like a bias.
+
+    A negative scale turns a positive signal round: what is rectified afterwards is then no longer
+    "the positive features".
+    """
+
+    extension = "batch normalisation"
+
+    def __init__(
+        self,
+        x: Tensor,
+        running_mean: Tensor | None,
+        running_var: Tensor | None,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        training: bool = False,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
+    ) -> None:
+        if training or running_var is None:
+            raise ValueError("batch normalisation by the batch's own statistics has no rule")
+        scale = (running_var + eps).rsqrt()
+        self.scale = (scale if weight is None else scale * weight).detach()
+
+    def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        shape = (1, -1) + (1,) * (signal.values.ndim - 2)
+        return [signal.with_values(signal.values * self.scale.view(shape))]
+
+
+class LocalResponseNorm(Rule):
+    """Contrast normalisation across channels: the signal passes, or its derivative does."""
+
+    def __init__(
+        self, x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+    ) -> None:
+        self.input = x
+        self.function = lambda value: F.local_response_norm(value, size, alpha, beta, k)
+
+    def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        if way.method.lrn == "identity":
+            return [signal]
+        return [_pointwise(self.function, [self.input], signal, way)[0]]
+
+
+# --------------------------------------------------------------------------- sums and branches
+
+
+class Add(Rule):
+    """Branches that were added each receive the signal; the sign turns for what is subtracted."""
+
+    extension = "sum of branches"
+
+    def __init__(self, *operands: Any, signs: Pair = (1, 1)) -> None:
+        self.shapes = [tuple(o.shape) if isinstance(o, Tensor) else None for o in operands]
+        self.signs = signs
+        if not all(isinstance(o, Tensor) for o in operands):
+            self.extension = ""
+
+    def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        return [
+            _shrunk(signal.with_values(signal.values * sign) if sign < 0 else signal, shape, way)
+            if alive and shape
+            else None
+            for shape, sign, alive in zip(self.shapes, self.signs, self.live, strict=False)
+        ]
+
+
+class Multiply(Rule):
+    """Each factor receives the signal times the other one, as in a derivative."""
+
+    extension = "product"
+
+    def __init__(self, *factors: Any) -> None:
+        self.factors = factors[:2]
+        if not all(isinstance(f, Tensor) for f in factors):
+            self.extension = ""
+
+    def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        one, other = self.factors
+        return [
+            self._through(signal, way, factor, shape_of, alive_factor) if alive else None
+            for factor, shape_of, alive, alive_factor in (
+                (other, one, self.live[0], self.live[1]),
+                (one, other, self.live[1], self.live[0]),
+            )
+        ]
+
+    def _through(
+        self, signal: Signal, way: Way, factor: Any, target: Tensor, alive: bool
+    ) -> Signal:
+        if isinstance(factor, Tensor):
+            factor = self._under(signal, way, factor.detach(), alive)
+        return _shrunk(signal.with_values(signal.values * factor), tuple(target.shape), way)
+
+    @staticmethod
+    def _under(signal: Signal, way: Way, factor: Tensor, alive: bool) -> Tensor:
+        """The factor as it stands under the signal."""
+        varies = factor.ndim == 4 and any(factor.shape[a] > 1 for a in signal.axes)
+        if not alive and not (varies or (factor.ndim in (2, 3) and factor.shape[-1] > 1)):
+            return factor
+        if alive and not varies:
+            return way.recorded(factor, Signal(signal.values, None))
+        if not alive:
+            if signal.window is None or factor.ndim < 4 and signal.axes == (1, 2):
+                return factor
+            factor = factor.expand(int(way.places.images.max()) + 1, *factor.shape[-3:])
+        return way.recorded(factor, signal)
+
+
+def _shrunk(signal: Signal, shape: tuple[int, ...], way: Way) -> Signal:
+    """The signal at an operand that was broadcast over rows and columns: their sum."""
+    values = signal.values
+    if signal.window is None or values.ndim != len(shape):
+        broadcast = [
+            d for d in range(1, min(len(shape), values.ndim)) if shape[d] == 1 < values.shape[d]
+        ]
+        return signal.with_values(values.sum(broadcast, keepdim=True)) if broadcast else signal
+    if all(shape[a] == 1 for a in signal.axes) and signal.window != Window.whole((1, 1)):
+        summed = values.sum(signal.axes, keepdim=True)
+        return Signal(summed, Window.whole((1, 1)), signal.axes)
+    return signal
+
+
+class Concatenate(Rule):
+    """Each of the concatenated maps receives its channels of the signal."""
+
+    extension = "concatenation"
+
+    def __init__(self, parts: Sequence[Tensor], dim: int = 0, axis: int | None = None) -> None:
+        self.dim = (dim if axis is None else axis) % parts[0].ndim
+        self.widths = [part.shape[self.dim] for part in parts]
+
+    def window(self, window: Window | None) -> Window | None:
+        return None if self.axes and self.dim in self.axes else window
+
+    def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        if signal.window is not None and self.dim in signal.axes:
+            raise ValueError("maps joined along their rows or columns have no rule")
+        return [
+            Signal(values, signal.window, signal.axes)
+            for values in signal.values.split(self.widths, self.dim)
+        ]
+
+
+class Parts(tuple[Tensor, ...]):
+    """What `chunk` and `split` return: it remembers the dimension that was cut."""
+
+    dim: int
+
+
+class Split(Rule):
+    """`chunk` and `split`: the signals of the parts come together here, see `Part`."""
+
+    def __init__(self, x: Tensor, *args: Any, dim: int = 0, **options: Any) -> None:
+        self.dim = (args[1] if len(args) > 1 else dim) % x.ndim
+
+    def run(self, forward: Callable[[], Any]) -> Parts:
+        parts = Parts(forward())
+        parts.dim = self.dim
+        return parts
+
+
+class Part(Rule):
+    """One of the parts of a split: its signal stands among zeros."""
+
+    def __init__(self, parts: Parts, index: int) -> None:
+        widths = [part.shape[parts.dim] for part in parts]
+        index %= len(widths)
+        self.dim = parts.dim
+        self.before, self.after = sum(widths[:index]), sum(widths[index + 1 :])
+
+    def window(self, window: Window | None) -> Window | None:
+        return None if self.axes and self.dim in self.axes else window
+
+    def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        if signal.window is not None and self.dim in signal.axes:
+            raise ValueError("maps cut along their rows or columns have no rule")
+        pad = [0, 0] * (signal.values.ndim - 1 - self.dim) + [self.before, self.after]
+        return [Signal(F.pad(signal.values, pad), signal.window, signal.axes)]
+
+
+# ------------------------------------------------------------------------------------- shapes
+
+
+class Reshape(Rule):
+    """flatten, view, reshape, squeeze: the same values in another shape."""
+
+    def __init__(self, x: Tensor, *args: Any, **options: Any) -> None:
+        self.shape = tuple(x.shape)
+        self.out_shape: tuple[int, ...] = ()
+
+    def run(self, forward: Callable[[], Any]) -> Any:
+        output = forward()
+        if isinstance(output, Tensor):
+            if len(output) != self.shape[0]:
+                raise ValueError(
+                    f"{self.shape} was reshaped to {tuple(output.shape)}: the first dimension, "
+                    "the batch, must stay"
+                )
+            self.out_shape = tuple(output.shape)
+        return output
+
+    @property
+    def same(self) -> bool:
+        """True if nothing changes, as for a map of one place that is asked to stay one."""
+        return self.out_shape == self.shape
+
+    def out_axes(self, ndim: int) -> Pair | None:
+        return self.axes if self.same else ((2, 3) if ndim == 4 else None)
+
+    def window(self, window: Window | None) -> Window | None:
+        return window if self.same else None
+
+    def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        if self.same:
+            return [signal]
+        if signal.window is not None:
+            signal = way.whole(signal, _pair([self.out_shape[a] for a in signal.axes]))
+        values = signal.values.reshape(len(signal.values), *self.shape[1:])
+        if self.size is None:
+            return [Signal(values, None)]
+        return [Signal(values, Window.whole(self.size), self.axes or (2, 3))]
+
+
+class Permute(Rule):
+    """permute and transpose: dimensions change places; rows and columns are followed."""
+
+    def __init__(self, x: Tensor, dims: Sequence[int]) -> None:
+        self.dims = [d % x.ndim for d in dims]
+        if self.dims[0] != 0:
+            raise ValueError("the batch dimension was moved: it must stay the first")
+
+    def out_axes(self, ndim: int) -> Pair | None:
+        if self.axes is None:
+            return (2, 3) if ndim == 4 else None
+        return self.dims.index(self.axes[0]), self.dims.index(self.axes[1])
+
+    def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        inverse = sorted(range(len(self.dims)), key=self.dims.__getitem__)
+        axes = _pair([self.dims[a] for a in signal.axes]) if signal.window else (2, 3)
+        return [Signal(signal.values.permute(inverse), signal.window, axes)]
+
+
+# ---------------------------------------------------------------------- everything else, by name
+
+
+class Pointwise(Rule):
+    """Acts on every place by itself: its derivative at the recorded values, on the window."""
+
+    def __init__(
+        self, function: Callable[..., Tensor], *inputs: Tensor, extension: str = ""
+    ) -> None:
+        self.function, self.inputs, self.extension = function, inputs, extension
+
+    def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        return list(_pointwise(self.function, list(self.inputs), signal, way))
+
+
+class WholeMap(Rule):
+    """Mixes places in ways that windows do not follow: its derivative on whole maps."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor], x: Tensor, extension: str) -> None:
+        self.function, self.input, self.extension = function, x, extension
+        self.out_shape: tuple[int, ...] = ()
+
+    def run(self, forward: Callable[[], Any]) -> Any:
+        output = forward()
+        self.out_shape = tuple(output.shape)
+        return output
+
+    def out_axes(self, ndim: int) -> Pair | None:
+        return (2, 3) if ndim == 4 else None
+
+    def window(self, window: Window | None) -> Window | None:
+        return None
+
+    def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        if signal.window is not None:
+            signal = way.whole(signal, _pair([self.out_shape[a] for a in signal.axes]))
+        inputs = way.recorded(self.input, Signal(signal.values, None))
+        inputs = inputs.expand(len(signal.values), *inputs.shape[1:])
+        values = _vjp(self.function, [inputs], signal.values)[0]
+        if self.size is None:
+            return [Signal(values, None)]
+        return [Signal(values, Window.whole(self.size), self.axes or (2, 3))]
+
+
+def _pointwise(
+    function: Callable[..., Tensor], recorded: list[Tensor], signal: Signal, way: Way
+) -> list[Signal]:
+    inputs = [way.recorded(x, signal) for x in recorded]
+    inputs = [x.expand(len(signal.values), *x.shape[1:]) for x in inputs]
+    return [
+        Signal(values, signal.window, signal.axes)
+        for values in _vjp(function, inputs, signal.values)
+    ]
+
+
+def _vjp(function: Callable[..., Tensor], inputs: list[Tensor], signal: Tensor) -> list[Tensor]:
+    """The signal times the derivative of the function at the inputs."""
+    with torch.inference_mode(False), torch.enable_grad():
+        leaves = [x.clone().requires_grad_() for x in inputs]
+        return list(torch.autograd.grad(function(*leaves), leaves, signal.clone()))
+
+
+def _pair(value: Any) -> Pair:
+    if isinstance(value, int):
+        return value, value
+    numbers = [int(v) for v in value]
+    return (numbers[0], numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+def _transpose(x: Tensor, dim0: int, dim1: int) -> Rule:
+    dims = list(range(x.ndim))
+    dims[dim0], dims[dim1] = dims[dim1], dims[dim0]
+    return Permute(x, dims)
+
+
+def _permute(x: Tensor, *dims: Any) -> Rule:
+    return Permute(x, dims[0] if isinstance(dims[0], Sequence) else dims)
+
+
+def _item(x: Any, index: Any) -> Rule:
+    if isinstance(x, Parts):
+        return Part(x, index)
+    return WholeMap(lambda value: value[index], x, "indexing")
+
+
+def _divide(x: Any, y: Any, **options: Any) -> Rule:
+    if isinstance(y, Tensor) and y.numel() > 1 and isinstance(x, Tensor) and len(y) == len(x) > 1:
+        raise ValueError("a division by something that depends on the picture has no rule")
+    return Multiply(x, 1 / y)
+
+
+def _layer_norm(
+    x: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Rule:
+    def function(value: Tensor) -> Tensor:
+        return F.layer_norm(value, tuple(normalized_shape), weight, bias, eps)
+
+    if len(normalized_shape) == 1:
+        return Pointwise(function, x, extension="layer normalisation")
+    return WholeMap(function, x, "layer normalisation")
+
+
+def whole_map(function: Callable[..., Tensor], extension: str) -> Callable[..., Rule]:
+    """An entry for a function whose derivative on whole maps is taken."""
+
+    def entry(x: Tensor, *args: Any, **options: Any) -> Rule:
+        return WholeMap(lambda value: function(value, *args, **options), x, extension)
+
+    return entry
+
+
+def pointwise(function: Callable[..., Tensor], extension: str) -> Callable[..., Rule]:
+    """An entry for a function of every place by itself, whose derivative is taken."""
+
+    def entry(x: Tensor, *args: Any, inplace: bool = False, **options: Any) -> Rule:
+        return Pointwise(lambda value: function(value, *args, **options), x, extension=extension)
+
+    return entry
+
+
+def _unchanged(x: Any, *args: Any, **options: Any) -> Rule:
+    return Rule()
+
+
+# ------------------------------------------------------------------------------------- tables
+
+Entry = Callable[..., Rule]
+
+_BEYOND = "rectifier other than ReLU"
+_relu = rectifier(torch.relu)
+_GATES = "gate"
+
+FUNCTIONS: dict[Any, Entry] = {
+    F.conv2d: Conv,
+    torch.conv2d: Conv,
+    F.linear: Linear,
+    torch._C._nn.linear: Linear,
+    F.relu: _relu,
+    F.relu_: _relu,
+    torch.relu: _relu,
+    torch.relu_: _relu,
+    F.relu6: rectifier(F.relu6, _BEYOND),
+    F.leaky_relu: rectifier(F.leaky_relu, _BEYOND),
+    F.elu: rectifier(F.elu, _BEYOND),
+    F.gelu: rectifier(F.gelu, _BEYOND),
+    F.silu: rectifier(F.silu, _BEYOND),
+    F.mish: rectifier(F.mish, _BEYOND),
+    F.hardswish: rectifier(F.hardswish, _BEYOND),
+    F.softplus: rectifier(F.softplus, _BEYOND),
+    F.max_pool2d: MaxPool,
+    torch.max_pool2d: MaxPool,
+    F.avg_pool2d: AvgPool,
+    torch._C._nn.avg_pool2d: AvgPool,
+    F.adaptive_avg_pool2d: AdaptiveAvgPool,
+    F.adaptive_max_pool2d: whole_map(F.adaptive_max_pool2d, "adaptive max pooling"),
+    F.batch_norm: BatchNorm,
+    torch.batch_norm: BatchNorm,
+    F.local_response_norm: LocalResponseNorm,
+    F.layer_norm: _layer_norm,
+    F.group_norm: whole_map(F.group_norm, "group normalisation"),
+    F.dropout: _unchanged,
+    F.dropout2d: _unchanged,
+    F.sigmoid: pointwise(torch.sigmoid, _GATES),
+    torch.sigmoid: pointwise(torch.sigmoid, _GATES),
+    torch.tanh: pointwise(torch.tanh, _GATES),
+    F.hardsigmoid: pointwise(F.hardsigmoid, _GATES),
+    F.softmax: whole_map(F.softmax, "softmax"),
+    torch.softmax: whole_map(torch.softmax, "softmax"),
+    F.log_softmax: whole_map(F.log_softmax, "softmax"),
+    F.interpolate: whole_map(F.interpolate, "interpolation"),
+    F.pad: whole_map(F.pad, "padding"),
+    F.pixel_shuffle: whole_map(F.pixel_shuffle, "pixel shuffle"),
+    torch.flatten: Reshape,
+    torch.reshape: Reshape,
+    torch.squeeze: Reshape,
+    torch.unsqueeze: Reshape,
+    torch.permute: _permute,
+    torch.transpose: _transpose,
+    torch.add: Add,
+    operator.add: Add,
+    operator.iadd: Add,
+    torch.sub: lambda *o, **k: Add(*o, signs=(1, -1)),
+    operator.sub: lambda *o: Add(*o, signs=(1, -1)),
+    torch.mul: Multiply,
+    operator.mul: Multiply,
+    operator.imul: Multiply,
+    operator.truediv: _divide,
+    torch.div: _divide,
+    operator.neg: lambda x: Multiply(x, -1.0),
+    torch.cat: Concatenate,
+    torch.concat: Concatenate,
+    torch.chunk: Split,
+    torch.split: Split,
+    torch.mean: whole_map(torch.mean, "average pooling"),
+    operator.getitem: _item,
+    torchvision.ops.stochastic_depth: _unchanged,
+}
+"""Rules of functions: called with the function's own arguments."""
+
+METHODS: dict[str, Entry] = {
+    "relu": _relu,
+    "clamp": lambda x, min=None, max=None: _clamp(x, min, max),
+    "clamp_min": lambda x, min: _clamp(x, min, None),
+    "sigmoid": FUNCTIONS[torch.sigmoid],
+    "tanh": FUNCTIONS[torch.tanh],
+    "flatten": Reshape,
+    "view": Reshape,
+    "reshape": Reshape,
+    "squeeze": Reshape,
+    "unsqueeze": Reshape,
+    "permute": _permute,
+    "transpose": _transpose,
+    "contiguous": _unchanged,
+    "detach": _unchanged,
+    "clone": _unchanged,
+    "float": _unchanged,
+    "to": _unchanged,
+    "type_as": _unchanged,
+    "add": Add,
+    "sub": FUNCTIONS[torch.sub],
+    "mul": Multiply,
+    "div": _divide,
+    "chunk": Split,
+    "split": Split,
+    "mean": whole_map(torch.mean, "average pooling"),
+    "sum": whole_map(torch.sum, "sum over places"),
+    "softmax": whole_map(torch.softmax, "softmax"),
+    "log_softmax": whole_map(torch.log_softmax, "softmax"),
+}
+"""Rules of tensor methods: called with the tensor and the method's arguments."""
+
+
+def _clamp(x: Tensor, low: float | None, high: float | None) -> Rule:
+    if low == 0 and high is None:
+        return _relu(x)
+    return Rectifier(lambda value: value.clamp(low, high), x, _BEYOND)
+
+
+def _conv(m: nn.Conv2d, x: Tensor) -> Rule:
+    return Conv(
+        x, m.weight, m.bias, m.stride, m.padding, m.dilation, m.groups, m.padding_mode
+    )
+
+
+def _conv_transpose(m: nn.ConvTranspose2d, x: Tensor) -> Rule:
+    return WholeMap(m.forward, x, "transposed convolution")
+
+
+def _batch_norm(m: nn.BatchNorm2d | nn.BatchNorm1d, x: Tensor) -> Rule:
+    return BatchNorm(x, m.running_mean, m.running_var, m.weight, m.bias, False, 0.0, m.eps)
+
+
+def _activation(function: Callable[..., Tensor], *names: str) -> Entry:
+    """A rectifier module whose options of these names go to the function."""
+
+    def entry(m: nn.Module, x: Tensor) -> Rule:
+        options = {name: getattr(m, name) for name in names}
+        return Rectifier(lambda value: function(value, **options), x, _BEYOND)
+
+    return entry
+
+
+def _module(extension: str, rule: type[WholeMap] | type[Pointwise] = WholeMap) -> Entry:
+    """A module whose derivative is taken, on whole maps or place by place."""
+
+    def entry(m: nn.Module, x: Tensor) -> Rule:
+        return rule(m.forward, x, extension=extension)
+
+    return entry
+
+
+MODULES: dict[type[nn.Module], Entry] = {
+    nn.Conv2d: _conv,
+    nn.ConvTranspose2d: _conv_transpose,
+    nn.Linear: lambda m, x: Linear(x, m.weight),
+    nn.ReLU: lambda m, x: _relu(x),
+    nn.ReLU6: _activation(F.relu6),
+    nn.LeakyReLU: _activation(F.leaky_relu, "negative_slope"),
+    nn.PReLU: _activation(F.prelu, "weight"),
+    nn.ELU: _activation(F.elu, "alpha"),
+    nn.GELU: _activation(F.gelu, "approximate"),
+    nn.SiLU: _activation(F.silu),
+    nn.Mish: _activation(F.mish),
+    nn.Hardswish: _activation(F.hardswish),
+    nn.Softplus: _activation(F.softplus, "beta", "threshold"),
+    nn.MaxPool2d: lambda m, x: MaxPool(
+        x, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices
+    ),
+    nn.AvgPool2d: lambda m, x: AvgPool(
+        x,
+        m.kernel_size,
+        m.stride,
+        m.padding,
+        m.ceil_mode,
+        m.count_include_pad,
+        m.divisor_override,
+    ),
+    nn.AdaptiveAvgPool2d: lambda m, x: AdaptiveAvgPool(x, m.output_size),
+    nn.AdaptiveMaxPool2d: _module("adaptive max pooling"),
+    nn.BatchNorm2d: _batch_norm,
+    nn.BatchNorm1d: _batch_norm,
+    nn.LocalResponseNorm: lambda m, x: LocalResponseNorm(x, m.size, m.alpha, m.beta, m.k),
+    nn.LayerNorm: lambda m, x: _layer_norm(x, m.normalized_shape, m.weight, m.bias, m.eps),
+    nn.GroupNorm: _module("group normalisation"),
+    nn.InstanceNorm2d: _module("instance normalisation"),
+    nn.Dropout: lambda m, x: Rule(),
+    nn.Dropout2d: lambda m, x: Rule(),
+    nn.AlphaDropout: lambda m, x: Rule(),
+    nn.Identity: lambda m, x: Rule(),
+    nn.Flatten: lambda m, x: Reshape(x),
+    nn.Unflatten: lambda m, x: Reshape(x),
+    nn.Sigmoid: _module(_GATES, Pointwise),
+    nn.Tanh: _module(_GATES, Pointwise),
+    nn.Hardsigmoid: _module(_GATES, Pointwise),
+    nn.Softmax: _module("softmax"),
+    nn.LogSoftmax: _module("softmax"),
+    nn.Upsample: _module("interpolation"),
+    nn.ZeroPad2d: _module("padding"),
+    nn.ReflectionPad2d: _module("padding"),
+    nn.ReplicationPad2d: _module("padding"),
+    nn.ConstantPad2d: _module("padding"),
+    nn.PixelShuffle: _module("pixel shuffle"),
+}
+"""Rules of modules, by exact type: called with the module and its inputs."""
