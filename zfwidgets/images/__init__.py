@@ -3,16 +3,26 @@
 from zfwidgets.images.contrast import Contrast, contrast, heat, heat_colours
 from zfwidgets.images.decode import ImageError, Limits, decode, get_limits, set_limits
 from zfwidgets.images.preprocess import Preprocess
+from zfwidgets.images.samples import Sample, sample, samples
+from zfwidgets.images.sheet import contact_sheet
+from zfwidgets.images.tiles import encode, resize, sprite
 
 __all__ = [
     "Contrast",
     "ImageError",
     "Limits",
     "Preprocess",
+    "Sample",
+    "contact_sheet",
     "contrast",
     "decode",
+    "encode",
     "get_limits",
     "heat",
     "heat_colours",
+    "resize",
+    "sample",
+    "samples",
     "set_limits",
+    "sprite",
 ]

@@ -24,6 +24,9 @@ Array = np.ndarray[Any, Any]
 #: The grey that stands for zero.  128 + 127 v fills 1..255, the same number of steps up and down.
 MID_GREY = 128
 
+#: Scales below this count as zero; dividing by less would overflow single precision.
+_TINY = 1e-30
+
 
 @dataclass(frozen=True)
 class Contrast:
@@ -91,14 +94,14 @@ def contrast(
     rows = _rows(values, share)
     if rule == "symmetric":
         high = _top_percentile(rows.abs(), percentile)
-        levels = _divided(rows, high) * 127 + MID_GREY
+        levels = _scaled(rows, high, 127).add_(MID_GREY)
         low = -high
     else:
         low, high = rows.amin(1), rows.amax(1)
         span = high - low
-        levels = _divided(rows - low[:, None], span) * 255
-        levels[span == 0] = MID_GREY
-    levels = levels.round().clamp(1 if rule == "symmetric" else 0, 255).to(torch.uint8)
+        levels = _scaled(rows - low[:, None], span, 255)
+        levels[span < _TINY] = MID_GREY
+    levels = levels.round_().clamp_(1 if rule == "symmetric" else 0, 255).to(torch.uint8)
     picture = levels.view(values.shape).expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
     how = Contrast(rule, share, percentile, tuple(low.tolist()), tuple(high.tolist()))
     return picture.contiguous().cpu().numpy(), how
@@ -115,7 +118,7 @@ def heat(maps: Tensor | Array, share: Share = "tile") -> Array:
     """
     values = _checked(maps, 3, "heat").clamp_min(0)
     rows = _rows(values, share)
-    index = (_divided(rows, rows.amax(1)) * 255).round().clamp(0, 255).to(torch.int64)
+    index = _scaled(rows, rows.amax(1), 255).round_().clamp_(0, 255).to(torch.int64)
     table = torch.from_numpy(heat_colours().copy()).to(index.device)
     return table[index.view(values.shape)].cpu().numpy()
 
@@ -132,7 +135,8 @@ def _checked(values: Tensor | Array, ndim: int, caller: str) -> Tensor:
             "one pixel. For a single picture give values[None]."
         )
     tensor = tensor.float()
-    if not bool(torch.isfinite(tensor).all()):
+    # NaN and infinity both show in the extremes, which take a single pass without a copy.
+    if tensor.numel() and not bool(torch.isfinite(torch.stack(tensor.aminmax())).all()):
         bad = int((~torch.isfinite(tensor)).sum())
         raise ValueError(
             f"{caller}() got {bad} values that are not finite (NaN or infinity); expected finite "
@@ -160,10 +164,10 @@ def _gain(gain: Tensor | Sequence[float], values: Tensor) -> Tensor:
     return factors[:, None, None]
 
 
-def _divided(rows: Tensor, scale: Tensor) -> Tensor:
-    """rows / scale, and zero where the scale is zero: nothing is not made into something."""
-    safe = torch.where(scale > 0, scale, torch.ones_like(scale))
-    return torch.where(scale[:, None] > 0, rows / safe[:, None], torch.zeros_like(rows))
+def _scaled(rows: Tensor, scale: Tensor, steps: int) -> Tensor:
+    """rows / scale * steps, and zero where the scale is nothing: nothing is not made something."""
+    factor = torch.where(scale < _TINY, 0.0, steps / scale.clamp_min(_TINY))
+    return rows * factor[:, None]
 
 
 def _top_percentile(magnitude: Tensor, percentile: float) -> Tensor:
