@@ -20,7 +20,7 @@ demo: $(VENV)/.installed  ## open the quickstart in JupyterLab (HEADLESS=1: run 
 	$(BIN)/zfwidgets lab notebooks/quickstart.ipynb
 else
 demo: $(VENV)/.installed
-	$(BIN)/python notebooks/headless.py $(BUILD)/demo
+	$(BIN)/python scripts/run_quickstart.py $(BUILD)/demo
 endif
 
 install: $(VENV)/.installed  ## make .venv with zfwidgets in it

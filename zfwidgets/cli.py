@@ -29,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     demo = commands.add_parser("demo", help="open the dashboard in a browser (Voila)")
+    demo.add_argument("--theme", choices=("light", "dark"), default="light")
     demo.set_defaults(run=_demo)
     _add_server_options(demo, port=8866)
 
@@ -55,7 +56,8 @@ def _add_server_options(parser: argparse.ArgumentParser, port: int) -> None:
 
 def _demo(options: argparse.Namespace) -> int:
     notebook = find_notebook("dashboard.ipynb")
-    return _serve(["voila", str(notebook), f"--Voila.ip={options.ip}"], options)
+    voila = ["voila", str(notebook), f"--Voila.ip={options.ip}", f"--theme={options.theme}"]
+    return _serve(voila, options)
 
 
 def _lab(options: argparse.Namespace) -> int:
@@ -112,7 +114,7 @@ def _doctor(_: argparse.Namespace) -> int:
 
 
 def _nets(_: argparse.Namespace) -> int:
-    from zfwidgets.nets.registry import list_nets
+    from zfwidgets.nets import list_nets
 
     print(list_nets())
     return 0

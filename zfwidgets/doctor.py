@@ -226,11 +226,12 @@ def check_device() -> Finding:
 
 def check_nets() -> Iterator[Finding]:
     """Which networks can be loaded with no connection at all?"""
-    from zfwidgets.nets.registry import list_nets
+    from zfwidgets.nets import list_nets
 
     for net in list_nets():
+        subject = f"weights of {net.name}"
         if net.local:
-            yield Finding("ok", f"weights of {net.name}", "here")
+            yield Finding("ok", subject, "here")
         else:
-            fetch = f"zf.load({net.name!r}) will fetch {net.size_bytes / 1e6:.0f} MB when asked"
-            yield Finding("note", f"weights of {net.name}", f"not here; {fetch}")
+            size = f" {net.size_bytes / 1e6:.0f} MB" if net.size_bytes else ""
+            yield Finding("note", subject, f"not here; {net.source}{size}")
