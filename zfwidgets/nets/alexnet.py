@@ -17,7 +17,7 @@ from typing import Literal
 
 from torch import Generator, nn
 
-from .table import Head, LayerTable, Row, classifier, gaussian_init, response_norm
+from zfwidgets.nets.table import Head, LayerTable, Row, classifier, gaussian_init, response_norm
 
 WIDTH = (96, 256, 384, 384, 256)
 """Maps of conv1 to conv5, both columns of the paper together."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from torch import Generator, nn
 
-from .table import LayerTable, Row, classifier, gaussian_init, response_norm
+from zfwidgets.nets.table import LayerTable, Row, classifier, gaussian_init, response_norm
 
 
 class Chatfield(LayerTable):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from torch import Generator, nn
 
-from .table import Head, LayerTable, Row, classifier, gaussian_init, response_norm
+from zfwidgets.nets.table import Head, LayerTable, Row, classifier, gaussian_init, response_norm
 
 WIDTH = (96, 256, 384, 384, 256)
 """Maps of conv1 to conv5 in Fig. 3: 62,357,608 parameters with the full head."""
