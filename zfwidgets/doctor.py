@@ -23,6 +23,7 @@ from packaging.requirements import Requirement
 
 State = Literal["ok", "note", "lack"]
 MARKS: dict[State, str] = {"ok": "ok  ", "note": "note", "lack": "LACK"}
+REINSTALL = f"{sys.executable} -m pip install --force-reinstall --no-deps zfwidgets"
 NEEDED_BY_THE_PAGE = ("anywidget", "@jupyter-widgets/jupyterlab-manager", "bqplot")
 
 
@@ -118,13 +119,12 @@ def check_packages(requirements: Iterable[str]) -> Iterator[Finding]:
 
 def check_bundles() -> Iterator[Finding]:
     """Are the page's half of the widgets and the notebooks part of this installation?"""
-    reinstall = f"{sys.executable} -m pip install --force-reinstall --no-deps zfwidgets"
     static = resources.files("zfwidgets") / "widgets" / "static"
     bundles = sorted(p.name for p in static.iterdir() if p.name.endswith(".js"))
     if bundles:
         yield Finding("ok", "page code", ", ".join(bundles))
     else:
-        yield Finding("lack", "page code", f"no bundles in {static}", reinstall)
+        yield Finding("lack", "page code", f"no bundles in {static}", REINSTALL)
 
 
 # --- the server -----------------------------------------------------------------------------------
@@ -228,10 +228,12 @@ def check_nets() -> Iterator[Finding]:
     """Which networks can be loaded with no connection at all?"""
     from zfwidgets.nets import list_nets
 
-    for net in list_nets():
-        subject = f"weights of {net.name}"
-        if net.local:
-            yield Finding("ok", subject, "here")
-        else:
-            size = f" {net.size_bytes / 1e6:.0f} MB" if net.size_bytes else ""
-            yield Finding("note", subject, f"not here; {net.source}{size}")
+    nets = list_nets()
+    for net in nets:
+        if net.source == "bundled":
+            if net.local:
+                yield Finding("ok", f"weights of {net.name}", f"here; {net.accuracy}")
+            else:
+                yield Finding("lack", f"weights of {net.name}", "not here", REINSTALL)
+    away = [net.name for net in nets if net.local is False and net.source != "bundled"]
+    yield Finding("note", "fetched when first loaded", ", ".join(away) or "nothing, all are here")

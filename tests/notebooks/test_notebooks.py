@@ -1,0 +1,105 @@
+"""The notebooks run from top to bottom, and show what their words promise."""
+
+from __future__ import annotations
+
+import base64
+import io
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+from scripts import run_quickstart
+
+pytestmark = pytest.mark.notebook
+
+NOTEBOOKS = sorted(run_quickstart.NOTEBOOKS.glob("*.ipynb"))
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@cache
+def executed(name: str) -> Any:
+    """A notebook with its outputs; an error in a cell fails the test. Run once."""
+    return run_quickstart.execute(run_quickstart.NOTEBOOKS / name)
+
+
+def code_cells(notebook: Any) -> list[Any]:
+    """The cells that run."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def last_output(cell: Any) -> dict[str, Any]:
+    """The mime bundle that a cell ends with."""
+    bundle: dict[str, Any] = cell.outputs[-1]["data"]
+    return bundle
+
+
+def pixels(bundle: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The picture in a mime bundle: uint8 [H, W, 3]."""
+    png = base64.b64decode(bundle["image/png"])
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebooks_are_stored_without_outputs(path: Path) -> None:
+    for cell in code_cells(nbformat.read(path, as_version=4)):
+        assert cell.outputs == []
+        assert cell.execution_count is None
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebooks_run_and_write_nothing_to_stderr(path: Path) -> None:
+    for cell in code_cells(executed(path.name)):
+        assert not [o for o in cell.outputs if o.get("name") == "stderr"], cell.source
+
+
+def test_the_quickstart_goes_from_nothing_to_the_inspector_in_six_cells() -> None:
+    cells = code_cells(executed("quickstart.ipynb"))
+    assert len(cells) == 6
+    assert cells[0].source.startswith("import zfwidgets")
+    assert WIDGET in last_output(cells[-1])
+
+
+def test_the_network_calls_the_cat_a_cat() -> None:
+    printed = code_cells(executed("quickstart.ipynb"))[1].outputs[0]["text"]
+    assert "cat" in printed.lower()
+
+
+def test_the_chosen_neurons_window_is_the_eye_and_its_projection_is_no_flat_grey() -> None:
+    picture = pixels(last_output(code_cells(executed("quickstart.ipynb"))[3]))
+    side = 75 * 6
+    assert picture.shape == (side, 2 * side + 12, 3)
+    eye, projection = picture[:, :side], picture[:, side + 12 :]
+    # Chelsea's iris is green-yellow around a dark pupil; her fur is reddish.
+    iris = eye[side // 2 - 60 : side // 2 + 60, side // 2 - 100 : side // 2 + 100]
+    assert (iris[..., 1] > iris[..., 2] + 20).mean() > 0.3
+    assert (iris.max(axis=2) < 70).mean() > 0.05
+    assert projection.std() > 10
+
+
+def test_the_contact_sheet_shows_24_different_tiles() -> None:
+    sheet = pixels(last_output(code_cells(executed("quickstart.ipynb"))[4]))
+    assert sheet.shape[0] > 4 * 100
+    assert sheet.shape[1] > 6 * 100
+    assert sheet.std() > 10
+
+
+def test_the_dashboard_is_one_widget() -> None:
+    (cell,) = code_cells(executed("dashboard.ipynb"))
+    assert WIDGET in last_output(cell)
+
+
+def test_the_demo_without_a_screen_leaves_the_notebook_and_the_contact_sheet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_quickstart, "execute", lambda path: executed(path.name))
+    assert run_quickstart.main(tmp_path / "demo") == 0
+    notebook = nbformat.read(tmp_path / "demo" / "quickstart.ipynb", as_version=4)
+    assert all(cell.outputs for cell in code_cells(notebook)[:2])
+    with Image.open(tmp_path / "demo" / "contact-sheet.png") as sheet:
+        assert min(sheet.size) > 300
+    assert "contact-sheet.png" in capsys.readouterr().out
