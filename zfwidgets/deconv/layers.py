@@ -122,11 +122,14 @@ def find_layers(calls: list[Call]) -> Layers:
     users = _users(calls)
     bases: dict[int, Kind] = {}
     ends: dict[int, int] = {}
+    absorbed: set[int] = set()
     for index, call in enumerate(calls):
         kind = _kind(call)
-        if kind is None or index in ends.values():
+        if kind is None or index in absorbed:
             continue
-        bases[index], ends[index] = kind, _end(index, calls, users)
+        following = _following(index, calls, users)
+        absorbed |= set(following)
+        bases[index], ends[index] = kind, following[-1] if following else index
     names = _names({index: calls[index] for index in bases}, bases)
     layer_at = {end: names[base] for base, end in ends.items()}
     layers = []
@@ -175,20 +178,18 @@ def _users(calls: list[Call]) -> dict[int, list[int]]:
     return users
 
 
-def _end(index: int, calls: list[Call], users: dict[int, list[int]]) -> int:
-    """The last step of a layer: what normalises and rectifies it, and nothing else reads before."""
-    base = index
+def _following(index: int, calls: list[Call], users: dict[int, list[int]]) -> list[int]:
+    """The steps that belong to a layer: what normalises and rectifies it, if only they read it."""
+    base, found = calls[index].rule, []
     while len(users.get(index, [])) == 1:
-        following = users[index][0]
-        rule = calls[following].rule
-        rectifies = isinstance(rule, Rectifier)
-        normalises = isinstance(rule, BatchNorm) and isinstance(calls[base].rule, Conv | Linear)
-        if not rectifies and not normalises:
+        index = users[index][0]
+        rule = calls[index].rule
+        if isinstance(rule, Rectifier):
+            return [*found, index]
+        if not (isinstance(rule, BatchNorm) and isinstance(base, Conv | Linear)):
             break
-        index = following
-        if rectifies:
-            break
-    return index
+        found.append(index)
+    return found
 
 
 def _channel_axis(call: Call) -> int:
