@@ -174,7 +174,7 @@ def _top_percentile(magnitude: Tensor, percentile: float) -> Tensor:
     """Per row, the given percentile of its non-zero entries; 0 for a row without any."""
     if magnitude.shape[0] == 0:
         return magnitude.new_zeros(0)
-    counted = (magnitude > 0).sum(1)
+    counted = torch.count_nonzero(magnitude, dim=1)
     rank = ((counted - 1).clamp_min(0).double() * (1 - percentile / 100)).floor().long()
     # Only the largest few are needed: a full sort of 384 tiles would take seconds.
     largest = magnitude.topk(int(rank.max()) + 1, dim=1).values
