@@ -339,7 +339,7 @@ def test_large_files_are_not_read(tmp_path: Path) -> None:
         stream.truncate(2**40)  # a terabyte of nothing; reading it would be noticed
     error = refusal(file)
     assert error.title == "large.png is too large a file"
-    assert "16 MiB" in error.message
+    assert "1048576.0 MiB; expected at most 16 MiB" in error.message
     assert "too large a file" in refusal(bytes(101), limits=Limits(max_bytes=100)).title
 
 

@@ -94,6 +94,7 @@ def test_enlarging_repeats_pixels() -> None:
     assert torch.equal(resize(tiles, 52, 21), by_hand)
     uneven = resize(tiles, 64, 64)
     assert set(uneven.unique().tolist()) == set(tiles.unique().tolist())
+    assert torch.equal(resize(tiles.flip(3), 64, 64), uneven.flip(3))  # no drift to one side
 
 
 def test_shrinking_keeps_the_mean_and_lets_fine_stripes_vanish() -> None:
