@@ -38,7 +38,29 @@ def bundle(name: str, suffix: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-class ZFWidget(anywidget.AnyWidget):
+class StaticPicture:
+    """For a widget: a picture and a line of text for places where widgets do not run."""
+
+    def contact_sheet(self) -> bytes | None:
+        """What the widget shows as a PNG file for places without a kernel; None if nothing."""
+        return None
+
+    def plain_text(self) -> str:
+        """One line for terminals and for readers of the notebook's source."""
+        return f"{type(self).__name__}()"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        made = super()._repr_mimebundle_(**kwargs)  # type: ignore[misc]
+        # anywidget gives (data, metadata), ipywidgets the data alone, both None for no view.
+        data = made[0] if isinstance(made, tuple) else made
+        if data is not None:
+            data["text/plain"] = self.plain_text()
+            if _wants_picture() and (png := self.contact_sheet()):
+                data["image/png"] = base64.b64encode(png).decode("ascii")
+        return made
+
+
+class ZFWidget(StaticPicture, anywidget.AnyWidget):
     """Base class of the widgets; a subclass sets `bundle_name` and declares its traits.
 
     Traits may be set from any thread. Keyword arguments that are no trait are refused.
@@ -90,24 +112,6 @@ class ZFWidget(anywidget.AnyWidget):
         """As ipywidgets', one thread at a time."""
         with _state_lock:
             super().notify_change(change)
-
-    def contact_sheet(self) -> bytes | None:
-        """What the widget shows as a PNG file for places without a kernel; None if nothing."""
-        return None
-
-    def plain_text(self) -> str:
-        """One line for terminals and for readers of the notebook's source."""
-        return f"{type(self).__name__}()"
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        made = super()._repr_mimebundle_(**kwargs)
-        if made is None:
-            return None
-        data, metadata = made
-        data["text/plain"] = self.plain_text()
-        if _wants_picture() and (png := self.contact_sheet()):
-            data["image/png"] = base64.b64encode(png).decode("ascii")
-        return data, metadata
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from zfwidgets.images import ImageError
 from zfwidgets.images import tiles as tile_files
 
 PROTOCOL = 1
@@ -33,19 +34,15 @@ class WireError(Exception):
         self.message = message
         self.hint = hint
 
-    def as_dict(self) -> dict[str, str]:
-        """The form in which it travels, and in which the ``error`` trait holds it."""
-        return {"title": self.title, "message": self.message, "hint": self.hint}
-
 
 def describe_error(error: BaseException) -> dict[str, str]:
     """Any exception as ``{title, message, hint}`` for the page.
 
-    An exception with a ``hint`` attribute (:class:`WireError`, or one of an engine or image
-    module) keeps it; any other shows its class name, so that a report can name it.
+    An exception that has these as attributes (:class:`WireError`, `ImageError`) or at least a
+    ``hint`` keeps them; any other shows its class name, so that a report can name it.
     """
-    if isinstance(error, WireError):
-        return error.as_dict()
+    if isinstance(error, (WireError, ImageError)):
+        return {"title": error.title, "message": error.message, "hint": error.hint}
     hint = getattr(error, "hint", "")
     message = str(error) or "no further explanation"
     if isinstance(error, (ValueError, LookupError)):

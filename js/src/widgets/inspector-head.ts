@@ -1,0 +1,59 @@
+/**
+ * The first line of the Inspector: the network, what it takes the picture for, whether it is at work;
+ * and, in its style sheet, how the parts of the Inspector stand together.
+ */
+import type { RenderProps } from "@anywidget/types";
+import { h, setText } from "../core/dom";
+import { mount, type ZFState } from "../core/shell";
+
+interface Guess {
+  label: string;
+  p: number;
+}
+
+interface State extends ZFState {
+  name: string;
+  classes: Guess[];
+  status: "empty" | "busy" | "ready" | "error";
+}
+
+/** "62 %", and never "0 %" or "100 %" for what is neither. */
+export function percent(p: number): string {
+  const rounded = Math.round(p * 100);
+  if (rounded === 0 && p > 0) return "<1 %";
+  if (rounded === 100 && p < 1) return ">99 %";
+  return `${rounded} %`;
+}
+
+function guess({ label, p }: Guess): HTMLElement {
+  const bar = h("span", { class: "zf-guess-bar", "aria-hidden": "true" });
+  bar.style.setProperty("--zf-p", String(Math.max(0, Math.min(1, p))));
+  return h(
+    "li",
+    { class: "zf-guess", title: `${label}: ${percent(p)}` },
+    h("span", { class: "zf-guess-text" }, h("bdi", {}, label), " ", h("small", {}, percent(p))),
+    bar,
+  );
+}
+
+export default {
+  render(props: RenderProps<State>) {
+    return mount<State>("inspector-head", props, (shell) => {
+      const name = h("strong", { class: "zf-head-name" });
+      const lead = h("span", { class: "zf-head-lead" }, "takes it for");
+      const list = h("ul", { class: "zf-guesses", "aria-label": "Most probable classes" });
+      const progress = h("div", { class: "zf-progress" });
+      shell.root.append(h("div", { class: "zf-head-bar" }, name, lead, list), progress);
+      shell.follow("name", (text) => setText(name, text));
+      shell.follow("classes", (classes) => {
+        list.replaceChildren(...(classes ?? []).map(guess));
+        lead.hidden = list.childElementCount === 0;
+        const [best] = classes ?? [];
+        if (best) shell.announce(`taken for ${best.label}, ${percent(best.p)}`);
+      });
+      shell.follow("status", (status) => {
+        progress.dataset["busy"] = String(status === "busy");
+      });
+    });
+  },
+};

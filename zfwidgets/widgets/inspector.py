@@ -1,0 +1,251 @@
+"""All of it in one line: pick a picture, a layer, a channel, and see what the neuron answers to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakValueDictionary
+
+import ipywidgets
+import traitlets as t
+
+from zfwidgets.deconv import DeconvNet
+from zfwidgets.images.samples import samples
+from zfwidgets.widgets.base import StaticPicture, ZFWidget
+from zfwidgets.widgets.channel_browser import ChannelBrowser
+from zfwidgets.widgets.image_picker import ImagePicker
+from zfwidgets.widgets.layer_selector import LayerSelector, describe
+from zfwidgets.widgets.projection_view import RULES, ProjectionView
+from zfwidgets.widgets.rpc import Job, Responder
+from zfwidgets.widgets.wire import describe_error
+
+_TOP = 5
+
+# Inspectors of one name share one network and its device memory, as long as one of them lives.
+_loaded: WeakValueDictionary[str, DeconvNet] = WeakValueDictionary()
+
+
+class InspectorHead(ZFWidget):
+    """The first line: which network, what it takes the picture for, and what went wrong."""
+
+    bundle_name = "inspector-head"
+
+    name = t.Unicode().tag(sync=True)
+    """Name of the network, and where it computes."""
+
+    classes = t.List(t.Dict()).tag(sync=True)
+    """The most probable classes, ``{label, p}``; empty if the network names none."""
+
+    status = t.Enum(["empty", "busy", "ready", "error"], "empty").tag(sync=True)
+
+    def plain_text(self) -> str:
+        """One line for terminals."""
+        return f"InspectorHead({self.name!r})"
+
+
+class Inspector(StaticPicture, ipywidgets.Box):
+    """Look inside a network: pictures, layers, channels and projections, linked.
+
+    Parameters:
+        net: a `DeconvNet`, or a name for `zfwidgets.load`.
+        image: the picture to begin with: the name of a sample, a path, a PIL image or an array; or
+            a mapping or list of them, as for `ImagePicker`. Default: the sample photographs.
+        layer: the layer to begin with, see `LayerSelector`.
+        rule: how the signal goes back, see `Recording.project`.
+
+    The parts are widgets of their own, ``picker``, ``layers``, ``browser`` and ``view``, and can
+    be linked to anything else. What the Inspector does can be done by hand:
+
+        >>> picker, layers = ImagePicker(), LayerSelector(net)
+        >>> browser, view = ChannelBrowser(layer=layers.value), ProjectionView()
+        >>> def record(change=None):
+        ...     browser.recording = view.recording = net.record(picker.image)
+        >>> picker.observe(record, "image")
+        >>> ipywidgets.link((layers, "value"), (browser, "layer"))
+        >>> ipywidgets.link((layers, "value"), (view, "layer"))
+        >>> ipywidgets.link((browser, "active"), (view, "channel"))
+        >>> ipywidgets.link((browser, "rule"), (view, "rule"))
+
+    Raises:
+        LookupError, ValueError: the network is unknown, or has no layer of that name.
+        ImageError: the picture cannot be decoded.
+    """
+
+    layer = t.Unicode()
+    """Name of the chosen layer."""
+
+    channel = t.Int(None, allow_none=True)
+    """Index of the chosen channel. A change of layer chooses the one that answers most."""
+
+    rule = t.Enum(RULES, "deconvnet")
+    """How the signal goes back to pixels."""
+
+    recording = t.Any(None, allow_none=True, read_only=True)
+    """What the network did with the chosen picture; None until it has been recorded."""
+
+    status = t.Enum(["empty", "busy", "ready", "error"], "empty", read_only=True)
+    """What the Inspector does with the picture. The parts have a status of their own."""
+
+    error = t.Dict(read_only=True)
+    """What went wrong with the picture, as {title, message, hint}; empty when all is well."""
+
+    def __init__(
+        self,
+        net: Any = "zfnet",
+        image: Any = None,
+        layer: str | None = None,
+        *,
+        rule: str = "deconvnet",
+        inline: bool = False,
+    ) -> None:
+        """`inline` computes in the calling thread: for tests and platforms without threads."""
+        self.net = _net(net)
+        self.head = InspectorHead(name=f"{self.net.name} on {self.net.device}", status="busy")
+        self.picker = _picker(image)
+        self.layers = LayerSelector(self.net, value=layer)
+        chosen = self.layers.value
+        self.browser = ChannelBrowser(layer=chosen, rule=rule)
+        self.view = ProjectionView(layer=chosen, rule=rule, inline=inline)
+        self._responder = Responder(self.head.send, {}, inline=inline)
+        self._job: Job | None = None
+        grid = ipywidgets.Box([self.head, self.picker, self.layers, self.browser, self.view])
+        grid.add_class("zf-inspector-grid")
+        super().__init__([grid], layer=chosen, rule=rule)
+        self.add_class("zf-inspector")
+        self._connect()
+        self._record()
+
+    def close(self) -> None:
+        """Close every part, stop what is being computed, let go of network and recording."""
+        self._responder.close()
+        for link in self._links:
+            link.unlink()
+        self.unobserve_all()
+        self.picker.unobserve(self._record, "image")
+        grid = self.children[0] if self.children else None
+        super().close()
+        for part in (grid, self.head, self.picker, self.layers, self.browser, self.view):
+            if part is not None:
+                part.close()
+        self.set_trait("recording", None)
+        self.net = self._job = None
+
+    def contact_sheet(self) -> bytes | None:
+        """Photo and projection as one PNG file, for places without a kernel."""
+        return self.view.contact_sheet()
+
+    def plain_text(self) -> str:
+        """One line for terminals."""
+        return f"Inspector({self.head.name}, layer={self.layer!r}, channel={self.channel})"
+
+    # ------------------------------------------------------------------------- links
+
+    def _connect(self) -> None:
+        self._links = [
+            t.link((self.layers, "value"), (self, "layer")),
+            t.link((self, "channel"), (self.browser, "active")),
+            t.link((self, "channel"), (self.view, "channel")),
+            t.link((self, "rule"), (self.browser, "rule")),
+            t.link((self, "rule"), (self.view, "rule")),
+        ]
+        self.observe(self._change_layer, "layer")
+        self.picker.observe(self._record, "image")
+
+    def _change_layer(self, _change: object) -> None:
+        # An index means nothing in another layer, and may not exist there.
+        self.channel = None
+        self.browser.layer = self.view.layer = self.layer
+        self._choose_channel()
+
+    def _choose_channel(self) -> None:
+        """Begin with the channel that answers most, once that is known."""
+        recording, layer = self.recording, self.layer
+        if recording is not None:
+            self._responder.submit(lambda _job: self._choose(recording, layer))
+
+    def _choose(self, recording: Any, layer: str) -> None:
+        """On the worker thread."""
+        if self.layer != layer or self.recording is not recording or self.channel is not None:
+            return
+        try:
+            best = int(recording.strongest(layer).value.argmax())
+        except Exception as error:  # noqa: BLE001 - the person who looks must see it
+            self._set("error", describe_error(error))
+            return
+        if self.layer == layer and self.channel is None:
+            self.channel = best
+
+    # --------------------------------------------------------------------- recording
+
+    def _record(self, _change: object = None) -> None:
+        if self._job is not None:
+            self._job.cancel()
+        image = self.picker.image
+        if image is None:
+            return
+        self._set("busy")
+        self._job = self._responder.submit(lambda job: self._work(job, image))
+
+    def _work(self, job: Job, image: Any) -> None:
+        """On the worker thread. Whatever goes wrong is shown, and the last good state stays."""
+        try:
+            recording = self.net.record(image)
+            layers = [describe(layer) for layer in recording.layers.values()]
+            classes = _classes(recording)
+        except Exception as error:  # noqa: BLE001 - the person who looks must see it
+            if job.wanted:
+                self._set("error", describe_error(error))
+            return
+        if job.wanted:
+            self._publish(recording, layers, classes)
+
+    def _publish(self, recording: Any, layers: list[Any], classes: list[dict[str, Any]]) -> None:
+        self.set_trait("recording", recording)
+        with self.layers.hold_sync():
+            self.layers.layers = layers
+            self.layers.input_size = [int(side) for side in recording.inputs.shape[2:]]
+        self.head.classes = classes
+        self.browser.recording = recording
+        self.view.recording = recording
+        self._set("ready", {})
+        if self.channel is None:
+            self._choose_channel()
+
+    def _set(self, status: str, error: dict[str, str] | None = None) -> None:
+        with self.head.hold_sync():
+            self.head.status = status
+            if error is not None:
+                self.head.error = error
+        if error is not None:
+            self.set_trait("error", error)
+        self.set_trait("status", status)
+
+
+def _net(net: Any) -> Any:
+    """The network itself, or the one of that name."""
+    if not isinstance(net, str):
+        return net
+    found = _loaded.get(net)
+    if found is None:
+        from zfwidgets.deconv.load import load
+
+        found = _loaded[net] = load(net)
+    return found
+
+
+def _picker(image: Any) -> ImagePicker:
+    if image is None:
+        return ImagePicker(rows=1)
+    if isinstance(image, str) and image in samples():
+        return ImagePicker(value=image, rows=1)
+    if isinstance(image, (Mapping, list, tuple)):
+        return ImagePicker(image, rows=1)
+    picker = ImagePicker(rows=1)
+    picker.add(image)
+    return picker
+
+
+def _classes(recording: Any) -> list[dict[str, Any]]:
+    if recording.logits is None:
+        return []
+    return [{"label": label, "p": p} for label, p in recording.top_classes(_TOP)[0]]
