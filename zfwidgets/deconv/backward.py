@@ -14,7 +14,7 @@ from zfwidgets.deconv.windows import Places, Window
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where signals begin: the output of one call, at these places and channels, with values [N]."""
+    """Where signals begin: a call's output, at these places and channels, with values [N]."""
 
     step: int
     places: Places
@@ -80,7 +80,7 @@ def boxes_of(window: Window, places: Places) -> Tensor:
 
 
 def values_per_neuron(calls: list[Call], step: int) -> int:
-    """How many numbers the largest two signals of one neuron hold together, for the memory budget."""
+    """How many numbers the two largest signals of one neuron hold, for the memory budget."""
     windows: dict[int, Window | None] = {step: Window.neuron() if calls[step].axes else None}
     sizes = []
     for index in range(step, -1, -1):
@@ -92,7 +92,8 @@ def values_per_neuron(calls: list[Call], step: int) -> int:
         for n in call.shape[1:]:
             count *= n
         if not whole:
-            assert window is not None and call.size is not None
+            assert window is not None
+            assert call.size is not None
             count = count * window.size[0] * window.size[1] // (call.size[0] * call.size[1])
         sizes.append(count)
         seen = call.rule.window(None if whole else window)

@@ -93,8 +93,7 @@ class DeconvNet:
         """
         if isinstance(images, Tensor):
             return self._checked(images).to(self.device, self._dtype)
-        several = isinstance(images, list | tuple)
-        pictures: list[Any] = list(images) if several else [images]  # type: ignore[arg-type]
+        pictures: list[Any] = list(images) if isinstance(images, list | tuple) else [images]
         if not pictures:
             raise ValueError("record() got no pictures; expected one or more.")
         batch = torch.stack([self._prepared(decode(picture)) for picture in pictures])
@@ -102,10 +101,8 @@ class DeconvNet:
 
     def _prepared(self, picture: Image.Image) -> Tensor:
         prepared = self.transforms(picture)
-        if not isinstance(prepared, Tensor) or prepared.ndim != 3:
-            raise ValueError(
-                f"transforms gave {_shape_of(prepared)}; expected a Tensor [C, H, W]."
-            )
+        if getattr(prepared, "ndim", 0) != 3:
+            raise ValueError(f"transforms gave {_shape_of(prepared)}; expected a Tensor [C, H, W].")
         return prepared
 
     def _checked(self, images: Tensor) -> Tensor:
@@ -118,8 +115,7 @@ class DeconvNet:
             )
         if images.shape[1] != self.input_channels:
             raise ValueError(
-                f"record() got {images.shape[1]} channels; {self.name} takes "
-                f"{self.input_channels}."
+                f"record() got {images.shape[1]} channels; {self.name} takes {self.input_channels}."
             )
         return images
 
@@ -198,7 +194,9 @@ def _dtype(model: nn.Module) -> torch.dtype:
 def _moved(model: nn.Module, device: torch.device) -> nn.Module:
     """The model itself if all of it is on the device, else a copy there."""
     tensors = [*model.parameters(), *model.buffers()]
-    if all(t.device.type == device.type and device.index in (None, t.device.index) for t in tensors):
+    if all(
+        t.device.type == device.type and device.index in (None, t.device.index) for t in tensors
+    ):
         return model
     return copy.deepcopy(model).to(device)
 

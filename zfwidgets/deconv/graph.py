@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, fx, nn
 
-from zfwidgets.deconv.rules import FUNCTIONS, METHODS, MODULES, Parts, Rule
+from zfwidgets.deconv.rules import Parts, Rule
+from zfwidgets.deconv.tables import FUNCTIONS, METHODS, MODULES
 from zfwidgets.deconv.windows import Pair
 
 
@@ -30,7 +30,7 @@ class Call:
 
     name: unique name of the step; path: the module it calls, or the module it stands in and the
     function's name; sources: for every argument the call it came from, or None if it does not
-    depend on the picture; value: the output if it is kept.
+    depend on the picture; value: the output, if it is kept.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Call:
     sources: tuple[int | None, ...]
     shape: tuple[int, ...]
     axes: Pair | None
-    value: Tensor | None
+    value: Any
 
     @property
     def size(self) -> Pair | None:
@@ -66,9 +66,9 @@ class Graph:
             graph = tracer.trace(self.model)
         except Exception as error:
             raise UnsupportedModel(
-                f"{type(model).__name__} cannot be traced by torch.fx: {error} Expected a model "
-                "whose forward pass does not depend on the picture's values. Wrap the convolutional "
-                "part in a module of its own and pass that."
+                f"{type(model).__name__} cannot be traced by torch.fx: {error} Expected a "
+                "model whose forward pass does not branch on the picture's values. Wrap the "
+                "convolutional part in a module of its own and pass that."
             ) from error
         self.nodes = _in_place_made_plain(graph, self.model)
         self._entries = {node: self._entry(node) for node in self.nodes}
@@ -92,8 +92,15 @@ class Graph:
     def _refuse_unknown(self) -> None:
         """No operation between the picture and the output may be without a rule."""
         alive: set[fx.Node] = set()
+        inputs = [node for node in self.nodes if node.op == "placeholder"]
+        if any(not node.args for node in inputs[1:]):
+            names = ", ".join(node.name for node in inputs)
+            raise UnsupportedModel(
+                f"The model takes {names}; expected one picture. Wrap it in a module that fills in "
+                "the rest."
+            )
         for node in self.nodes:
-            if node.op == "placeholder":
+            if node in inputs[:1]:
                 alive.add(node)
             elif any(a in alive for a in node.all_input_nodes) and not _is_question(node):
                 alive.add(node)
@@ -102,7 +109,7 @@ class Graph:
                         f"Node {node.name!r} ({_describe(self.model, node)}) has no rule for the "
                         "way back. Look at a part of the model without it, replace it by an "
                         "operation that has a rule, or add one to "
-                        "zfwidgets.deconv.rules (MODULES, FUNCTIONS or METHODS)."
+                        "zfwidgets.deconv.tables (MODULES, FUNCTIONS or METHODS)."
                     )
 
     def run(self, x: Tensor, keep: frozenset[int] | None = None) -> Record:
@@ -115,33 +122,57 @@ class Graph:
         calls: list[Call] = []
         output: Any = None
         for node in self.nodes:
-            args, kwargs = fx.map_arg((node.args, node.kwargs), values.__getitem__)
-            if node.op == "placeholder":
-                values[node] = x
-                call = Call(node.name, "input", Rule(), (None,), tuple(x.shape), (2, 3), x)
-            elif node.op == "output":
-                output = args[0]
-                continue
+            if node.op == "output":
+                output = fx.map_arg(node.args[0], values.__getitem__)
             elif node.op == "get_attr":
                 values[node] = _attribute(self.model, str(node.target))
-                continue
+            elif node.op == "placeholder" and calls:
+                values[node] = node.args[0]  # a further argument: its default
+            elif node.op == "placeholder":
+                index[node], values[node] = 0, x
+                calls.append(Call(node.name, "input", Rule(), (None,), tuple(x.shape), (2, 3), x))
             else:
-                operands = list(_operands(node))
-                sources = tuple(index.get(o) if isinstance(o, fx.Node) else None for o in operands)
-                forward = self._forward(node, args, kwargs)
-                if all(s is None for s in sources) or _is_question(node):
-                    values[node] = forward()
-                    continue
-                call = self._call(node, args, kwargs, forward, sources, calls)
-                values[node] = call.value
-                if isinstance(call.value, Parts) or (keep is not None and len(calls) not in keep):
-                    call.value = None
-            index[node] = len(calls)
-            calls.append(call)
+                call = self._call(node, values, index, calls)
+                if isinstance(call, Call):
+                    index[node], values[node] = len(calls), call.value
+                    if keep is not None and len(calls) not in keep:
+                        call.value = None
+                    calls.append(call)
+                else:
+                    values[node] = call
             for argument in node.all_input_nodes:
-                if self._last_use.get(argument) is node:
+                if self._last_use[argument] is node:
                     values.pop(argument, None)
         return Record(calls, output)
+
+    def _call(
+        self,
+        node: fx.Node,
+        values: dict[fx.Node, Any],
+        index: dict[fx.Node, int],
+        calls: list[Call],
+    ) -> Call | Any:
+        """Execute one operation; if it depends on the picture, its record, else its plain value."""
+        args, kwargs = fx.map_arg((node.args, node.kwargs), values.__getitem__)
+        forward = self._forward(node, args, kwargs)
+        sources = tuple(index.get(o) if isinstance(o, fx.Node) else None for o in _operands(node))
+        first = next((calls[s] for s in sources if s is not None), None)
+        if first is None or _is_question(node):
+            return forward()
+        entry = self._entries[node]
+        assert entry is not None
+        try:
+            rule = entry(*args, **kwargs)
+            rule.size, rule.axes = first.size, first.axes
+            rule.live = tuple(s is not None for s in sources)
+            value = rule.run(forward)
+        except ValueError as error:
+            raise UnsupportedModel(
+                f"Node {node.name!r} ({_describe(self.model, node)}): {error}."
+            ) from error
+        shape = first.shape if isinstance(value, Parts) else tuple(value.shape)
+        axes = first.axes if isinstance(value, Parts) else rule.out_axes(value.ndim)
+        return Call(node.name, _path(node), rule, sources, shape, axes, value)
 
     def _forward(
         self, node: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -156,38 +187,12 @@ class Graph:
         function: Any = node.target
         return lambda: function(*args, **kwargs)
 
-    def _call(
-        self,
-        node: fx.Node,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        forward: Callable[[], Any],
-        sources: tuple[int | None, ...],
-        calls: list[Call],
-    ) -> Call:
-        """Execute and record one operation."""
-        entry = self._entries[node]
-        assert entry is not None
-        try:
-            rule = entry(*args, **kwargs)
-            first = calls[next(s for s in sources if s is not None)]
-            rule.size, rule.axes = first.size, first.axes
-            rule.live = tuple(s is not None for s in sources)
-            value = rule.run(forward)
-        except ValueError as error:
-            raise UnsupportedModel(
-                f"Node {node.name!r} ({_describe(self.model, node)}): {error}."
-            ) from error
-        shape = first.shape if isinstance(value, Parts) else tuple(value.shape)
-        axes = first.axes if isinstance(value, Parts) else rule.out_axes(value.ndim)
-        return Call(node.name, _path(node), rule, sources, shape, axes, value)
-
 
 def shared_copy(model: nn.Module) -> nn.Module:
-    """A copy of the module tree whose parameters, buffers and other tensors are the same objects."""
+    """A copy of the module tree that holds the very same parameters, buffers and tensors."""
     memo: dict[int, Any] = {}
     for module in model.modules():
-        state = [*module._parameters.values(), *module._buffers.values(), *vars(module).values()]
+        state = [*module.parameters(False), *module.buffers(False), *vars(module).values()]
         memo |= {id(value): value for value in state if isinstance(value, Tensor)}
     return copy.deepcopy(model, memo)
 
@@ -211,7 +216,7 @@ def _in_place_made_plain(graph: fx.Graph, model: nn.Module) -> list[fx.Node]:
             node.update_kwarg("inplace", False)
     for module in model.modules():
         if getattr(module, "inplace", False) is True:
-            module.inplace = False
+            setattr(module, "inplace", False)  # noqa: B010
     return nodes
 
 

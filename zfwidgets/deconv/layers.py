@@ -49,6 +49,7 @@ class Layer:
     jump: how many pixels of the input one step on the map means; (0, 0) if a neuron sees all.
     inputs: names of the layers that feed it.
     path: where the operation stands in the model, as `model.get_submodule` understands it.
+    offset: first row and column that the neuron at (0, 0) sees. step: its place in the recording.
     """
 
     name: str
@@ -63,16 +64,16 @@ class Layer:
     jump: Pair
     inputs: tuple[str, ...]
     path: str
-    _offset: Pair
-    _step: int
+    offset: Pair
+    step: int
 
     def box(self, row: int, col: int) -> tuple[int, int, int, int]:
         """The neuron's receptive field: top, left, bottom, right in input pixels.
 
         It may reach outside the picture, where the network saw padding.
         """
-        top = row * self.jump[0] + self._offset[0]
-        left = col * self.jump[1] + self._offset[1]
+        top = row * self.jump[0] + self.offset[0]
+        left = col * self.jump[1] + self.offset[1]
         return top, left, top + self.receptive_field[0], left + self.receptive_field[1]
 
     @property
@@ -87,16 +88,14 @@ class Layers(Mapping[str, Layer]):
     def __init__(self, layers: list[Layer]) -> None:
         self._by_name = {layer.name: layer for layer in layers}
         self._by_path = {layer.path: layer for layer in reversed(layers)}
-        self.steps = frozenset(layer._step for layer in layers)
+        self.steps = frozenset(layer.step for layer in layers)
 
     def __getitem__(self, name: str) -> Layer:
         found = self._by_name.get(name) or self._by_path.get(name)
         if found is None:
             near = difflib.get_close_matches(str(name), [*self._by_name, *self._by_path], 3)
             hint = f"Did you mean {' or '.join(near)}? " if near else ""
-            raise KeyError(
-                f"no layer {name!r}. {hint}The layers are: {', '.join(self._by_name)}."
-            )
+            raise KeyError(f"no layer {name!r}. {hint}The layers are: {', '.join(self._by_name)}.")
         return found
 
     def __contains__(self, name: object) -> bool:
@@ -153,8 +152,8 @@ def find_layers(calls: list[Call]) -> Layers:
                 jump=window.jump,
                 inputs=_feeders(index, calls, layer_at),
                 path=call.path,
-                _offset=window.offset,
-                _step=ends[index],
+                offset=window.offset,
+                step=ends[index],
             )
         )
     return Layers(layers)
@@ -180,7 +179,7 @@ def _users(calls: list[Call]) -> dict[int, list[int]]:
 
 def _following(index: int, calls: list[Call], users: dict[int, list[int]]) -> list[int]:
     """The steps that belong to a layer: what normalises and rectifies it, if only they read it."""
-    base, found = calls[index].rule, []
+    base, found = calls[index].rule, list[int]()
     while len(users.get(index, [])) == 1:
         index = users[index][0]
         rule = calls[index].rule

@@ -83,14 +83,18 @@ def chosen(
     named = {"image": image, "channel": channel, "row": row, "col": col}
     tensors = [torch.as_tensor(v, dtype=torch.long).cpu() for v in named.values()]
     try:
-        tensors = [t.reshape(-1) for t in torch.broadcast_tensors(*[t.reshape(-1) for t in tensors])]
+        tensors = [
+            t.reshape(-1) for t in torch.broadcast_tensors(*[t.reshape(-1) for t in tensors])
+        ]
     except RuntimeError:
-        counts = ", ".join(f"{len(t.reshape(-1))} of {n}" for n, t in zip(named, tensors, strict=True))
+        counts = ", ".join(
+            f"{len(t.reshape(-1))} of {n}" for n, t in zip(named, tensors, strict=True)
+        )
         raise ValueError(
             f"neurons of {layer!r}: got {counts}; expected lists of one length, or single numbers."
         ) from None
     for (name, _), indices, limit in zip(named.items(), tensors, maps.shape, strict=True):
-        if len(indices) and not (0 <= int(indices.min()) and int(indices.max()) < limit):
+        if len(indices) and not (int(indices.min()) >= 0 and int(indices.max()) < limit):
             raise IndexError(
                 f"{name} {indices.tolist()} of layer {layer!r}: expected 0 to {limit - 1}."
             )

@@ -52,7 +52,7 @@ class Recording:
 
         Fully connected layers give [B, K, 1, 1].
         """
-        call = self._calls[self.layers[layer]._step]
+        call = self._calls[self.layers[layer].step]
         assert call.value is not None
         if call.axes == (1, 2):
             return call.value.permute(0, 3, 1, 2)
@@ -147,7 +147,7 @@ class Recording:
         Stop iterating to cancel. A part that does not fit the device's memory is halved.
         """
         method = Method(rule, seed, unpool, lrn)
-        step = self.layers[neurons.layer]._step
+        step = self.layers[neurons.layer].step
         at_once = self.net.neurons_at_once(backward.values_per_neuron(self._calls, step))
         first = 0
         while first < len(neurons):
@@ -181,7 +181,7 @@ class Recording:
         method = Method(rule, seed, unpool, lrn)
         strongest = self.strongest(layer, channel)
         strongest = strongest[strongest.image == image]
-        step, parts = self.layers[layer]._step, []
+        step, parts = self.layers[layer].step, []
         at_once = self.net.neurons_at_once(2 * self.inputs[0].numel() * 32)
         for first in range(0, len(strongest), at_once):
             some = strongest[first : first + at_once]
@@ -218,13 +218,9 @@ class Recording:
             values = values.permute(0, 2, 3, 1)
         elif call.axes is None:
             values = values.flatten(1)
-        way = Way(
-            method, Places.of(strongest.image, strongest.row, strongest.col, self.net.device)
-        )
+        way = Way(method, Places.of(strongest.image, strongest.row, strongest.col, self.net.device))
         signal = backward.from_maps(self._calls, step, values)
-        signal = way.whole(
-            backward.send_back(self._calls, step, signal, way), self._calls[0].size
-        )
+        signal = way.whole(backward.send_back(self._calls, step, signal, way), self._calls[0].size)
         height, width = self.inputs.shape[2:]
         boxes = torch.tensor([[0, 0, height, width]]).expand(len(channels), 4)
         return self._projections(signal.values, boxes, strongest, method)
@@ -232,7 +228,7 @@ class Recording:
     def _projections(
         self, pixels: Tensor, boxes: Tensor, some: Neurons, method: Method
     ) -> Projections:
-        step = self.layers[some.layer]._step
+        step = self.layers[some.layer].step
         origin = Origin(
             net=self.net.name,
             weights=self.net.weights_hash,

@@ -1,4 +1,4 @@
-"""How a signal goes back through each operation. A new operation is one entry in the tables below.
+"""How a signal goes back through each operation: one class per rule.
 
 A rule is made anew for every call of an operation, from the values the operation is called with, so
 that a module used three times has three records. It says which inputs a window of outputs sees
@@ -10,14 +10,12 @@ everything that the paper does not define carries a text in `extension`.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
-import torchvision
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Tensor
 
 from zfwidgets.deconv.signals import Signal, Way
 from zfwidgets.deconv.unpool import switch_codes, unpool
@@ -75,8 +73,8 @@ class Conv(Rule):
         padding_mode: str = "zeros",
     ) -> None:
         self.weight = weight
-        self.kernel = _pair(weight.shape[2:])
-        self.stride, self.dilation, self.groups = _pair(stride), _pair(dilation), groups
+        self.kernel = pair(weight.shape[2:])
+        self.stride, self.dilation, self.groups = pair(stride), pair(dilation), groups
         self.padding, self.padding_after = self._sides(padding)
         self.padding_mode = padding_mode
 
@@ -86,10 +84,10 @@ class Conv(Rule):
             return (0, 0), (0, 0)
         if padding == "same":
             total = [(k - 1) * d for k, d in zip(self.kernel, self.dilation, strict=True)]
-            before = _pair([t // 2 for t in total])
-            return before, _pair([t - b for t, b in zip(total, before, strict=True)])
+            before = pair([t // 2 for t in total])
+            return before, pair([t - b for t, b in zip(total, before, strict=True)])
         assert not isinstance(padding, str)
-        return _pair(padding), _pair(padding)
+        return pair(padding), pair(padding)
 
     def window(self, window: Window | None) -> Window | None:
         if window is None:
@@ -97,7 +95,8 @@ class Conv(Rule):
         return window.back(self.kernel, self.stride, self.padding, self.dilation)
 
     def back(self, signal: Signal, way: Way) -> list[Signal | None]:
-        assert signal.window is not None and self.size is not None
+        assert signal.window is not None
+        assert self.size is not None
         if self.padding_mode != "zeros":
             return [self._back_padded(signal, way, self.size)]
         window = self.window(signal.window)
@@ -107,7 +106,8 @@ class Conv(Rule):
     def _transpose(self, signal: Signal) -> Tensor:
         """Each value spread out through its filter: [N, K, h, w] -> [N, C, h', w']."""
         weight = self.weight.detach()
-        if signal.channel is not None and signal.values.shape[2:] == (1, 1) and self.groups == 1:
+        single = signal.channel is not None and signal.values.shape[2:] == (1, 1)
+        if single and signal.channel is not None and self.groups == 1 and self.dilation == (1, 1):
             # A single neuron: the transposed filter is a copy of the filter, times the value.
             value = signal.values.flatten(1).gather(1, signal.channel[:, None])
             return weight[signal.channel] * value[:, :, None, None]
@@ -123,7 +123,7 @@ class Conv(Rule):
         """Padding that repeats the picture (reflect, replicate, circular) folds back onto it."""
         span = [(k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation, strict=True)]
         padded = self._padded(size)
-        outputs = _pair(
+        outputs = pair(
             [(n - f) // s + 1 for n, f, s in zip(padded, span, self.stride, strict=True)]
         )
         values = self._transpose(way.whole(signal, outputs))
@@ -140,7 +140,7 @@ class Conv(Rule):
 
     def _padded(self, size: Pair) -> Pair:
         sides = zip(size, self.padding, self.padding_after, strict=True)
-        return _pair([n + before + after for n, before, after in sides])
+        return pair([n + before + after for n, before, after in sides])
 
 
 class Linear(Rule):
@@ -195,16 +195,6 @@ class Rectifier(Rule):
         return [signal.with_values(values * mask)]
 
 
-def rectifier(function: Callable[..., Tensor], extension: str = "") -> Callable[..., Rule]:
-    """An entry for a rectifier-like function; `inplace` is ignored, see `Rectifier.run`."""
-
-    def entry(x: Tensor, *args: Any, inplace: bool = False, **options: Any) -> Rule:
-        args = tuple(a for a in args if not isinstance(a, bool))
-        return Rectifier(lambda value: function(value, *args, **options), x, extension)
-
-    return entry
-
-
 # --------------------------------------------------------------------------------- unpooling
 
 
@@ -223,14 +213,15 @@ class MaxPool(Rule):
     ) -> None:
         if return_indices:
             raise ValueError("max pooling that returns its indices to the model has no rule")
-        self.kernel, self.padding = _pair(kernel_size), _pair(padding)
-        self.stride = _pair(stride) if stride not in (None, [], ()) else self.kernel
-        self.dilation, self.ceil_mode = _pair(dilation), ceil_mode
+        self.kernel, self.padding = pair(kernel_size), pair(padding)
+        self.stride = pair(stride) if stride not in (None, [], ()) else self.kernel
+        self.dilation, self.ceil_mode = pair(dilation), ceil_mode
         self.argument: Tensor | None = x
         self._switches: Tensor | None = None
         self._codes: Tensor | None = None
 
     def run(self, forward: Callable[[], Any]) -> Tensor:
+        assert self.argument is not None
         output, self._switches = F.max_pool2d(
             self.argument,
             self.kernel,
@@ -247,7 +238,8 @@ class MaxPool(Rule):
     def codes(self) -> Tensor:
         """Which place of its window each output took: [B, C, H, W], see `switch_codes`."""
         if self._codes is None:
-            assert self._switches is not None and self.size is not None
+            assert self._switches is not None
+            assert self.size is not None
             self._codes = switch_codes(
                 self._switches, self.size[1], self.kernel, self.stride, self.padding, self.dilation
             )
@@ -260,15 +252,20 @@ class MaxPool(Rule):
         return window.back(self.kernel, self.stride, self.padding, self.dilation)
 
     def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        overwrite = way.method.unpool == "overwrite"
+        if overwrite:
+            # A later window overwrites with its zero, too: all windows have to be there.
+            signal = way.whole(signal, pair(self.codes.shape[2:]))
         window = self.window(signal.window)
-        assert window is not None and self.size is not None
+        assert window is not None
+        assert self.size is not None
         values = unpool(
             signal.values,
             way.recorded(self.codes, signal),
             self.kernel,
             self.stride,
             self.dilation,
-            overwrite=way.method.unpool == "overwrite",
+            overwrite=overwrite,
         )
         return [way.on_map(values, window, self.size)]
 
@@ -288,8 +285,8 @@ class AvgPool(Rule):
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ) -> None:
-        self.kernel, self.padding = _pair(kernel_size), _pair(padding)
-        self.stride = _pair(stride) if stride not in (None, [], ()) else self.kernel
+        self.kernel, self.padding = pair(kernel_size), pair(padding)
+        self.stride = pair(stride) if stride not in (None, [], ()) else self.kernel
         self.include_pad, self.divisor = count_include_pad, divisor_override
         self.share: Tensor | None = None
 
@@ -297,8 +294,10 @@ class AvgPool(Rule):
         output: Tensor = forward()
         assert self.size is not None
         counts = [self._counts(a, self.size[a], output.shape[2 + a]) for a in (0, 1)]
-        share = 1 / torch.outer(*counts) if self.divisor is None else torch.full(
-            tuple(output.shape[2:]), 1 / self.divisor
+        share = (
+            1 / torch.outer(*counts)
+            if self.divisor is None
+            else torch.full(tuple(output.shape[2:]), 1 / self.divisor)
         )
         self.share = share.to(output).expand(len(output), 1, *output.shape[2:])
         return output
@@ -318,7 +317,9 @@ class AvgPool(Rule):
 
     def back(self, signal: Signal, way: Way) -> list[Signal | None]:
         window = self.window(signal.window)
-        assert window is not None and self.size is not None and self.share is not None
+        assert window is not None
+        assert self.size is not None
+        assert self.share is not None
         values = signal.values * way.recorded(self.share, signal)
         channels = values.shape[1]
         ones = values.new_ones(1, 1, *self.kernel).expand(channels, 1, *self.kernel)
@@ -333,7 +334,7 @@ class AdaptiveAvgPool(Rule):
 
     def __init__(self, x: Tensor, output_size: int | Sequence[int | None] | None) -> None:
         asked = output_size if isinstance(output_size, Sequence) else (output_size, output_size)
-        self.outputs = _pair(
+        self.outputs = pair(
             [n if want is None else want for n, want in zip(x.shape[2:], asked, strict=True)]
         )
         self.same = self.outputs == tuple(x.shape[2:])
@@ -347,8 +348,7 @@ class AdaptiveAvgPool(Rule):
         assert self.size is not None
         signal = way.whole(signal, self.outputs)
         rows, cols = (
-            _averaging(n, m).to(signal.values)
-            for n, m in zip(self.outputs, self.size, strict=True)
+            _averaging(n, m).to(signal.values) for n, m in zip(self.outputs, self.size, strict=True)
         )
         values = torch.einsum("nchw,hy,wx->ncyx", signal.values, rows, cols)
         return [Signal(values, Window.whole(self.size))]
@@ -427,7 +427,7 @@ class Add(Rule):
 
     def back(self, signal: Signal, way: Way) -> list[Signal | None]:
         return [
-            _shrunk(signal.with_values(signal.values * sign) if sign < 0 else signal, shape, way)
+            _shrunk(signal.with_values(signal.values * sign) if sign < 0 else signal, shape)
             if alive and shape
             else None
             for shape, sign, alive in zip(self.shapes, self.signs, self.live, strict=False)
@@ -459,7 +459,7 @@ class Multiply(Rule):
     ) -> Signal:
         if isinstance(factor, Tensor):
             factor = self._under(signal, way, factor.detach(), alive)
-        return _shrunk(signal.with_values(signal.values * factor), tuple(target.shape), way)
+        return _shrunk(signal.with_values(signal.values * factor), tuple(target.shape))
 
     @staticmethod
     def _under(signal: Signal, way: Way, factor: Tensor, alive: bool) -> Tensor:
@@ -470,13 +470,13 @@ class Multiply(Rule):
         if alive and not varies:
             return way.recorded(factor, Signal(signal.values, None))
         if not alive:
-            if signal.window is None or factor.ndim < 4 and signal.axes == (1, 2):
+            if signal.window is None or (factor.ndim < 4 and signal.axes == (1, 2)):
                 return factor
             factor = factor.expand(int(way.places.images.max()) + 1, *factor.shape[-3:])
         return way.recorded(factor, signal)
 
 
-def _shrunk(signal: Signal, shape: tuple[int, ...], way: Way) -> Signal:
+def _shrunk(signal: Signal, shape: tuple[int, ...]) -> Signal:
     """The signal at an operand that was broadcast over rows and columns: their sum."""
     values = signal.values
     if signal.window is None or values.ndim != len(shape):
@@ -584,7 +584,7 @@ class Reshape(Rule):
         if self.same:
             return [signal]
         if signal.window is not None:
-            signal = way.whole(signal, _pair([self.out_shape[a] for a in signal.axes]))
+            signal = way.whole(signal, pair([self.out_shape[a] for a in signal.axes]))
         values = signal.values.reshape(len(signal.values), *self.shape[1:])
         if self.size is None:
             return [Signal(values, None)]
@@ -606,11 +606,11 @@ class Permute(Rule):
 
     def back(self, signal: Signal, way: Way) -> list[Signal | None]:
         inverse = sorted(range(len(self.dims)), key=self.dims.__getitem__)
-        axes = _pair([self.dims[a] for a in signal.axes]) if signal.window else (2, 3)
+        axes = pair([self.dims[a] for a in signal.axes]) if signal.window else (2, 3)
         return [Signal(signal.values.permute(inverse), signal.window, axes)]
 
 
-# ---------------------------------------------------------------------- everything else, by name
+# ---------------------------------------------------------------------------- everything else
 
 
 class Pointwise(Rule):
@@ -645,7 +645,7 @@ class WholeMap(Rule):
 
     def back(self, signal: Signal, way: Way) -> list[Signal | None]:
         if signal.window is not None:
-            signal = way.whole(signal, _pair([self.out_shape[a] for a in signal.axes]))
+            signal = way.whole(signal, pair([self.out_shape[a] for a in signal.axes]))
         inputs = way.recorded(self.input, Signal(signal.values, None))
         inputs = inputs.expand(len(signal.values), *inputs.shape[1:])
         values = _vjp(self.function, [inputs], signal.values)[0]
@@ -672,269 +672,9 @@ def _vjp(function: Callable[..., Tensor], inputs: list[Tensor], signal: Tensor) 
         return list(torch.autograd.grad(function(*leaves), leaves, signal.clone()))
 
 
-def _pair(value: Any) -> Pair:
+def pair(value: Any) -> Pair:
+    """A number, or a number per axis, as torch takes both."""
     if isinstance(value, int):
         return value, value
     numbers = [int(v) for v in value]
     return (numbers[0], numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[1])
-
-
-def _transpose(x: Tensor, dim0: int, dim1: int) -> Rule:
-    dims = list(range(x.ndim))
-    dims[dim0], dims[dim1] = dims[dim1], dims[dim0]
-    return Permute(x, dims)
-
-
-def _permute(x: Tensor, *dims: Any) -> Rule:
-    return Permute(x, dims[0] if isinstance(dims[0], Sequence) else dims)
-
-
-def _item(x: Any, index: Any) -> Rule:
-    if isinstance(x, Parts):
-        return Part(x, index)
-    return WholeMap(lambda value: value[index], x, "indexing")
-
-
-def _divide(x: Any, y: Any, **options: Any) -> Rule:
-    if isinstance(y, Tensor) and y.numel() > 1 and isinstance(x, Tensor) and len(y) == len(x) > 1:
-        raise ValueError("a division by something that depends on the picture has no rule")
-    return Multiply(x, 1 / y)
-
-
-def _layer_norm(
-    x: Tensor,
-    normalized_shape: Sequence[int],
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
-) -> Rule:
-    def function(value: Tensor) -> Tensor:
-        return F.layer_norm(value, tuple(normalized_shape), weight, bias, eps)
-
-    if len(normalized_shape) == 1:
-        return Pointwise(function, x, extension="layer normalisation")
-    return WholeMap(function, x, "layer normalisation")
-
-
-def whole_map(function: Callable[..., Tensor], extension: str) -> Callable[..., Rule]:
-    """An entry for a function whose derivative on whole maps is taken."""
-
-    def entry(x: Tensor, *args: Any, **options: Any) -> Rule:
-        return WholeMap(lambda value: function(value, *args, **options), x, extension)
-
-    return entry
-
-
-def pointwise(function: Callable[..., Tensor], extension: str) -> Callable[..., Rule]:
-    """An entry for a function of every place by itself, whose derivative is taken."""
-
-    def entry(x: Tensor, *args: Any, inplace: bool = False, **options: Any) -> Rule:
-        return Pointwise(lambda value: function(value, *args, **options), x, extension=extension)
-
-    return entry
-
-
-def _unchanged(x: Any, *args: Any, **options: Any) -> Rule:
-    return Rule()
-
-
-# ------------------------------------------------------------------------------------- tables
-
-Entry = Callable[..., Rule]
-
-_BEYOND = "rectifier other than ReLU"
-_relu = rectifier(torch.relu)
-_GATES = "gate"
-
-FUNCTIONS: dict[Any, Entry] = {
-    F.conv2d: Conv,
-    torch.conv2d: Conv,
-    F.linear: Linear,
-    torch._C._nn.linear: Linear,
-    F.relu: _relu,
-    F.relu_: _relu,
-    torch.relu: _relu,
-    torch.relu_: _relu,
-    F.relu6: rectifier(F.relu6, _BEYOND),
-    F.leaky_relu: rectifier(F.leaky_relu, _BEYOND),
-    F.elu: rectifier(F.elu, _BEYOND),
-    F.gelu: rectifier(F.gelu, _BEYOND),
-    F.silu: rectifier(F.silu, _BEYOND),
-    F.mish: rectifier(F.mish, _BEYOND),
-    F.hardswish: rectifier(F.hardswish, _BEYOND),
-    F.softplus: rectifier(F.softplus, _BEYOND),
-    F.max_pool2d: MaxPool,
-    torch.max_pool2d: MaxPool,
-    F.avg_pool2d: AvgPool,
-    torch._C._nn.avg_pool2d: AvgPool,
-    F.adaptive_avg_pool2d: AdaptiveAvgPool,
-    F.adaptive_max_pool2d: whole_map(F.adaptive_max_pool2d, "adaptive max pooling"),
-    F.batch_norm: BatchNorm,
-    torch.batch_norm: BatchNorm,
-    F.local_response_norm: LocalResponseNorm,
-    F.layer_norm: _layer_norm,
-    F.group_norm: whole_map(F.group_norm, "group normalisation"),
-    F.dropout: _unchanged,
-    F.dropout2d: _unchanged,
-    F.sigmoid: pointwise(torch.sigmoid, _GATES),
-    torch.sigmoid: pointwise(torch.sigmoid, _GATES),
-    torch.tanh: pointwise(torch.tanh, _GATES),
-    F.hardsigmoid: pointwise(F.hardsigmoid, _GATES),
-    F.softmax: whole_map(F.softmax, "softmax"),
-    torch.softmax: whole_map(torch.softmax, "softmax"),
-    F.log_softmax: whole_map(F.log_softmax, "softmax"),
-    F.interpolate: whole_map(F.interpolate, "interpolation"),
-    F.pad: whole_map(F.pad, "padding"),
-    F.pixel_shuffle: whole_map(F.pixel_shuffle, "pixel shuffle"),
-    torch.flatten: Reshape,
-    torch.reshape: Reshape,
-    torch.squeeze: Reshape,
-    torch.unsqueeze: Reshape,
-    torch.permute: _permute,
-    torch.transpose: _transpose,
-    torch.add: Add,
-    operator.add: Add,
-    operator.iadd: Add,
-    torch.sub: lambda *o, **k: Add(*o, signs=(1, -1)),
-    operator.sub: lambda *o: Add(*o, signs=(1, -1)),
-    torch.mul: Multiply,
-    operator.mul: Multiply,
-    operator.imul: Multiply,
-    operator.truediv: _divide,
-    torch.div: _divide,
-    operator.neg: lambda x: Multiply(x, -1.0),
-    torch.cat: Concatenate,
-    torch.concat: Concatenate,
-    torch.chunk: Split,
-    torch.split: Split,
-    torch.mean: whole_map(torch.mean, "average pooling"),
-    operator.getitem: _item,
-    torchvision.ops.stochastic_depth: _unchanged,
-}
-"""Rules of functions: called with the function's own arguments."""
-
-METHODS: dict[str, Entry] = {
-    "relu": _relu,
-    "clamp": lambda x, min=None, max=None: _clamp(x, min, max),
-    "clamp_min": lambda x, min: _clamp(x, min, None),
-    "sigmoid": FUNCTIONS[torch.sigmoid],
-    "tanh": FUNCTIONS[torch.tanh],
-    "flatten": Reshape,
-    "view": Reshape,
-    "reshape": Reshape,
-    "squeeze": Reshape,
-    "unsqueeze": Reshape,
-    "permute": _permute,
-    "transpose": _transpose,
-    "contiguous": _unchanged,
-    "detach": _unchanged,
-    "clone": _unchanged,
-    "float": _unchanged,
-    "to": _unchanged,
-    "type_as": _unchanged,
-    "add": Add,
-    "sub": FUNCTIONS[torch.sub],
-    "mul": Multiply,
-    "div": _divide,
-    "chunk": Split,
-    "split": Split,
-    "mean": whole_map(torch.mean, "average pooling"),
-    "sum": whole_map(torch.sum, "sum over places"),
-    "softmax": whole_map(torch.softmax, "softmax"),
-    "log_softmax": whole_map(torch.log_softmax, "softmax"),
-}
-"""Rules of tensor methods: called with the tensor and the method's arguments."""
-
-
-def _clamp(x: Tensor, low: float | None, high: float | None) -> Rule:
-    if low == 0 and high is None:
-        return _relu(x)
-    return Rectifier(lambda value: value.clamp(low, high), x, _BEYOND)
-
-
-def _conv(m: nn.Conv2d, x: Tensor) -> Rule:
-    return Conv(
-        x, m.weight, m.bias, m.stride, m.padding, m.dilation, m.groups, m.padding_mode
-    )
-
-
-def _conv_transpose(m: nn.ConvTranspose2d, x: Tensor) -> Rule:
-    return WholeMap(m.forward, x, "transposed convolution")
-
-
-def _batch_norm(m: nn.BatchNorm2d | nn.BatchNorm1d, x: Tensor) -> Rule:
-    return BatchNorm(x, m.running_mean, m.running_var, m.weight, m.bias, False, 0.0, m.eps)
-
-
-def _activation(function: Callable[..., Tensor], *names: str) -> Entry:
-    """A rectifier module whose options of these names go to the function."""
-
-    def entry(m: nn.Module, x: Tensor) -> Rule:
-        options = {name: getattr(m, name) for name in names}
-        return Rectifier(lambda value: function(value, **options), x, _BEYOND)
-
-    return entry
-
-
-def _module(extension: str, rule: type[WholeMap] | type[Pointwise] = WholeMap) -> Entry:
-    """A module whose derivative is taken, on whole maps or place by place."""
-
-    def entry(m: nn.Module, x: Tensor) -> Rule:
-        return rule(m.forward, x, extension=extension)
-
-    return entry
-
-
-MODULES: dict[type[nn.Module], Entry] = {
-    nn.Conv2d: _conv,
-    nn.ConvTranspose2d: _conv_transpose,
-    nn.Linear: lambda m, x: Linear(x, m.weight),
-    nn.ReLU: lambda m, x: _relu(x),
-    nn.ReLU6: _activation(F.relu6),
-    nn.LeakyReLU: _activation(F.leaky_relu, "negative_slope"),
-    nn.PReLU: _activation(F.prelu, "weight"),
-    nn.ELU: _activation(F.elu, "alpha"),
-    nn.GELU: _activation(F.gelu, "approximate"),
-    nn.SiLU: _activation(F.silu),
-    nn.Mish: _activation(F.mish),
-    nn.Hardswish: _activation(F.hardswish),
-    nn.Softplus: _activation(F.softplus, "beta", "threshold"),
-    nn.MaxPool2d: lambda m, x: MaxPool(
-        x, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices
-    ),
-    nn.AvgPool2d: lambda m, x: AvgPool(
-        x,
-        m.kernel_size,
-        m.stride,
-        m.padding,
-        m.ceil_mode,
-        m.count_include_pad,
-        m.divisor_override,
-    ),
-    nn.AdaptiveAvgPool2d: lambda m, x: AdaptiveAvgPool(x, m.output_size),
-    nn.AdaptiveMaxPool2d: _module("adaptive max pooling"),
-    nn.BatchNorm2d: _batch_norm,
-    nn.BatchNorm1d: _batch_norm,
-    nn.LocalResponseNorm: lambda m, x: LocalResponseNorm(x, m.size, m.alpha, m.beta, m.k),
-    nn.LayerNorm: lambda m, x: _layer_norm(x, m.normalized_shape, m.weight, m.bias, m.eps),
-    nn.GroupNorm: _module("group normalisation"),
-    nn.InstanceNorm2d: _module("instance normalisation"),
-    nn.Dropout: lambda m, x: Rule(),
-    nn.Dropout2d: lambda m, x: Rule(),
-    nn.AlphaDropout: lambda m, x: Rule(),
-    nn.Identity: lambda m, x: Rule(),
-    nn.Flatten: lambda m, x: Reshape(x),
-    nn.Unflatten: lambda m, x: Reshape(x),
-    nn.Sigmoid: _module(_GATES, Pointwise),
-    nn.Tanh: _module(_GATES, Pointwise),
-    nn.Hardsigmoid: _module(_GATES, Pointwise),
-    nn.Softmax: _module("softmax"),
-    nn.LogSoftmax: _module("softmax"),
-    nn.Upsample: _module("interpolation"),
-    nn.ZeroPad2d: _module("padding"),
-    nn.ReflectionPad2d: _module("padding"),
-    nn.ReplicationPad2d: _module("padding"),
-    nn.ConstantPad2d: _module("padding"),
-    nn.PixelShuffle: _module("pixel shuffle"),
-}
-"""Rules of modules, by exact type: called with the module and its inputs."""

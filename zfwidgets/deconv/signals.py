@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor
 
 from zfwidgets.deconv.windows import Pair, Places, Window, cut, inside_mask, paste
@@ -146,9 +146,7 @@ def _grown(signal: Signal, window: Window) -> Tensor:
     """The values in a larger window that moves alike, zero around them."""
     assert signal.window is not None
     before = [a - b for a, b in zip(signal.window.offset, window.offset, strict=True)]
-    after = [
-        n - b - m for n, b, m in zip(window.size, before, signal.window.size, strict=True)
-    ]
+    after = [n - b - m for n, b, m in zip(window.size, before, signal.window.size, strict=True)]
     return F.pad(signal.values, (before[1], after[1], before[0], after[0]))
 
 

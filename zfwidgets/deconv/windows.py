@@ -68,9 +68,7 @@ class Window:
             max(a + n, b + m)
             for a, n, b, m in zip(self.offset, self.size, other.offset, other.size, strict=True)
         ]
-        return Window(
-            self.jump, (first[0], first[1]), (last[0] - first[0], last[1] - first[1])
-        )
+        return Window(self.jump, (first[0], first[1]), (last[0] - first[0], last[1] - first[1]))
 
     def covers(self, size: Pair) -> bool:
         """True if the window has as many places as a whole map of this size, or more."""
