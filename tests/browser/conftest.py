@@ -17,7 +17,7 @@ from tests.browser import hosts
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 KERNEL_LIMIT = 120_000  # ms; importing torch on two busy cores is what takes long
-FAILED = pytest.StashKey[bool]()
+SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -42,10 +42,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, Any]:
-    """Remember whether the test failed, for the page that is about to be closed."""
+    """A failed test leaves a picture of what was on the screen."""
     report = yield
-    if report.when == "call":
-        item.stash[FAILED] = report.failed
+    chromium = getattr(item, "funcargs", {}).get("chromium")
+    if report.failed and chromium is not None:
+        pages = [page for context in chromium.contexts for page in context.pages]
+        for number, page in enumerate(pages):
+            page.screenshot(path=SCREENSHOTS / f"failed-{file_name(item.name)}-{number}.png")
     return report
 
 
@@ -65,17 +68,18 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+def new_page(chromium: Browser, **options: Any) -> Page:
+    """A fresh page of 1400 px that never animates."""
+    options = {"viewport": {"width": 1400, "height": 1000}, "reduced_motion": "reduce", **options}
+    return chromium.new_context(**options).new_page()
+
+
 @pytest.fixture
-def page(chromium: Browser, request: pytest.FixtureRequest, screenshots: Path) -> Iterator[Page]:
-    """A fresh page of 1400 px that never animates; a failed test leaves a picture of it."""
-    context = chromium.new_context(
-        viewport={"width": 1400, "height": 1000}, reduced_motion="reduce"
-    )
-    page = context.new_page()
+def page(chromium: Browser) -> Iterator[Page]:
+    """A fresh page for one test."""
+    page = new_page(chromium)
     yield page
-    if request.node.stash.get(FAILED, False):
-        page.screenshot(path=screenshots / f"failed-{file_name(request.node.name)}.png")
-    context.close()
+    page.context.close()
 
 
 def file_name(text: str) -> str:
@@ -99,12 +103,11 @@ def voila(tmp_path_factory: pytest.TempPathFactory) -> Iterator[hosts.Host]:
         yield host
 
 
-@pytest.fixture(scope="session")
-def screenshots(pytestconfig: pytest.Config) -> Path:
+@pytest.fixture(scope="session", autouse=True)
+def screenshots() -> Path:
     """Where a person finds the pictures afterwards."""
-    folder = pytestconfig.rootpath / "build" / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    return SCREENSHOTS
 
 
 def write_notebook(path: Path, *cells: str) -> None:

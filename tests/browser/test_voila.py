@@ -1,0 +1,78 @@
+"""The dashboard in Voila: the full page is the Inspector, no code, the same pixels."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, expect
+
+import zfwidgets as zf
+from tests.browser import conftest, hosts
+from tests.browser.inspector_page import InspectorPage, likeness
+from zfwidgets.cli import find_notebook
+
+
+@pytest.fixture(scope="module")
+def dashboard(chromium: Browser, voila: hosts.Host) -> Iterator[InspectorPage]:
+    """The dashboard that `zfwidgets demo` opens."""
+    shutil.copyfile(find_notebook("dashboard.ipynb"), voila.folder / "dashboard.ipynb")
+    page = conftest.new_page(chromium)
+    page.goto(f"{voila.url}/voila/render/dashboard.ipynb", timeout=conftest.KERNEL_LIMIT)
+    inspector = InspectorPage(page)
+    expect(inspector.root).to_be_visible(timeout=conftest.KERNEL_LIMIT)
+    yield inspector
+    page.context.close()
+
+
+def test_no_code_is_visible(dashboard: InspectorPage) -> None:
+    dashboard.wait_for_layer("conv5")
+    assert "import zfwidgets" not in dashboard.page.locator("body").inner_text()
+
+
+def test_the_inspector_fills_the_page(dashboard: InspectorPage) -> None:
+    box = dashboard.root.bounding_box()
+    assert box is not None
+    assert box["width"] > 0.9 * 1400
+    assert dashboard.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_click_projects_what_the_engine_projects(dashboard: InspectorPage) -> None:
+    recording = zf.load("zfnet", device="cpu").record(zf.samples()["raccoon"].open())
+    neurons = recording.strongest("conv4")
+    channel = int(neurons.value.argmax())
+    expected = recording.project(neurons[[channel]]).to_images(canvas=True)[0]
+
+    dashboard.choose_photo("raccoon")
+    dashboard.choose_layer("conv4")
+    dashboard.wait_for_layer("conv4")
+    dashboard.click_channel(channel)
+    dashboard.until(
+        lambda: np.array_equal(dashboard.figure(0), recording.seen()[0]),
+        "the photo is the raccoon",
+    )
+    dashboard.until(
+        lambda: int(abs(dashboard.figure(1).astype(int) - expected).max()) <= 2,
+        "the projection is the engine's",
+    )
+    feature_map = recording.feature_maps("conv4")[0, channel].numpy()
+    assert likeness(dashboard.tile(channel), feature_map) > 0.95
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_screenshots(
+    chromium: Browser, voila: hosts.Host, dashboard: InspectorPage, screenshots: Path, theme: str
+) -> None:
+    page = conftest.new_page(chromium)
+    page.goto(
+        f"{voila.url}/voila/render/dashboard.ipynb?theme={theme}", timeout=conftest.KERNEL_LIMIT
+    )
+    inspector = InspectorPage(page)
+    expect(inspector.root).to_be_visible(timeout=conftest.KERNEL_LIMIT)
+    inspector.choose_layer("conv5")
+    inspector.wait_for_layer("conv5")
+    page.screenshot(path=screenshots / f"voila-{theme}.png", full_page=True)
+    page.context.close()
