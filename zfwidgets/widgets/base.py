@@ -18,8 +18,8 @@ from zfwidgets.widgets.wire import describe_error
 
 STATIC = Path(__file__).parent / "static"
 
-# One lock for all widgets: links call from one widget into the next, and a lock each would sooner or
-# later be taken in two orders. It is held for as long as traits are set, never for computing.
+# One lock for all widgets: links call from one widget into the next, and a lock each would sooner
+# or later be taken in two orders. It is held while traits are set, never for computing.
 _state_lock = threading.RLock()
 
 

@@ -8,6 +8,7 @@ taken back or has become stale. An exception travels to the widget that asked.
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
 import queue
@@ -25,8 +26,12 @@ URGENT, VISIBLE, AHEAD = 0, 1, 2
 """Priorities: what everything else waits for; what is on screen; what may soon be."""
 
 
-class Cancelled(Exception):
+class Cancelled(Exception):  # noqa: N818 - it is no error
     """Nobody wants the answer any more; ends a job silently."""
+
+
+_leaving = threading.Event()
+"""Set when the interpreter exits: all jobs stop at their next check."""
 
 
 class Worker:
@@ -39,11 +44,6 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="zfwidgets-worker", daemon=True)
         self._thread.start()
 
-    @property
-    def alive(self) -> bool:
-        """False in a forked child, where threads do not survive."""
-        return self._thread.is_alive()
-
     def put(self, call: Callable[[], None], priority: int) -> None:
         """Queue `call`, which must not raise."""
         self._queue.put((priority, next(self._order), call))
@@ -52,12 +52,16 @@ class Worker:
         """Wait until everything queued so far and meanwhile is done. For tests."""
         self._queue.join()
 
-    def is_current(self) -> bool:
-        """Whether the caller runs on this thread."""
-        return threading.current_thread() is self._thread
+    def leave(self, timeout: float) -> None:
+        """Finish the present call, at most, and end the thread.
+
+        A thread that is inside torch when the interpreter goes away takes the process down.
+        """
+        self._queue.put((-1, next(self._order), lambda: None))
+        self._thread.join(timeout)
 
     def _run(self) -> None:
-        while True:
+        while not _leaving.is_set():
             _, _, call = self._queue.get()
             try:
                 call()
@@ -70,6 +74,13 @@ class Worker:
 _worker: Worker | None = None
 _worker_pid = 0
 _worker_lock = threading.Lock()
+
+
+@atexit.register
+def _leave() -> None:
+    _leaving.set()
+    if _worker is not None and _worker_pid == os.getpid():
+        _worker.leave(timeout=5.0)
 
 
 def worker() -> Worker:
@@ -96,7 +107,7 @@ class Job:
     @property
     def wanted(self) -> bool:
         """Whether somebody still waits for the answer."""
-        return not self._cancelled.is_set() and not self.stale()
+        return not (self._cancelled.is_set() or _leaving.is_set() or self.stale())
 
     def check(self) -> None:
         """Raise `Cancelled` if nobody waits any more. Call between chunks of work."""

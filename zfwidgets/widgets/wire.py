@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -160,7 +160,7 @@ class Sheet:
         }
 
 
-def sheet(ids: Sequence[int], tiles: npt.NDArray[np.uint8], mime: str = "image/png") -> Sheet:
+def sheet(ids: Sequence[int], tiles: npt.NDArray[np.uint8], mime: str = "image/webp") -> Sheet:
     """Put tiles ``[N, h, w, 3]`` of the channels `ids` on one sheet, as square as possible."""
     count, height, width, _ = tiles.shape
     if count != len(ids):
@@ -171,5 +171,5 @@ def sheet(ids: Sequence[int], tiles: npt.NDArray[np.uint8], mime: str = "image/p
     return Sheet(tuple(ids), data, mime, (height, width), columns)
 
 
-def _is_int(value: Any) -> bool:
+def _is_int(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)

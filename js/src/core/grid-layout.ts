@@ -1,0 +1,51 @@
+/** Arithmetic of a virtual grid: equal cells, so that every position is known without measuring. */
+
+export interface GridLayout {
+  count: number;
+  columns: number;
+  rows: number;
+  /** Side of the square picture in a cell, CSS pixels. */
+  tile: number;
+  gap: number;
+  /** Height of the caption under the picture, CSS pixels. */
+  caption: number;
+  /** Distance from one row's top to the next. */
+  pitch: number;
+  /** Height of all rows together. */
+  height: number;
+}
+
+/** Tiles are at least `tile` wide and share what is left of the line, so that both edges are flush. */
+export function layoutGrid(
+  width: number,
+  tile: number,
+  count: number,
+  gap: number,
+  caption: number,
+): GridLayout {
+  const columns = Math.max(1, Math.floor((width + gap) / (tile + gap)));
+  const side = Math.max(1, Math.floor((width + gap) / columns) - gap);
+  const rows = Math.ceil(count / columns);
+  const pitch = side + caption + gap;
+  return { count, columns, rows, tile: side, gap, caption, pitch, height: rows * pitch };
+}
+
+/** First row and the row after the last that a window onto the grid touches. */
+export function rowsInView(
+  layout: GridLayout,
+  top: number,
+  height: number,
+): [first: number, end: number] {
+  const first = Math.min(layout.rows, Math.max(0, Math.floor(top / layout.pitch)));
+  const end = Math.min(layout.rows, Math.max(first, Math.ceil((top + height) / layout.pitch)));
+  return [first, end];
+}
+
+/** How far to scroll so that `row` is wholly visible; the same `top` if it is. */
+export function scrollToRow(layout: GridLayout, row: number, top: number, height: number): number {
+  const start = row * layout.pitch;
+  const end = start + layout.pitch - layout.gap;
+  if (start < top) return start;
+  if (end > top + height) return Math.max(0, end - height);
+  return top;
+}

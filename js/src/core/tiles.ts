@@ -1,0 +1,106 @@
+/**
+ * Decoded pictures of tiles. Many tiles share a sheet; a sheet is freed with its last tile. The least
+ * recently drawn tiles go first when the store is full.
+ */
+import { bytesOf, type SheetHead } from "./wire";
+
+export interface Tile {
+  image: ImageBitmap;
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+interface Sheet {
+  image: ImageBitmap;
+  users: number;
+}
+
+export class TileStore {
+  readonly #tiles = new Map<number, { tile: Tile; sheet: Sheet }>();
+  readonly #capacity: number;
+  #pixels = 0;
+
+  /** `capacity` in pixels; four bytes each. */
+  constructor(capacity = 24_000_000) {
+    this.#capacity = capacity;
+  }
+
+  get size(): number {
+    return this.#tiles.size;
+  }
+
+  /** The tile of a channel, which counts as drawn now. */
+  get(id: number): Tile | undefined {
+    const entry = this.#tiles.get(id);
+    if (!entry) return undefined;
+    this.#tiles.delete(id);
+    this.#tiles.set(id, entry);
+    return entry.tile;
+  }
+
+  /** The tile of a channel, not counted as drawn. */
+  peek(id: number): Tile | undefined {
+    return this.#tiles.get(id)?.tile;
+  }
+
+  /** Take a sheet over; tiles replace older ones of the same channels unless those are larger. */
+  add(head: SheetHead, image: ImageBitmap): number[] {
+    const [height, width] = head.tile;
+    const sheet = { image, users: 0 };
+    const taken: number[] = [];
+    head.ids.forEach((id, i) => {
+      if ((this.peek(id)?.width ?? 0) > width) return;
+      this.#drop(id);
+      const x = (i % head.columns) * width;
+      const y = Math.floor(i / head.columns) * height;
+      this.#tiles.set(id, { tile: { image, x, y, width, height }, sheet });
+      this.#pixels += width * height;
+      sheet.users += 1;
+      taken.push(id);
+    });
+    if (sheet.users === 0) image.close();
+    for (const id of this.#tiles.keys()) {
+      if (this.#pixels <= this.#capacity || head.ids.includes(id)) break;
+      this.#drop(id);
+    }
+    return taken;
+  }
+
+  clear(): void {
+    for (const id of [...this.#tiles.keys()]) this.#drop(id);
+  }
+
+  #drop(id: number): void {
+    const entry = this.#tiles.get(id);
+    if (!entry) return;
+    this.#tiles.delete(id);
+    this.#pixels -= entry.tile.width * entry.tile.height;
+    entry.sheet.users -= 1;
+    if (entry.sheet.users === 0) entry.sheet.image.close();
+  }
+}
+
+/** Decode off the main thread, without colour management: the pixels are data. */
+export function decodeSheet(head: SheetHead, data: DataView | ArrayBuffer): Promise<ImageBitmap> {
+  const blob = new Blob([bytesOf(data)], { type: head.mime });
+  return createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+}
+
+/** Draw a tile into a canvas, whole and undistorted; enlarged pixels stay square and sharp. */
+export function drawTile(canvas: HTMLCanvasElement, tile: Tile): void {
+  const context = canvas.getContext("2d");
+  if (!context) return;
+  const scale = Math.min(canvas.width / tile.width, canvas.height / tile.height);
+  const width = Math.max(1, Math.round(tile.width * scale));
+  const height = Math.max(1, Math.round(tile.height * scale));
+  const x = Math.floor((canvas.width - width) / 2);
+  const y = Math.floor((canvas.height - height) / 2);
+  if (width < canvas.width || height < canvas.height) {
+    context.clearRect(0, 0, canvas.width, canvas.height);
+  }
+  context.imageSmoothingEnabled = scale < 1;
+  context.imageSmoothingQuality = "high";
+  context.drawImage(tile.image, tile.x, tile.y, tile.width, tile.height, x, y, width, height);
+}

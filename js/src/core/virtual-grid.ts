@@ -1,0 +1,311 @@
+/**
+ * An ARIA grid that has elements only for the rows in and near its window. Knows nothing of pictures:
+ * the owner fills cells, and is told about clicks, keys and the pointer by channel.
+ */
+import { h, setAttribute } from "./dom";
+import { type GridLayout, layoutGrid, rowsInView, scrollToRow } from "./grid-layout";
+import { moveInGrid } from "./keynav";
+
+export interface Cell {
+  element: HTMLElement;
+  canvas: HTMLCanvasElement;
+  label: HTMLElement;
+  bar: HTMLElement;
+  id: number;
+  /** What the owner last drew, to draw only what changed. */
+  drawn: unknown;
+}
+
+/** What a click or a key does with a channel. */
+export interface Pick {
+  select: "only" | "toggle" | "extend" | null;
+  activate: boolean;
+}
+
+export interface GridOwner {
+  /** Give a cell that now stands for `cell.id` its name, state and picture. */
+  fill(cell: Cell, layout: GridLayout): void;
+  /** A click, or a key that chooses. */
+  pick(id: number, how: Pick): void;
+  /** The channel under the pointer or with the focus; null if neither. */
+  regard(id: number | null): void;
+  /** A key that the grid does not use itself; true if the owner did. */
+  key(event: KeyboardEvent): boolean;
+  /** The window moved, changed its size or its contents. */
+  moved(): void;
+}
+
+interface Row {
+  element: HTMLElement;
+  cells: Cell[];
+}
+
+/** Rows with elements beyond the window, as a share of its height on either side. */
+const OVERSCAN = 0.5;
+
+export class VirtualGrid {
+  readonly element: HTMLElement;
+  readonly #spacer = h("div", { class: "zf-grid-space", role: "presentation" });
+  readonly #owner: GridOwner;
+  readonly #rows = new Map<number, Row>();
+  readonly #spare: Row[] = [];
+  #order: readonly number[] = [];
+  #layout: GridLayout = layoutGrid(1, 1, 0, 0, 0);
+  #options = { tile: 72, gap: 6, caption: 16 };
+  /** The cell that Tab leads to; its row always has elements, lest the focus be lost. */
+  #focus = 0;
+
+  constructor(owner: GridOwner, signal: AbortSignal) {
+    this.#owner = owner;
+    this.element = h("div", {
+      class: "zf-grid zf-scroll",
+      role: "grid",
+      "aria-multiselectable": true,
+    });
+    this.element.append(this.#spacer);
+    const listen = <K extends keyof HTMLElementEventMap>(
+      type: K,
+      listener: (event: HTMLElementEventMap[K]) => void,
+    ) => this.element.addEventListener(type, listener, { signal });
+    listen("scroll", () => this.#owner.moved());
+    listen("click", (event) => this.#click(event));
+    listen("keydown", (event) => this.#key(event));
+    listen("pointerover", (event) => this.#owner.regard(this.#idOf(event.target)));
+    listen("pointerleave", () => this.#owner.regard(this.hasFocus ? this.focused : null));
+    listen("focusin", (event) => {
+      const id = this.#idOf(event.target);
+      if (id !== null) this.#setFocus(this.#order.indexOf(id));
+      this.#owner.regard(id);
+    });
+    listen("focusout", (event) => {
+      if (!this.element.contains(event.relatedTarget as Node | null)) this.#owner.regard(null);
+    });
+  }
+
+  get layout(): GridLayout {
+    return this.#layout;
+  }
+
+  get hasFocus(): boolean {
+    return this.element.contains(document.activeElement);
+  }
+
+  /** The channel that Tab leads to. */
+  get focused(): number | null {
+    return this.#order[this.#focus] ?? null;
+  }
+
+  /** Show `order`, a list of channels; the focus stays on its channel if that is still there. */
+  show(order: readonly number[]): void {
+    const focused = this.focused;
+    this.#order = order;
+    this.#focus = focused === null ? 0 : Math.max(0, order.indexOf(focused));
+    this.resize();
+  }
+
+  /** Set the least tile size, the gap and the caption's height, in CSS pixels. */
+  configure(options: { tile: number; gap: number; caption: number }): void {
+    this.#options = options;
+    this.resize();
+  }
+
+  /** Lay out anew for the present width; keeps the first visible channel in place. */
+  resize(): void {
+    const { tile, gap, caption } = this.#options;
+    const before = this.#layout;
+    const first = Math.round(this.element.scrollTop / before.pitch) * before.columns;
+    const width = this.#spacer.clientWidth;
+    if (width === 0) return;
+    const hadFocus = this.hasFocus;
+    const layout = layoutGrid(width, tile, this.#order.length, gap, caption);
+    this.#layout = layout;
+    this.#spacer.style.height = `${Math.max(0, layout.height - gap)}px`;
+    setAttribute(this.element, "aria-rowcount", layout.rows);
+    setAttribute(this.element, "aria-colcount", layout.columns);
+    if (layout.columns !== before.columns) {
+      this.#recycleAll(true);
+      if (before.count === layout.count) {
+        this.element.scrollTop = Math.floor(first / layout.columns) * layout.pitch;
+      }
+    } else if (layout.tile !== before.tile || layout.caption !== before.caption) {
+      this.#recycleAll(false);
+    }
+    this.render();
+    if (hadFocus && !this.hasFocus)
+      this.#cellAt(this.#focus)?.element.focus({ preventScroll: true });
+  }
+
+  /** Channels in the window, and those up to `screens` window heights around it, nearest first. */
+  inView(screens: number): { visible: number[]; around: number[] } {
+    const { scrollTop, clientHeight } = this.element;
+    const [first, end] = rowsInView(this.#layout, scrollTop, clientHeight);
+    const extra = Math.ceil((screens * clientHeight) / this.#layout.pitch);
+    const { columns } = this.#layout;
+    const slice = (from: number, to: number) =>
+      this.#order.slice(Math.max(0, from) * columns, Math.max(0, to) * columns);
+    return {
+      visible: slice(first, end),
+      around: [...slice(end, end + extra), ...slice(first - extra, first).reverse()],
+    };
+  }
+
+  /** Make the elements match the window and let the owner fill them. */
+  render(): void {
+    const { scrollTop, clientHeight } = this.element;
+    const over = clientHeight * OVERSCAN;
+    const [first, end] = rowsInView(this.#layout, scrollTop - over, clientHeight + 2 * over);
+    const focusRow = Math.floor(this.#focus / this.#layout.columns);
+    const needed = (row: number) => (row >= first && row < end) || row === focusRow;
+    for (const [index, row] of this.#rows) {
+      if (!needed(index) || index >= this.#layout.rows) this.#recycle(index, row);
+    }
+    for (let index = first; index < end; index++) this.#place(index);
+    if (focusRow < this.#layout.rows) this.#place(focusRow);
+  }
+
+  /** Fill again the cells of these channels, if they have elements. */
+  refill(ids?: readonly number[]): void {
+    const wanted = ids && new Set(ids);
+    for (const row of this.#rows.values()) {
+      for (const cell of row.cells) {
+        if (!cell.element.hidden && (!wanted || wanted.has(cell.id))) {
+          this.#owner.fill(cell, this.#layout);
+        }
+      }
+    }
+  }
+
+  /** Bring a channel into view and, if asked, give it the keyboard's focus. */
+  reveal(id: number, focus: boolean): boolean {
+    const at = this.#order.indexOf(id);
+    if (at < 0) return false;
+    this.#goTo(at, focus);
+    return true;
+  }
+
+  #goTo(at: number, focus: boolean): void {
+    this.#setFocus(at);
+    const row = Math.floor(at / this.#layout.columns);
+    const { scrollTop, clientHeight } = this.element;
+    const top = scrollToRow(this.#layout, row, scrollTop, clientHeight);
+    if (top !== scrollTop) this.element.scrollTop = top;
+    this.render();
+    if (focus) this.#cellAt(at)?.element.focus({ preventScroll: true });
+    this.#owner.moved();
+  }
+
+  #setFocus(at: number): void {
+    if (at < 0 || at === this.#focus) return;
+    this.#cellAt(this.#focus)?.element.setAttribute("tabindex", "-1");
+    this.#focus = at;
+    this.#cellAt(at)?.element.setAttribute("tabindex", "0");
+  }
+
+  #cellAt(at: number): Cell | undefined {
+    const { columns } = this.#layout;
+    return this.#rows.get(Math.floor(at / columns))?.cells[at % columns];
+  }
+
+  #click(event: MouseEvent): void {
+    const id = this.#idOf(event.target);
+    if (id === null) return;
+    const toggle = event.ctrlKey || event.metaKey;
+    this.reveal(id, true);
+    const select = event.shiftKey ? "extend" : toggle ? "toggle" : "only";
+    this.#owner.pick(id, { select, activate: true });
+  }
+
+  #key(event: KeyboardEvent): void {
+    if (event.altKey) return;
+    const id = this.focused;
+    const pageRows = Math.max(1, Math.floor(this.element.clientHeight / this.#layout.pitch));
+    const { count, columns } = this.#layout;
+    const to = moveInGrid(event, this.#focus, { count, columns, pageRows });
+    if (to !== null) {
+      this.#goTo(to, true);
+      const arrived = this.focused;
+      if (event.shiftKey && arrived !== null) {
+        this.#owner.pick(arrived, { select: "extend", activate: false });
+      }
+    } else if (event.key === " " && id !== null) {
+      this.#owner.pick(id, { select: event.shiftKey ? "extend" : "toggle", activate: false });
+    } else if (event.key === "Enter" && id !== null) {
+      this.#owner.pick(id, { select: null, activate: true });
+    } else if (!this.#owner.key(event)) {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  #idOf(target: EventTarget | null): number | null {
+    const element =
+      target instanceof Element ? target.closest<HTMLElement>("[data-channel]") : null;
+    return element ? Number(element.dataset["channel"]) : null;
+  }
+
+  #place(index: number): void {
+    const { columns, pitch, gap, caption, tile, count } = this.#layout;
+    let row = this.#rows.get(index);
+    if (!row) {
+      row = this.#spare.pop() ?? this.#makeRow(columns);
+      this.#rows.set(index, row);
+      row.element.style.transform = `translateY(${index * pitch}px)`;
+      row.element.style.setProperty("--zf-tile", `${tile}px`);
+      row.element.style.setProperty("--zf-caption", `${caption}px`);
+      row.element.style.setProperty("--zf-gap", `${gap}px`);
+      setAttribute(row.element, "aria-rowindex", index + 1);
+      if (!row.element.isConnected) this.#insert(index, row.element);
+    }
+    row.cells.forEach((cell, column) => {
+      const at = index * columns + column;
+      const id = this.#order[at];
+      cell.element.hidden = at >= count || id === undefined;
+      if (id === undefined) return;
+      cell.id = id;
+      cell.element.dataset["channel"] = String(id);
+      setAttribute(cell.element, "tabindex", at === this.#focus ? 0 : -1);
+      this.#owner.fill(cell, this.#layout);
+    });
+  }
+
+  /** Rows stand in the document in their order on screen, which is what screen readers read. */
+  #insert(index: number, element: HTMLElement): void {
+    const after = [...this.#rows.keys()].filter((other) => other > index).sort((a, b) => a - b)[0];
+    const before = after === undefined ? null : (this.#rows.get(after)?.element ?? null);
+    this.#spacer.insertBefore(element, before);
+  }
+
+  #makeRow(columns: number): Row {
+    const element = h("div", { class: "zf-grid-row", role: "row" });
+    const cells = Array.from({ length: columns }, (_, column) => makeCell(column));
+    element.append(...cells.map((cell) => cell.element));
+    return { element, cells };
+  }
+
+  #recycle(index: number, row: Row): void {
+    this.#rows.delete(index);
+    row.element.remove();
+    this.#spare.push(row);
+  }
+
+  #recycleAll(discard: boolean): void {
+    for (const [index, row] of this.#rows) this.#recycle(index, row);
+    if (discard) this.#spare.length = 0;
+  }
+}
+
+function makeCell(column: number): Cell {
+  const canvas = h("canvas", { class: "zf-tile", "aria-hidden": "true" });
+  const label = h("span", { class: "zf-tile-label", "aria-hidden": "true" });
+  const bar = h("span", { class: "zf-tile-bar", "aria-hidden": "true" });
+  const caption = h(
+    "span",
+    { class: "zf-tile-caption" },
+    label,
+    h("span", { class: "zf-tile-track" }, bar),
+  );
+  const element = h("div", { class: "zf-cell", role: "gridcell", "aria-colindex": column + 1 });
+  element.append(h("span", { class: "zf-well" }, canvas, h("span", { class: "zf-tick" })), caption);
+  return { element, canvas, label, bar, id: -1, drawn: null };
+}

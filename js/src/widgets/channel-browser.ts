@@ -1,0 +1,12 @@
+/** All channels of a layer on one light table; the Python half is ChannelBrowser. */
+import type { RenderProps } from "@anywidget/types";
+import type { BrowserState } from "../channel-browser/view";
+import { ChannelBrowserView } from "../channel-browser/view";
+import { mount } from "../core/shell";
+
+export default {
+  render: (props: RenderProps<BrowserState>) =>
+    mount("channel-browser", props, (shell) => {
+      new ChannelBrowserView(shell);
+    }),
+};
