@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from ssl import SSLError
 from typing import IO, Any
 from urllib.parse import urlsplit
 
@@ -135,19 +136,22 @@ def _fetch(file: RemoteFile, progress: bool, timeout: float) -> Path:
         resumed = part.exists()
         try:
             _download(url, part, file, progress, timeout)
-            if not _accept(part, file) and resumed:
+            try:
+                _accept(part, file)
+            except _FailedError:
+                if not resumed:
+                    raise
+                # What was resumed may have been the beginning of another file: once afresh.
                 _download(url, part, file, progress, timeout)
                 _accept(part, file)
-            if file.path.exists() and file.matches(file.path):
-                return file.path
-            raise _FailedError(f"the file there does not have the expected {file.digest}")
+            return file.path
         except _FailedError as failure:
             reasons.append(f"{url}: {failure}")
     raise DownloadError(_advice(file, reasons, part))
 
 
-def _accept(part: Path, file: RemoteFile) -> bool:
-    """Move a complete download to its final name if its digest is right; drop it if not."""
+def _accept(part: Path, file: RemoteFile) -> None:
+    """Move a complete download to its final name; drop it if it is not the expected file."""
     if file.zipped:
         member = part.with_name(file.name + ".part")
         try:
@@ -157,12 +161,10 @@ def _accept(part: Path, file: RemoteFile) -> bool:
         finally:
             part.unlink()
         part = member
-    good = file.matches(part)
-    if good:
-        part.replace(file.path)
-    else:
+    if not file.matches(part):
         part.unlink()
-    return good
+        raise _FailedError(f"the file there does not have the expected {file.digest}")
+    part.replace(file.path)
 
 
 def _extract(archive: Path, name: str, target: Path) -> None:
@@ -183,7 +185,7 @@ def _download(url: str, part: Path, file: RemoteFile, progress: bool, timeout: f
                 if _continue(url, part, file, bar, timeout):
                     return
                 reason = "the connection broke off"
-            except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
+            except (TimeoutError, ConnectionError, SSLError, http.client.HTTPException) as error:
                 reason = f"the connection broke off ({str(error) or type(error).__name__})"
             now = part.stat().st_size if part.exists() else 0
             stalls = 0 if now > before else stalls + 1

@@ -13,10 +13,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+from tqdm.auto import tqdm
+
 from zfwidgets.images.preprocess import Preprocess
-from zfwidgets.nets.download import DownloadError, RemoteFile, cache_dir, fetch
+from zfwidgets.nets.download import DownloadError, RemoteFile, cache_dir, fetch, mirrored
 from zfwidgets.nets.info import Built, NetError, NetInfo, built, did_you_mean
 from zfwidgets.nets.state import imagenet_classes
+
+HUB = "https://huggingface.co"
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 """Weights files of a Hugging Face repository of timm, the better one first."""
@@ -61,7 +65,8 @@ def build(name: str, *, progress: bool = True) -> Built:
 def _config(timm: Any, name: str) -> Any:
     config = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
     if config is None or not (config.hf_hub_id or config.url):
-        known = timm.list_pretrained()
+        tagged = timm.list_pretrained()
+        known = tagged if "." in name else [each.split(".")[0] for each in tagged]
         raise NetError(
             f"timm has no pretrained model {name!r}.{did_you_mean(name, known)} "
             "timm.list_pretrained() lists them all."
@@ -74,7 +79,7 @@ def _config(timm: Any, name: str) -> Any:
 def _fetch(config: Any, progress: bool) -> Path:
     if config.hf_hub_id:
         names = [config.hf_hub_filename] if config.hf_hub_filename else list(FILES)
-        return _from_hugging_face(config.hf_hub_id, names)
+        return _from_hugging_face(config.hf_hub_id, names, progress)
     name = os.path.basename(config.url)  # noqa: PTH119 - of an address, not of a path
     digits = re.search(r"-([0-9a-f]{8,})\.pth$", name)
     if digits is None:
@@ -83,7 +88,14 @@ def _fetch(config: Any, progress: bool) -> Path:
     return fetch(file, progress=progress)
 
 
-def _from_hugging_face(repository: str, names: list[str]) -> Path:
+class _Silent(tqdm):
+    """A progress bar that is not shown."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **(options | {"disable": True}))
+
+
+def _from_hugging_face(repository: str, names: list[str], progress: bool) -> Path:
     """The first of ``names`` that the repository has, in huggingface_hub's cache, checked.
 
     The hub names the blob of a large file after its SHA-256, so the cache carries the digest.
@@ -92,10 +104,18 @@ def _from_hugging_face(repository: str, names: list[str]) -> Path:
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     repository, _, revision = repository.partition("@")
-    for name in names:
+    options: dict[str, Any] = {"revision": revision or None}
+    if mirrored(HUB) != HUB:
+        options["endpoint"] = mirrored(HUB)
+    if not progress:
+        options["tqdm_class"] = _Silent
+    tries = [(name, True) for name in names] + [(name, False) for name in names]
+    for name, here in tries:  # what is here is used without asking the hub, which can take long
         try:
-            path = Path(hf_hub_download(repository, name, revision=revision or None))
+            path = Path(hf_hub_download(repository, name, local_files_only=here, **options))
         except LocalEntryNotFoundError as error:
+            if here:
+                continue
             raise _offline(repository, name, error) from error
         except EntryNotFoundError:
             continue

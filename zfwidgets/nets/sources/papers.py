@@ -112,7 +112,7 @@ PAPERS: dict[str, Paper] = {
         "CNN-M-2048 (2014)",
         "CNN-M with 2048 units in fc7.",
         _cnn_m(2048),
-        92_469_224,
+        92_469_864,
         MEAN_OFF_BGR,
     ),
     "cnn-m-1024": Paper(
@@ -126,7 +126,7 @@ PAPERS: dict[str, Paper] = {
         "CNN-M-128 (2014)",
         "CNN-M with 128 units in fc7.",
         _cnn_m(128),
-        82_684_136,
+        82_683_624,
         MEAN_OFF_BGR,
     ),
     "cnn-s": Paper(
