@@ -74,7 +74,7 @@ def open_widget(
     page.goto("about:blank")
     page.set_content(
         f"""<!doctype html><html><head><style>
-        :root {{ --jp-layout-color1: {colours["bg"]}; --jp-layout-color2: {colours["raised"]};
+        :root {{ --jp-layout-color0: {colours["bg"]}; --jp-layout-color2: {colours["raised"]};
                  --jp-ui-font-color1: {colours["fg"]}; }}
         body {{ margin: 12px; background: {colours["bg"]}; }}
         #widget {{ {f"width: {width}px" if width else ""} }}

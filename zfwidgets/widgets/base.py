@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import anywidget
+import ipywidgets
 import traitlets as t
 
 from zfwidgets.widgets.wire import describe_error
@@ -112,6 +113,15 @@ class ZFWidget(StaticPicture, anywidget.AnyWidget):
         """As ipywidgets', one thread at a time."""
         with _state_lock:
             super().notify_change(change)
+
+
+def dispose(widget: Any) -> None:
+    """Close a widget together with the layout and the style that came with it."""
+    companions = [getattr(widget, name, None) for name in ("layout", "style")]
+    widget.close()
+    for companion in companions:
+        if isinstance(companion, ipywidgets.Widget):
+            companion.close()
 
 
 @contextmanager

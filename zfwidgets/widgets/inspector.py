@@ -11,7 +11,7 @@ import traitlets as t
 
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.images.samples import samples
-from zfwidgets.widgets.base import StaticPicture, ZFWidget
+from zfwidgets.widgets.base import StaticPicture, ZFWidget, dispose
 from zfwidgets.widgets.channel_browser import ChannelBrowser
 from zfwidgets.widgets.image_picker import ImagePicker
 from zfwidgets.widgets.layer_selector import LayerSelector, describe
@@ -89,6 +89,8 @@ class Inspector(StaticPicture, ipywidgets.Box):
     error = t.Dict(read_only=True)
     """What went wrong with the picture, as {title, message, hint}; empty when all is well."""
 
+    _closed = True  # until it is made: ipywidgets closes half-made widgets too
+
     def __init__(
         self,
         net: Any = "zfnet",
@@ -112,21 +114,23 @@ class Inspector(StaticPicture, ipywidgets.Box):
         grid.add_class("zf-inspector-grid")
         super().__init__([grid], layer=chosen, rule=rule)
         self.add_class("zf-inspector")
+        self._closed = False
         self._connect()
         self._record()
 
     def close(self) -> None:
         """Close every part, stop what is being computed, let go of network and recording."""
+        if self._closed:
+            return
+        self._closed = True
         self._responder.close()
         for link in self._links:
             link.unlink()
         self.unobserve_all()
         self.picker.unobserve(self._record, "image")
-        grid = self.children[0] if self.children else None
         super().close()
-        for part in (grid, self.head, self.picker, self.layers, self.browser, self.view):
-            if part is not None:
-                part.close()
+        for part in (*self.children, self.head, self.picker, self.layers, self.browser, self.view):
+            dispose(part)
         self.set_trait("recording", None)
         self.net = self._job = None
 

@@ -16,6 +16,8 @@ import ipywidgets
 import numpy as np
 from PIL import Image
 
+from zfwidgets.widgets.base import dispose
+
 Array = np.ndarray[Any, Any]
 Box = tuple[float, float, float, float]
 
@@ -68,7 +70,9 @@ class LinkedPictures(ipywidgets.Box):
         mark = self._pictures[index]
         with mark.hold_sync():
             mark.x, mark.y = [0.0, float(width)], [0.0, float(height)]
-        mark.image.value = _png(pixels)
+        # bqplot draws a new image widget, but not the new value of an old one.
+        old, mark.image = mark.image, _image(pixels)
+        dispose(old)
         mark.visible = True
 
     def outline(self, box: Box | None) -> None:
@@ -107,17 +111,15 @@ class LinkedPictures(ipywidgets.Box):
         for figure in self._figures:
             parts += [figure.interaction, figure.scale_x, figure.scale_y, *figure.marks, figure]
         parts += [mark.image for mark in self._pictures]
+        self._figures, self._pictures, self.titles = [], [], []  # closing twice is allowed
         super().close()
         for part in parts:
-            layout = getattr(part, "layout", None)
-            part.close()
-            if layout is not None:
-                layout.close()
+            dispose(part)
 
     # ------------------------------------------------------------------------- marks
 
     def _picture(self) -> bqplot.Image:
-        blank = ipywidgets.Image(value=_png(np.full((1, 1, 3), 128, np.uint8)), format="png")
+        blank = _image(np.full((1, 1, 3), 128, np.uint8))
         return bqplot.Image(image=blank, scales={"x": self._x, "y": self._y}, visible=False)
 
     def _outline(self) -> list[bqplot.Lines]:
@@ -170,7 +172,7 @@ class LinkedPictures(ipywidgets.Box):
         return [left, right, right, left, left], rows
 
 
-def _png(pixels: Array) -> bytes:
+def _image(pixels: Array) -> ipywidgets.Image:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+    return ipywidgets.Image(value=buffer.getvalue(), format="png")

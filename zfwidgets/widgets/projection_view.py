@@ -11,7 +11,7 @@ import numpy as np
 import traitlets as t
 
 from zfwidgets.images.tiles import encode
-from zfwidgets.widgets.base import StaticPicture, ZFWidget
+from zfwidgets.widgets.base import StaticPicture, ZFWidget, dispose
 from zfwidgets.widgets.plots import Box, LinkedPictures
 from zfwidgets.widgets.rpc import Job, Responder
 from zfwidgets.widgets.wire import describe_error
@@ -110,6 +110,8 @@ class ProjectionView(StaticPicture, ipywidgets.VBox):
     error = t.Dict(read_only=True)
     """What went wrong, as {title, message, hint}; empty when all is well."""
 
+    _closed = True  # until it is made: ipywidgets closes half-made widgets too
+
     def __init__(
         self,
         recording: Any = None,
@@ -134,6 +136,7 @@ class ProjectionView(StaticPicture, ipywidgets.VBox):
             rule=rule,
             image=image,
         )
+        self._closed = False
         self.add_class("zf-projection-view")
         self.caption.observe(self._look, ["frame", "_asked"])
         self.observe(self._ask, ["recording", "layer", "channel", "rule", "image"])
@@ -141,12 +144,15 @@ class ProjectionView(StaticPicture, ipywidgets.VBox):
 
     def close(self) -> None:
         """Close every widget of the view and let go of the recording."""
+        if self._closed:
+            return
+        self._closed = True
         self._responder.close()
         self.unobserve_all()
         self.caption.unobserve_all()
         super().close()
-        self.caption.close()
-        self.pictures.close()
+        dispose(self.caption)
+        dispose(self.pictures)
         self.recording = self._shown = self._job = None
 
     def plain_text(self) -> str:
