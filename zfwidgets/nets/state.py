@@ -65,7 +65,7 @@ def _read_pt(path: Path) -> object:
             "origin, load it there yourself and save the weights alone: "
             "torch.save(model.state_dict(), path)."
         ) from error
-    except (RuntimeError, EOFError, ValueError) as error:
+    except Exception as error:  # damaged bytes make the reader fail in any way whatever
         raise NetError(f"{path} is not a sound PyTorch file: {error}") from error
 
 
