@@ -55,9 +55,14 @@ def lab(folder: Path, home: Path) -> Iterator[Host]:
         "--IdentityProvider.token=",
         "--LabApp.expose_app_in_browser=True",
         "--LabApp.extension_manager=readonly",
-        "--LabApp.news_url=",
         "--allow-root",
     ]
+    # Nothing pops up over the page, and nobody asks the internet for news.
+    settings = home / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True, exist_ok=True)
+    (settings / "notification.jupyterlab-settings").write_text(
+        '{"fetchNews": "false", "checkForUpdates": false}'
+    )
     with _serve("jupyterlab", options, "/api/status", folder, home) as host:
         yield host
 

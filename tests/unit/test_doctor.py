@@ -102,7 +102,7 @@ def test_the_server_that_started_this_kernel_is_looked_at_first(
     other = tmp_path / "bin" / "python"
     other.parent.mkdir()
     other.symlink_to(sys.executable)
-    program = [other, "-c", "input(print('ready', flush=True) or '')"]
+    program = [str(other), "-c", "input(print('ready', flush=True) or '')"]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"

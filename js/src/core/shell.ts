@@ -15,6 +15,7 @@ export interface ZFState {
 
 /** How long a kernel may be silent before the page says so; a busy one answers later and is believed. */
 const SILENCE_MS = 5000;
+const SUPPRESS = "data-lm-suppress-shortcuts";
 
 export interface Shell<T extends ZFState> {
   model: AnyModel<T>;
@@ -49,8 +50,15 @@ export function mount<T extends ZFState>(
   const root = h("div", {
     class: `zf-root zf-${name}`,
     // JupyterLab listens in the capture phase; only this attribute keeps its shortcuts off our keys.
-    "data-lm-suppress-shortcuts": "true",
+    [SUPPRESS]: "true",
   });
+  // It looks from the focused element upwards and asks each first whether a shortcut is meant for it;
+  // those of the notebook are meant for any focused element, so the root's attribute comes too late.
+  root.addEventListener(
+    "focusin",
+    (event) => (event.target as Element).setAttribute(SUPPRESS, "true"),
+    { signal },
+  );
   root.append(alert.element, live);
   el.append(root);
   watchTheme(root, signal);
