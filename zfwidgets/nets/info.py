@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from html import escape
+from itertools import zip_longest
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -78,6 +80,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
+CELL = 36
+"""Characters after which a cell of the text table goes on in the next line."""
 COLUMNS = ("name", "what it is", "accuracy", "parameters", "size", "licence", "here")
 
 
@@ -89,11 +93,14 @@ class NetList(list[NetInfo]):
         return [info.name for info in self]
 
     def __repr__(self) -> str:
-        rows = [COLUMNS, *map(_cells, self)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
-        lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
-        lines.insert(1, "  ".join("-" * width for width in widths))
-        return "\n".join(line.rstrip() for line in lines)
+        rows = [[wrap(cell, CELL) or [""] for cell in row] for row in (COLUMNS, *map(_cells, self))]
+        widths = [max(len(line) for row in rows for line in row[i]) for i in range(len(COLUMNS))]
+        rows.insert(1, [["-" * width] for width in widths])
+        return "\n".join(
+            "  ".join(map(str.ljust, line, widths)).rstrip()
+            for row in rows
+            for line in zip_longest(*row, fillvalue="")
+        )
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col" style="text-align:left">{c}</th>' for c in COLUMNS)

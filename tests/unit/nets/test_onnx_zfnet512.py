@@ -67,6 +67,8 @@ def narrow() -> ZFNet512:
     for layer in LAYERS:
         nn.init.kaiming_normal_(net.get_parameter(f"{layer}.weight"))
         nn.init.normal_(net.get_parameter(f"{layer}.bias"), std=0.1)
+    with torch.no_grad():
+        net.get_parameter("fc8.weight").mul_(0.02)  # probabilities that are neither 0 nor 1
     return net
 
 
@@ -83,8 +85,8 @@ def test_torch_and_onnxruntime_agree_on_the_zoos_graph(narrow: ZFNet512) -> None
         plain = copy.get_submodule("conv1")(x).relu()
         share = (copy.get_submodule("norm1")(plain) - plain * 2**-0.75).abs().max()
     assert share > 1  # normalisation mattered, so that its constants were compared
-    assert ours.max() > 0.01
-    torch.testing.assert_close(ours, torch.from_numpy(theirs), atol=1e-5, rtol=1e-3)
+    assert 0.003 < ours.max() < 0.9
+    torch.testing.assert_close(ours, torch.from_numpy(theirs), atol=0, rtol=1e-4)
 
 
 def test_the_full_net_has_the_names_and_shapes_of_the_zoos_graph() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -203,6 +204,14 @@ def test_the_list_is_a_table_in_text() -> None:
     assert set(rule) == {"-", " "}
     assert row.split() == ["<b>x</b>", "A", "&", "B", "50", "%", "2.3", "M", "1.5", "MB", "MIT",
                            "–"]  # fmt: skip
+
+
+def test_long_text_goes_on_in_the_next_line_of_its_cell() -> None:
+    long = replace(STRANGE, licence="MIT; made from something else under a longer name")
+    _, _, first, second = repr(NetList([long])).splitlines()
+    assert "MIT; made from something else under" in first
+    assert second.split() == ["a", "longer", "name"]
+    assert first.index("MIT") == second.index("a longer")
 
 
 def test_the_list_is_a_table_in_notebooks_with_everything_escaped() -> None:
