@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from ssl import SSLError
-from typing import IO, Any
+from typing import IO
 from urllib.parse import urlsplit
 
 from filelock import FileLock
@@ -178,39 +178,39 @@ def _extract(archive: Path, name: str, target: Path) -> None:
 def _download(url: str, part: Path, file: RemoteFile, progress: bool, timeout: float) -> None:
     """Bring ``part`` to its full length, over as many connections as it takes."""
     stalls = 0
-    with tqdm(unit="B", unit_scale=True, desc=file.name, disable=not progress) as bar:
-        while True:
-            before = part.stat().st_size if part.exists() else 0
-            try:
-                if _continue(url, part, file, bar, timeout):
-                    return
-                reason = "the connection broke off"
-            except (TimeoutError, ConnectionError, SSLError, http.client.HTTPException) as error:
-                reason = f"the connection broke off ({str(error) or type(error).__name__})"
-            now = part.stat().st_size if part.exists() else 0
-            stalls = 0 if now > before else stalls + 1
-            if stalls == STALLS:
-                raise _FailedError(reason)
+    while True:
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            if _continue(url, part, file, progress, timeout):
+                return
+            reason = "the connection broke off"
+        except (TimeoutError, ConnectionError, SSLError, http.client.HTTPException) as error:
+            reason = f"the connection broke off ({str(error) or type(error).__name__})"
+        now = part.stat().st_size if part.exists() else 0
+        stalls = 0 if now > before else stalls + 1
+        if stalls == STALLS:
+            raise _FailedError(reason)
 
 
-def _continue(url: str, part: Path, file: RemoteFile, bar: Any, timeout: float) -> bool:
+def _continue(url: str, part: Path, file: RemoteFile, progress: bool, timeout: float) -> bool:
     """Append what one connection gives to ``part``; True once the file is complete."""
     have = part.stat().st_size if part.exists() else 0
     with _open(url, have, timeout) as response:
         if response is None:  # nothing beyond what is here: complete, or not this file at all
             return True
         have, total = _extent(response, have)
-        limit = total if total is not None else MAX_BYTES
-        if limit > MAX_BYTES or (file.size and not file.zipped and total not in (None, file.size)):
-            raise _FailedError(f"it offers {total:,} bytes; expected {file.size or MAX_BYTES:,}")
-        free = shutil.disk_usage(part.parent).free
-        if total is not None and total - have > free:
-            raise _FailedError(
-                f"{_megabytes(total - have)} needed, {_megabytes(free)} free on disk"
-            )
-        bar.total = total
-        bar.update(have - bar.n)
-        with part.open("ab" if have else "wb") as sink:
+        limit = _limit(file, part, have, total)
+        with (
+            part.open("ab" if have else "wb") as sink,
+            tqdm(
+                desc=file.name,
+                initial=have,
+                total=total,
+                unit="B",
+                unit_scale=True,
+                disable=not progress,
+            ) as bar,
+        ):
             while chunk := response.read(CHUNK):
                 sink.write(chunk)
                 bar.update(len(chunk))
@@ -218,6 +218,17 @@ def _continue(url: str, part: Path, file: RemoteFile, bar: Any, timeout: float) 
                 if have > limit:
                     raise _FailedError(f"it sends more than the {limit:,} bytes it should")
     return total is None or have == total
+
+
+def _limit(file: RemoteFile, part: Path, have: int, total: int | None) -> int:
+    """How long the file may become, after a look at what is offered and what the disk holds."""
+    limit = total if total is not None else MAX_BYTES
+    if limit > MAX_BYTES or (file.size and not file.zipped and total not in (None, file.size)):
+        raise _FailedError(f"it offers {total:,} bytes; expected {file.size or MAX_BYTES:,}")
+    free = shutil.disk_usage(part.parent).free
+    if total is not None and total - have > free:
+        raise _FailedError(f"{_megabytes(total - have)} needed, {_megabytes(free)} free here")
+    return limit
 
 
 def _extent(response: http.client.HTTPResponse, have: int) -> tuple[int, int | None]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import socket
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -209,6 +211,22 @@ def test_progress_is_shown_in_bytes(
 ) -> None:
     fetch(remote(tmp_path, hub.put("/net.bin", CONTENT)))
     assert "1.02M/1.02M" in capsys.readouterr().err
+
+
+def test_no_bar_is_drawn_where_nothing_comes(
+    hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(DownloadError):
+        fetch(remote(tmp_path, f"{hub.address}/gone"))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_full_disk_is_noticed_before_the_download(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=500_000))
+    with pytest.raises(DownloadError, match=r"1\.0 MB needed, 0\.5 MB free"):
+        fetch(remote(tmp_path, hub.put("/net.bin", CONTENT)), progress=False)
 
 
 def test_the_cache_can_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
