@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -70,7 +71,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if body:
             sent = content[start:]
-            self.wfile.write(sent[: hub.cuts.pop(0)] if hub.cuts else sent)
+            with contextlib.suppress(ConnectionError):  # a client may leave before the end
+                self.wfile.write(sent[: hub.cuts.pop(0)] if hub.cuts else sent)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Keep quiet."""
