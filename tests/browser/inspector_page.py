@@ -48,8 +48,9 @@ class InspectorPage:
         self.layers.locator(f'[role=option][data-id="{name}"]').click()
 
     def choose_mode(self, label: str) -> None:
-        """Click "Feature map" or "Projection"."""
+        """Click "Feature map" or "Projection", and wait until the grid has followed."""
         self.browser.get_by_text(label, exact=True).click()
+        expect(self.summary).to_contain_text(f"· {label.lower()}")
 
     def click_channel(self, channel: int) -> None:
         """Go to a channel by number, which brings it into sight, and click it."""
@@ -105,8 +106,7 @@ def _pixels(data_url: str) -> Pixels:
 def likeness(shown: Pixels, expected: np.ndarray[Any, Any]) -> float:
     """Correlation, -1 to 1, between the lightness of what is shown and numbers [h, w].
 
-    What is shown is averaged over the places of ``expected``, or sampled at their middles if it
-    has fewer pixels than twice as many.
+    What is shown is averaged over the places of ``expected``.
     """
     light = np.asarray(Image.fromarray(shown).convert("L"), dtype=np.float64)
     height, width = expected.shape

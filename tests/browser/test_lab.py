@@ -121,7 +121,6 @@ def test_in_projection_mode_each_tile_is_its_channels_projection(
 ) -> None:
     recording = net.record(zf.samples()["cat"].open())
     inspector.choose_mode("Projection")
-    expect(inspector.summary).to_contain_text("projection, deconvnet")
     inspector.wait_for_layer("conv5")
     for channel in strongest(recording, "conv5")[:3]:
         inspector.click_channel(channel)
@@ -296,6 +295,7 @@ def test_screenshots(
     inspector.until(
         lambda: shows_projection(inspector, recording, "conv5", channel), "the projection is shown"
     )
+    inspector.wait_for_layer("conv5")
     picture = screenshots / f"lab-{theme.lower()}-{width}.png"
     inspector.root.screenshot(path=picture)
     with Image.open(picture) as shot:

@@ -64,12 +64,10 @@ def test_a_click_projects_what_the_engine_projects(dashboard: InspectorPage) -> 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_screenshots(
-    chromium: Browser, voila: hosts.Host, dashboard: InspectorPage, screenshots: Path, theme: str
+    chromium: Browser, dashboard: InspectorPage, screenshots: Path, theme: str
 ) -> None:
     page = conftest.new_page(chromium)
-    page.goto(
-        f"{voila.url}/voila/render/dashboard.ipynb?theme={theme}", timeout=conftest.KERNEL_LIMIT
-    )
+    page.goto(f"{dashboard.page.url}?theme={theme}", timeout=conftest.KERNEL_LIMIT)
     inspector = InspectorPage(page)
     expect(inspector.root).to_be_visible(timeout=conftest.KERNEL_LIMIT)
     inspector.choose_layer("conv5")
