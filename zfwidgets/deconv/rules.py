@@ -297,7 +297,7 @@ class AvgPool(Rule):
         share = (
             1 / torch.outer(*counts)
             if self.divisor is None
-            else torch.full(tuple(output.shape[2:]), 1 / self.divisor)
+            else torch.full(tuple(output.shape[2:]), 1 / self.divisor, dtype=torch.float64)
         )
         self.share = share.to(output).expand(len(output), 1, *output.shape[2:])
         return output
