@@ -8,7 +8,7 @@ BUILD  := build
 NPM    := npm --prefix js
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test install check js python browser notebooks unit format bundles wheel clean
+.PHONY: help demo test install check js python browser notebooks unit format bundles picture clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ chromium:  # found, or installed where we may
 
 bundles: js/node_modules/.stamp  ## rebuild zfwidgets/widgets/static from js/
 	$(NPM) run build
+
+picture: browser  ## take the README's picture anew
+	$(BIN)/python scripts/readme_picture.py
 
 format: $(VENV)/.tested js/node_modules/.stamp  ## let ruff and biome write the code their way
 	$(BIN)/ruff check --fix-only --quiet .
