@@ -1,1 +1,1 @@
-"""The notebook: one Python class and one TypeScript file per widget. The only room that knows Jupyter."""
+"""The notebook: a Python class and a TypeScript file per widget. Only this room knows Jupyter."""

@@ -7,19 +7,21 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import traitlets as t
 from PIL import Image
 
-from zfwidgets.deconv import DeconvNet, Recording
-from zfwidgets.deconv.signals import RuleName
 from zfwidgets.images.sheet import contact_sheet
 from zfwidgets.widgets.base import ZFWidget
 from zfwidgets.widgets.looks import MODES, Look, Pictures, default_layer, drawn
 from zfwidgets.widgets.rpc import AHEAD, Cancelled, Job, Responder
 from zfwidgets.widgets.wire import Answer, WireError, describe_error, sheet
+
+if TYPE_CHECKING:
+    from zfwidgets.deconv import DeconvNet, Recording
+    from zfwidgets.deconv.signals import RuleName
 
 _FIRST_PX = 96
 """Longer side of the tiles of the first page, which is saved with the notebook."""
@@ -52,10 +54,10 @@ class ChannelBrowser(ZFWidget):
 
     bundle_name = "channel-browser"
 
-    recording = t.Instance(Recording, allow_none=True)
-    """What is looked at; not sent to the page. None: an empty table."""
+    recording = t.Any(None, allow_none=True)
+    """The `Recording` that is looked at; not sent to the page. None: an empty table."""
 
-    net = t.Instance(DeconvNet, allow_none=True)
+    net = t.Any(None, allow_none=True)
     """The network of :meth:`look_at`; follows the recording's."""
 
     image = t.Int(0, min=0)
@@ -81,10 +83,11 @@ class ChannelBrowser(ZFWidget):
     """Height of the grid in CSS pixels; it scrolls."""
 
     selected = t.List(t.Int(min=0)).tag(sync=True)
-    """Chosen channels in the order in which they were chosen. Cleared when the layer changes."""
+    """Chosen channels in the order in which they were chosen. Another layer clears them."""
 
     active = t.Int(None, allow_none=True, min=0).tag(sync=True)
-    """The channel that linked views show. None when there is none, and after a change of layer."""
+    """The channel that linked views show. Another layer clears it: its numbers mean other things.
+    """
 
     status = t.Enum(("empty", "busy", "ready", "error"), "empty").tag(sync=True)
     """Set by the widget: nothing to see, computing, showing `layer`, or not able to (see `error`).
@@ -180,8 +183,17 @@ class ChannelBrowser(ZFWidget):
 
     # ------------------------------------------------------------------- what is looked at
 
+    @t.validate("recording")
+    def _is_recording(self, proposal: Any) -> Any:
+        value = proposal["value"]
+        if value is not None and not hasattr(value, "strongest"):
+            raise t.TraitError(
+                f"recording={type(value).__name__}: expected what net.record(photo) returns"
+            )
+        return value
+
     @t.observe("recording", "image", "layer", "mode", "rule")
-    def _look_again(self, _change: Any = None) -> None:
+    def _look_again(self, change: Any = None) -> None:
         """Something else is to be shown: give it a new epoch and have it prepared."""
         responder, recording = self._responder, self.recording
         if responder is None:
@@ -189,6 +201,8 @@ class ChannelBrowser(ZFWidget):
         if recording is None:
             self._forget()
             return
+        if self.net is not recording.net or (change is not None and change.name == "layer"):
+            self.selected, self.active = [], None
         self.net = recording.net
         is_new_net = self._shown is None or self._shown.recording.net is not recording.net
         if is_new_net and self.layer not in recording.layers:
@@ -230,10 +244,7 @@ class ChannelBrowser(ZFWidget):
             return
         with self.hold_sync():
             job.check()
-            before, self._shown = self._shown, look
-            if before is not None and _is_other_layer(before, look):
-                self.selected, self.active = [], None
-            self._page = page
+            self._shown, self._page = look, page
             self.status = "ready"
             self.clear_error()
         self._settled.set()
@@ -334,22 +345,17 @@ class _FirstPage:
         return {**self.look.facts(), "sheet": made.head(), "picture": made.data}
 
 
-def _source_traits(source: object) -> dict[str, Any]:
+def _source_traits(source: Any) -> dict[str, Any]:
     if source is None:
         return {}
-    if isinstance(source, Recording):
+    if hasattr(source, "strongest"):
         return {"recording": source, "net": source.net}
-    if isinstance(source, DeconvNet):
+    if hasattr(source, "record"):
         return {"net": source}
     raise TypeError(
         f"ChannelBrowser got {type(source).__name__}; expected a Recording (net.record(photo)), "
         "a DeconvNet (zf.load(...)) or None"
     )
-
-
-def _is_other_layer(before: Look, after: Look) -> bool:
-    other_net = before.recording.net is not after.recording.net
-    return other_net or before.layer.name != after.layer.name
 
 
 def _cut(page: dict[str, Any]) -> tuple[list[int], Pictures]:

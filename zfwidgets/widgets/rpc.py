@@ -171,7 +171,7 @@ class Responder:
         priority = AHEAD if content.get("ahead") is True else VISIBLE
         self._start(Job(request, stale=lambda: self._is_stale(request)), priority)
 
-    def submit(self, work: Callable[[Job], None], priority: int = URGENT) -> Job:
+    def submit(self, work: Callable[[Job], object], priority: int = URGENT) -> Job:
         """Queue Python's own `work`; the returned job can be cancelled. Errors are `work`'s own."""
         job = Job(Request(id=-1, epoch=0, op="", body={}))
         self._enqueue(lambda: self._run_own(job, work), priority)
@@ -207,7 +207,7 @@ class Responder:
         if job is not None:
             job.cancel()
 
-    def _run_own(self, job: Job, work: Callable[[Job], None]) -> None:
+    def _run_own(self, job: Job, work: Callable[[Job], object]) -> None:
         try:
             if self._closed:
                 return

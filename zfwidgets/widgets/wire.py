@@ -15,7 +15,6 @@ from typing import Any, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
-from zfwidgets.images import ImageError
 from zfwidgets.images import tiles as tile_files
 
 PROTOCOL = 1
@@ -38,21 +37,20 @@ class WireError(Exception):
 def describe_error(error: BaseException) -> dict[str, str]:
     """Any exception as ``{title, message, hint}`` for the page.
 
-    An exception that has these as attributes (:class:`WireError`, `ImageError`) or at least a
-    ``hint`` keeps them; any other shows its class name, so that a report can name it.
+    An exception that has ``title``, ``message`` and ``hint`` (:class:`WireError`, `ImageError`)
+    keeps them; one of the kinds that arguments cause shows its message; any other also shows its
+    class name, so that a report can name it.
     """
-    if isinstance(error, (WireError, ImageError)):
-        return {"title": error.title, "message": error.message, "hint": error.hint}
-    hint = getattr(error, "hint", "")
-    message = str(error) or "no further explanation"
+    told = {name: getattr(error, name, None) for name in ("title", "message", "hint")}
+    if all(isinstance(text, str) for text in told.values()):
+        return {name: str(text) for name, text in told.items()}
+    # KeyError's str() is the repr of its key.
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    message = text or "no further explanation"
     if isinstance(error, (ValueError, LookupError)):
-        # KeyError's str() is the repr of its key.
-        if isinstance(error, KeyError) and error.args:
-            message = str(error.args[0])
-        return {"title": "That did not work", "message": message, "hint": str(hint)}
-    title = f"Something broke ({type(error).__name__})"
-    fallback = "The last good picture stays. The full traceback is in the server's log."
-    return {"title": title, "message": message, "hint": str(hint or fallback)}
+        return {"title": "That did not work", "message": message, "hint": ""}
+    hint = "What was shown before stays. If it happens again, restart the kernel."
+    return {"title": f"Something broke ({type(error).__name__})", "message": message, "hint": hint}
 
 
 @dataclass(frozen=True)

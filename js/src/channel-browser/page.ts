@@ -65,21 +65,26 @@ export class Page {
     return this.values[id] ?? 0;
   }
 
-  /** The same as a share of the layer's largest. */
+  /** Nowhere active. Class scores may be negative; that is not silence. */
+  silent(id: number): boolean {
+    return this.value(id) === 0;
+  }
+
+  /** The value as a share of the layer's largest. */
   share(id: number): number {
     return this.#largest > 0 ? Math.max(0, this.value(id) / this.#largest) : 0;
   }
 
   /** "channel 17 (tabby), strength 0.82", for screen readers; "silent" if it is nowhere active. */
   name(id: number): string {
-    const strength = this.value(id) > 0 ? `strength ${brief(this.value(id))}` : "silent";
+    const strength = this.silent(id) ? "silent" : `strength ${brief(this.value(id))}`;
     return `${this.#title(id)}, ${strength}`;
   }
 
   /** The same with its place, for the status line. */
   describe(id: number): string {
     const value = this.value(id);
-    if (value <= 0) return `${this.#title(id)} · silent on this picture`;
+    if (this.silent(id)) return `${this.#title(id)} · silent on this picture`;
     const [height, width] = this.raw.map;
     const [row, column] = [this.#places[2 * id] ?? 0, this.#places[2 * id + 1] ?? 0];
     const place = height * width > 1 ? ` · row ${row}, column ${column}` : "";

@@ -57,7 +57,8 @@ export class Toolbar {
   readonly #rule = h("select", { class: "zf-select", "aria-label": "backward rule" });
   readonly #size = h("input", { class: "zf-range", type: "range", min: 32, max: 224, step: 4 });
   readonly #goTo = h("input", { class: "zf-goto", type: "text", placeholder: "go to  /" });
-  readonly #chosen = h("button", { class: "zf-button zf-chosen", type: "button" });
+  /** How many are selected, and a way to have none; stands in the status line. */
+  readonly chosen = h("button", { class: "zf-chosen", type: "button" });
 
   constructor(actions: ToolbarActions, signal: AbortSignal) {
     const modes = { "feature map": "Feature map", projection: "Projection" };
@@ -84,7 +85,6 @@ export class Toolbar {
       field("Order", this.sort.element),
       field("Size", this.#size),
       this.#goTo,
-      this.#chosen,
     );
     this.#listen(actions, signal);
   }
@@ -100,9 +100,9 @@ export class Toolbar {
   }
 
   setChosen(count: number): void {
-    this.#chosen.textContent = `${count} selected ×`;
-    this.#chosen.setAttribute("aria-label", `${count} selected, clear selection`);
-    this.#chosen.style.visibility = count === 0 ? "hidden" : "visible";
+    this.chosen.textContent = `${count} selected ×`;
+    this.chosen.setAttribute("aria-label", `${count} selected, clear selection`);
+    this.chosen.style.visibility = count === 0 ? "hidden" : "visible";
   }
 
   focusGoTo(): void {
@@ -116,7 +116,7 @@ export class Toolbar {
     on(this.#rule, "change", () => actions.rule(this.#rule.value));
     on(this.#size, "input", () => actions.size(Number(this.#size.value), false));
     on(this.#size, "change", () => actions.size(Number(this.#size.value), true));
-    on(this.#chosen, "click", actions.clear);
+    on(this.chosen, "click", actions.clear);
     on(this.#goTo, "input", () => this.#goTo.setAttribute("aria-invalid", "false"));
     on(this.#goTo, "keydown", (event) => {
       const { key } = event as KeyboardEvent;

@@ -6,8 +6,8 @@
  */
 import { h, perFrame, setAttribute, setText } from "../core/dom";
 import type { GridLayout } from "../core/grid-layout";
-import { TileLoader } from "../core/loader";
-import { isAbort, RpcError, RpcTimeout } from "../core/rpc";
+import { type LoaderOwner, TileLoader } from "../core/loader";
+import { RpcError, RpcTimeout } from "../core/rpc";
 import { choose, extend, type Selection, toggle } from "../core/selection";
 import type { Shell, ZFState } from "../core/shell";
 import { decodeSheet, drawTile, type Tile, TileStore } from "../core/tiles";
@@ -46,7 +46,7 @@ interface Drawn {
   size: number;
 }
 
-export class ChannelBrowserView implements GridOwner {
+export class ChannelBrowserView implements GridOwner, LoaderOwner {
   readonly #shell: Shell<BrowserState>;
   readonly #store = new TileStore();
   readonly #grid: VirtualGrid;
@@ -79,18 +79,10 @@ export class ChannelBrowserView implements GridOwner {
     }, signal);
     this.#grid = new VirtualGrid(this, signal);
     this.#toolbar = new Toolbar(this.#actions(), signal);
-    this.#loader = new TileLoader(
-      shell.rpc,
-      this.#store,
-      (ids) => {
-        shell.fail(null);
-        this.#grid.refill(ids);
-        this.#showBusy();
-      },
-      (reason) => this.#failed(reason),
-    );
+    this.#loader = new TileLoader(shell.rpc, this.#store, this);
     const table = h("div", { class: "zf-table" }, this.#grid.element, this.#empty);
-    const footer = h("div", { class: "zf-footer" }, this.#summary, this.#detail);
+    const footer = h("div", { class: "zf-footer" }, this.#summary, this.#toolbar.chosen);
+    footer.append(this.#detail);
     root.append(this.#toolbar.element, this.#progress, table, footer);
     this.#observe();
     this.#followTraits();
@@ -109,7 +101,7 @@ export class ChannelBrowserView implements GridOwner {
     setAttribute(element, "aria-label", page.name(id) + (active ? ", active" : ""));
     setAttribute(element, "aria-selected", selected);
     setAttribute(element, "aria-current", active ? "true" : null);
-    setAttribute(element, "data-silent", page.value(id) <= 0);
+    setAttribute(element, "data-silent", page.silent(id));
     setText(cell.label, String(id));
     cell.bar.style.transform = `scaleX(${page.share(id).toFixed(3)})`;
     const tile = this.#store.get(id);
@@ -156,6 +148,27 @@ export class ChannelBrowserView implements GridOwner {
 
   moved(): void {
     this.#redraw();
+  }
+
+  // ---------------------------------------------------------------- what the loader tells its owner
+
+  arrived(ids: number[]): void {
+    this.#shell.fail(null);
+    this.#grid.refill(ids);
+  }
+
+  failed(reason: unknown): void {
+    if (reason instanceof RpcTimeout) this.#showSaved(true);
+    else if (reason instanceof RpcError) this.#shell.fail(reason.detail);
+    else {
+      const message = reason instanceof Error ? reason.message : String(reason);
+      const hint = "Choose the layer again; if that does not help, run the cell again.";
+      this.#shell.fail({ title: "The pictures could not be shown", message, hint });
+    }
+  }
+
+  progressed(): void {
+    this.#showBusy();
   }
 
   // -------------------------------------------------------------------------------------- wiring
@@ -325,18 +338,6 @@ export class ChannelBrowserView implements GridOwner {
   }
 
   // -------------------------------------------------------------------------------------- status
-
-  #failed(reason: unknown): void {
-    if (isAbort(reason)) return;
-    if (reason instanceof RpcTimeout) this.#showSaved(true);
-    else if (reason instanceof RpcError) this.#shell.fail(reason.detail);
-    else {
-      const message = reason instanceof Error ? reason.message : String(reason);
-      const hint = "Choose the layer again; if that does not help, run the cell again.";
-      this.#shell.fail({ title: "The pictures could not be shown", message, hint });
-    }
-    this.#showBusy();
-  }
 
   #showSaved(saved: boolean): void {
     if (saved === this.#saved) return;

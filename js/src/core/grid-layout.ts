@@ -6,7 +6,9 @@ export interface GridLayout {
   rows: number;
   /** Side of the square picture in a cell, CSS pixels. */
   tile: number;
+  /** Least distance of two tiles; columns stand further apart by what whole pixels leave over. */
   gap: number;
+  columnGap: number;
   /** Height of the caption under the picture, CSS pixels. */
   caption: number;
   /** Distance from one row's top to the next. */
@@ -27,7 +29,8 @@ export function layoutGrid(
   const side = Math.max(1, Math.floor((width + gap) / columns) - gap);
   const rows = Math.ceil(count / columns);
   const pitch = side + caption + gap;
-  return { count, columns, rows, tile: side, gap, caption, pitch, height: rows * pitch };
+  const columnGap = columns > 1 ? (width - columns * side) / (columns - 1) : gap;
+  return { count, columns, rows, tile: side, gap, columnGap, caption, pitch, height: rows * pitch };
 }
 
 /** First row and the row after the last that a window onto the grid touches. */

@@ -19,35 +19,39 @@ export interface Wanted {
   native: number;
 }
 
+export interface LoaderOwner {
+  /** These channels have new pictures in the store. */
+  arrived(ids: number[]): void;
+  /** A batch failed; nothing more is asked until something else is wanted. */
+  failed(reason: unknown): void;
+  /** `busy` may have changed. */
+  progressed(): void;
+}
+
 interface Batch {
   ids: Set<number>;
   px: number;
+  ahead: boolean;
   controller: AbortController;
 }
 
 export class TileLoader {
   readonly #rpc: Rpc;
   readonly #store: TileStore;
-  readonly #arrived: (ids: number[]) => void;
-  readonly #failed: (reason: unknown) => void;
+  readonly #owner: LoaderOwner;
   #batches: Batch[] = [];
   #wanted: Wanted | null = null;
   #stopped = false;
 
-  constructor(
-    rpc: Rpc,
-    store: TileStore,
-    arrived: (ids: number[]) => void,
-    failed: (reason: unknown) => void,
-  ) {
+  constructor(rpc: Rpc, store: TileStore, owner: LoaderOwner) {
     this.#rpc = rpc;
     this.#store = store;
-    this.#arrived = arrived;
-    this.#failed = failed;
+    this.#owner = owner;
   }
 
+  /** Whether something on screen is on its way. */
   get busy(): boolean {
-    return this.#batches.length > 0;
+    return this.#batches.some((batch) => !batch.ahead);
   }
 
   /** Say what is wanted now; replaces what was said before. Also ends a stop after an error. */
@@ -85,20 +89,20 @@ export class TileLoader {
     };
     while (this.#batches.length < IN_FLIGHT) {
       let ids = wanted.visible.filter(lacking).slice(0, BATCH);
-      const isAhead = ids.length === 0;
+      const ahead = ids.length === 0;
       // What may be wanted later must not stand in the way of what is wanted now.
-      if (isAhead && this.#batches.length === 0) ids = wanted.ahead.filter(lacking).slice(0, BATCH);
+      if (ahead && this.#batches.length === 0) ids = wanted.ahead.filter(lacking).slice(0, BATCH);
       if (ids.length === 0) return;
-      void this.#fetch({ ids: new Set(ids), px, controller: new AbortController() }, isAhead);
+      void this.#fetch({ ids: new Set(ids), px, ahead, controller: new AbortController() });
     }
   }
 
-  async #fetch(batch: Batch, ahead: boolean): Promise<void> {
+  async #fetch(batch: Batch): Promise<void> {
     this.#batches.push(batch);
     const epoch = this.#wanted?.epoch ?? 0;
     const decoding: Promise<void>[] = [];
     try {
-      const body = { ids: [...batch.ids], px: batch.px, ahead };
+      const body = { ids: [...batch.ids], px: batch.px, ahead: batch.ahead };
       await this.#rpc.request("tiles", body, {
         epoch,
         signal: batch.controller.signal,
@@ -111,11 +115,12 @@ export class TileLoader {
       // A silent or failing kernel is asked again when something changes, not in a loop.
       if (!isAbort(reason)) {
         this.#stopped = true;
-        this.#failed(reason);
+        this.#owner.failed(reason);
       }
     }
     this.#batches = this.#batches.filter((other) => other !== batch);
     this.#pump();
+    this.#owner.progressed();
   }
 
   async #take(head: SheetHead, data: DataView, epoch: number): Promise<void> {
@@ -124,6 +129,6 @@ export class TileLoader {
       image.close();
       return;
     }
-    this.#arrived(this.#store.add(head, image));
+    this.#owner.arrived(this.#store.add(head, image));
   }
 }

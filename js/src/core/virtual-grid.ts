@@ -127,7 +127,11 @@ export class VirtualGrid {
       if (before.count === layout.count) {
         this.element.scrollTop = Math.floor(first / layout.columns) * layout.pitch;
       }
-    } else if (layout.tile !== before.tile || layout.caption !== before.caption) {
+    } else if (
+      layout.tile !== before.tile ||
+      layout.caption !== before.caption ||
+      layout.columnGap !== before.columnGap
+    ) {
       this.#recycleAll(false);
     }
     this.render();
@@ -245,7 +249,7 @@ export class VirtualGrid {
   }
 
   #place(index: number): void {
-    const { columns, pitch, gap, caption, tile, count } = this.#layout;
+    const { columns, pitch, columnGap, caption, tile, count } = this.#layout;
     let row = this.#rows.get(index);
     if (!row) {
       row = this.#spare.pop() ?? this.#makeRow(columns);
@@ -253,7 +257,7 @@ export class VirtualGrid {
       row.element.style.transform = `translateY(${index * pitch}px)`;
       row.element.style.setProperty("--zf-tile", `${tile}px`);
       row.element.style.setProperty("--zf-caption", `${caption}px`);
-      row.element.style.setProperty("--zf-gap", `${gap}px`);
+      row.element.style.setProperty("--zf-gap", `${columnGap}px`);
       setAttribute(row.element, "aria-rowindex", index + 1);
       if (!row.element.isConnected) this.#insert(index, row.element);
     }

@@ -1,0 +1,164 @@
+"""A shipped bundle in a page, joined to a real widget in this process: all of it but Jupyter."""
+
+from __future__ import annotations
+
+import base64
+import queue
+import time
+from typing import Any
+
+from ipywidgets import Widget
+from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
+from playwright.sync_api import Page
+
+from tests.browser.harness import STATIC, THEMES
+
+_MOUNT = """
+async ({ code, state, paths, buffers }) => {
+  const view = (text) => {
+    // As some hosts do: a view into a larger buffer, at an offset that is no multiple of four.
+    const raw = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const room = new Uint8Array(raw.length + 3);
+    room.set(raw, 3);
+    return new DataView(room.buffer, 3, raw.length);
+  };
+  const put = (target, paths, buffers) => paths.forEach((path, i) => {
+    const owner = path.slice(0, -1).reduce((at, key) => at[key], target);
+    owner[path.at(-1)] = view(buffers[i]);
+  });
+  const listeners = new Map();
+  const call = (event, ...args) => {
+    for (const listener of [...(listeners.get(event) ?? [])]) listener(...args);
+  };
+  put(state, paths, buffers);
+  let changed = {};
+  const apply = (update) => {
+    const names = Object.keys(update).filter((name) => state[name] !== update[name]);
+    Object.assign(state, update);
+    for (const name of names) call(`change:${name}`);
+  };
+  window.model = {
+    state, sent: [],
+    get: (name) => state[name],
+    set(name, value) {
+      if (state[name] === value) return;
+      changed[name] = value;
+      apply({ [name]: value });
+    },
+    save_changes() {
+      if (Object.keys(changed).length) window.toPython({ method: "update", state: changed });
+      changed = {};
+    },
+    on: (event, listener) => listeners.set(event, [...(listeners.get(event) ?? []), listener]),
+    off: (event, listener) =>
+      listeners.set(event, (listeners.get(event) ?? []).filter((other) => other !== listener)),
+    send(content) {
+      model.sent.push({ ...content, at: performance.now() });
+      window.toPython({ method: "custom", content });
+    },
+    listening: () => [...listeners.values()].reduce((sum, list) => sum + list.length, 0),
+  };
+  window.fromPython = ({ method, state, content, paths, buffers }) => {
+    if (method === "custom") return call("msg:custom", content, buffers.map(view));
+    put(state, paths, buffers);
+    apply(state);
+  };
+  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  const widget = (await import(url)).default;
+  window.unmount = await widget.render({ model, el: document.querySelector("#widget") });
+}
+"""
+
+
+class _Comm:
+    """Stands in for the kernel's comm: what is sent waits here for the page."""
+
+    kernel = object()
+
+    def __init__(self, comm_id: str) -> None:
+        self.comm_id = comm_id
+        self.outbox: queue.SimpleQueue[tuple[dict[str, Any], list[bytes]]] = queue.SimpleQueue()
+
+    def on_msg(self, _callback: Any) -> None:
+        pass
+
+    def send(self, data: dict[str, Any], buffers: Any = None, **_: Any) -> None:
+        self.outbox.put((data, [bytes(b) for b in buffers or ()]))
+
+    def close(self, *_: Any, **__: Any) -> None:
+        pass
+
+
+class LiveWidget:
+    """A widget and its page. `until` carries messages between them and waits for a state.
+
+    alive=False: what the page sends is lost, as after the kernel has gone.
+    """
+
+    def __init__(
+        self, page: Page, widget: Widget, name: str, theme: str = "light", alive: bool = True
+    ) -> None:
+        self.page, self.widget, self.alive = page, widget, alive
+        self.comm = _Comm(widget.model_id)
+        widget.comm = self.comm
+        if not page.evaluate("'toPython' in window"):
+            page.expose_function("toPython", self._receive)
+        state, paths, buffers = _remove_buffers(widget.get_state())
+        page.goto("about:blank")
+        page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+        page.set_content(_document(name, theme))
+        code = (STATIC / f"{name}.js").read_text(encoding="utf-8")
+        wanted = {key: state[key] for key in state if key not in ("_esm", "_css", "layout")}
+        page.evaluate(
+            _MOUNT,
+            {"code": code, "state": wanted, "paths": paths, "buffers": [_text(b) for b in buffers]},
+        )
+
+    def until(self, condition: str, timeout: float = 20.0) -> None:
+        """Carry messages until the JavaScript `condition` holds in the page.
+
+        Raises:
+            TimeoutError: it did not come true within `timeout` seconds.
+        """
+        limit = time.monotonic() + timeout
+        while True:
+            self.carry()
+            if self.page.evaluate(condition):
+                return
+            if time.monotonic() > limit:
+                raise TimeoutError(f"not true within {timeout} s: {condition}")
+
+    def carry(self) -> None:
+        """Hand everything that Python has sent so far to the page."""
+        while True:
+            try:
+                data, buffers = self.comm.outbox.get(timeout=0.002)
+            except queue.Empty:
+                return
+            paths = data.get("buffer_paths", [])
+            self.page.evaluate(
+                "(message) => fromPython(message)",
+                {**data, "paths": paths, "buffers": [_text(b) for b in buffers]},
+            )
+
+    def _receive(self, data: dict[str, Any]) -> None:
+        if not self.alive:
+            return
+        _put_buffers(data.get("state", {}), [], [])
+        self.widget._handle_msg({"content": {"data": data}, "buffers": []})
+
+
+def _text(data: Any) -> str:
+    return base64.b64encode(bytes(data)).decode("ascii")
+
+
+def _document(name: str, theme: str) -> str:
+    css = (STATIC / f"{name}.css").read_text(encoding="utf-8")
+    colours = THEMES[theme]
+    return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>
+        :root {{ --jp-layout-color0: {colours["bg"]}; --jp-layout-color1: {colours["bg"]};
+                 --jp-layout-color2: {colours["raised"]}; --jp-ui-font-color1: {colours["fg"]}; }}
+        body {{ margin: 12px; background: {colours["bg"]}; }}
+        </style><style>{css}</style></head>
+        <body><button id="before">before</button><div id="widget"></div>
+        <button id="after">after</button></body></html>"""
