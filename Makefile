@@ -87,5 +87,6 @@ $(VENV)/.tested: pyproject.toml $(VENV)/.made
 	touch $@ $(VENV)/.installed
 
 js/node_modules/.stamp: js/package.json js/package-lock.json
-	npm ci --prefix js --no-audit --no-fund
+	@# Not "npm ci": it refuses a lock file that lacks other platforms' binaries.
+	npm install --prefix js --no-save --no-audit --no-fund
 	touch $@
