@@ -131,6 +131,7 @@ class ImagePicker(ZFWidget):
     def close(self) -> None:
         """Close the widget and let go of its pictures."""
         self._responder.close()
+        self.unobserve_all("image")  # nobody waits for the None below
         super().close()
         self._entries.clear()
         self._uploads.clear()

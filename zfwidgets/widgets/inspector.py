@@ -106,7 +106,8 @@ class Inspector(StaticPicture, ipywidgets.Box):
         self.picker = _picker(image)
         self.layers = LayerSelector(self.net, value=layer)
         chosen = self.layers.value
-        self.browser = ChannelBrowser(layer=chosen, rule=rule)
+        # Strongest first: the channel to begin with is then the first one, and in sight.
+        self.browser = ChannelBrowser(layer=chosen, rule=rule, sort="strength")
         self.view = ProjectionView(layer=chosen, rule=rule, inline=inline)
         self._responder = Responder(self.head.send, {}, inline=inline)
         self._job: Job | None = None

@@ -77,12 +77,11 @@ class LinkedPictures(ipywidgets.Box):
 
     def outline(self, box: Box | None) -> None:
         """Draw ``box`` on every picture, cut at the picture's edges; None draws nothing."""
-        xs, ys = ([], []) if box is None else self._corners(box)
-        for pair in self._outlines:
-            for line in pair:
-                with line.hold_sync():
-                    line.x, line.y = xs, ys
-                    line.visible = box is not None
+        for line in (line for pair in self._outlines for line in pair):
+            with line.hold_sync():
+                if box is not None:
+                    line.x, line.y = self._corners(box)
+                line.visible = box is not None
 
     def reset(self) -> None:
         """Show the whole picture again."""
@@ -126,8 +125,9 @@ class LinkedPictures(ipywidgets.Box):
         """A dark line under a bright one, so that the box shows on dark and on bright photos."""
         return [
             bqplot.Lines(
-                x=[],
-                y=[],
+                # bqplot stumbles over a line that was empty when it was first drawn.
+                x=[0.0, 0.0],
+                y=[0.0, 0.0],
                 scales={"x": self._x, "y": self._y},
                 colors=[colour],
                 stroke_width=width,

@@ -1,0 +1,159 @@
+"""Inspector: four widgets that agree with each other, whatever is changed first."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import traitlets
+
+from tests.unit.widgets.fakes import FakeNet, picture
+from zfwidgets.images import ImageError
+from zfwidgets.widgets import inspector as module
+from zfwidgets.widgets.inspector import Inspector
+from zfwidgets.widgets.rpc import worker
+
+GALLERY = {"red": picture("red"), "wide": picture("blue", (900, 30)), "white": picture("white")}
+Make = Callable[..., Inspector]
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """Inspectors that are done with their first picture; closed afterwards."""
+    made: list[Inspector] = []
+
+    def build(net: Any, image: Any = GALLERY, **options: Any) -> Inspector:
+        made.append(Inspector(net, image, **options))
+        worker().join()
+        return made[-1]
+
+    yield build
+    for one in made:
+        one.close()
+
+
+def test_it_begins_with_a_picture_a_layer_and_the_strongest_channel(make: Make) -> None:
+    net = FakeNet(["cat", "dog"])
+    inspector = make(net)
+    assert net.recorded == [(40, 30)]
+    assert inspector.status == "ready"
+    assert inspector.layer == "conv2"
+    assert inspector.channel == 5
+    assert inspector.view.neuron["channel"] == 5
+    assert inspector.head.classes == [{"label": "cat", "p": 0.5}, {"label": "dog", "p": 1 / 3}]
+    assert inspector.layers.input_size == [32, 32]
+
+
+def test_layer_and_channel_agree_in_every_part(make: Make) -> None:
+    inspector = make(FakeNet())
+    inspector.layers.value = "conv1"
+    worker().join()
+    parts = (inspector, inspector.browser, inspector.view)
+    assert [part.layer for part in parts] == ["conv1"] * 3
+    assert inspector.channel == inspector.browser.active == inspector.view.channel == 3
+    inspector.browser.active = 1
+    worker().join()
+    assert inspector.view.neuron["channel"] == 1
+    inspector.layer = "fc3"
+    assert inspector.layers.value == "fc3"
+
+
+def test_the_rule_is_one_for_browser_and_view(make: Make) -> None:
+    inspector = make(FakeNet())
+    inspector.browser.rule = "guided"
+    assert inspector.view.rule == inspector.rule == "guided"
+
+
+def test_another_picture_keeps_layer_and_channel(make: Make) -> None:
+    inspector = make(FakeNet())
+    inspector.browser.active = 2
+    inspector.picker.value = "white"
+    worker().join()
+    assert inspector.recording is inspector.browser.recording is inspector.view.recording
+    assert inspector.recording.picture.min() == 255
+    assert (inspector.layer, inspector.view.neuron["channel"]) == ("conv2", 2)
+    assert inspector.view.neuron["value"] == 2 + 255
+
+
+def test_of_quick_changes_only_the_last_picture_is_recorded(make: Make) -> None:
+    net = FakeNet()
+    inspector = make(net)
+    gate = threading.Event()
+    worker().put(gate.wait, 0)
+    for name in ("wide", "red", "white", "wide"):
+        inspector.picker.value = name
+    assert inspector.status == "busy"
+    gate.set()
+    worker().join()
+    assert net.recorded[1:] == [(900, 30)]
+    assert inspector.status == "ready"
+
+
+def test_a_picture_that_the_network_refuses_is_said_and_the_last_state_stays(make: Make) -> None:
+    inspector = make(FakeNet(widest=500))
+    before = inspector.recording
+    inspector.picker.value = "wide"
+    worker().join()
+    assert inspector.status == "error"
+    assert "900 wide" in inspector.error["message"]
+    assert inspector.head.error == inspector.error
+    assert inspector.recording is before is inspector.view.recording
+    inspector.picker.value = "white"
+    worker().join()
+    assert (inspector.status, inspector.error, inspector.head.error) == ("ready", {}, {})
+
+
+def test_a_network_without_class_names_shows_none(make: Make) -> None:
+    assert make(FakeNet()).head.classes == []
+
+
+def test_it_begins_where_it_is_told_to(make: Make) -> None:
+    inspector = make(FakeNet(), image="raccoon", layer="pool1", rule="linear")
+    assert inspector.picker.value == "raccoon"
+    assert inspector.browser.layer == inspector.view.layer == "pool1"
+    assert inspector.browser.rule == "linear"
+    own = make(FakeNet(), image=picture("white", (7, 9)))
+    assert own.picker.image is not None
+    assert own.picker.image.size == (7, 9)
+    assert len(own.picker.items) > 1
+
+
+def test_what_cannot_be_begun_with_is_an_error_at_once() -> None:
+    with pytest.raises(traitlets.TraitError, match="conv9"):
+        Inspector(FakeNet(), GALLERY, layer="conv9")
+    with pytest.raises(ImageError, match="no-such-file"):
+        Inspector(FakeNet(), "no-such-file.png")
+
+
+def test_inspectors_of_one_name_share_one_network(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+
+    def load(name: str) -> FakeNet:
+        loaded.append(name)
+        return FakeNet()
+
+    monkeypatch.setattr("zfwidgets.deconv.load.load", load)
+    one, two = make("shared-net"), make("shared-net")
+    assert one.net is two.net
+    assert loaded == ["shared-net"]
+    assert "shared-net" in module._loaded
+
+
+def test_closing_frees_network_recording_and_every_part() -> None:
+    net = FakeNet()
+    inspector = Inspector(net, GALLERY)
+    worker().join()
+    things = [net, inspector, inspector.recording, inspector.picker, inspector.layers]
+    things += [inspector.browser, inspector.view, inspector.head]
+    references = [weakref.ref(thing) for thing in things]
+    inspector.close()
+    inspector.close()
+    del inspector, net, things
+    gc.collect()
+    assert [reference() for reference in references] == [None] * len(references)
