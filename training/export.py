@@ -1,0 +1,94 @@
+"""Turns a trained run into the files that ship: batch norm folded, half precision, safetensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+EPSILON = 1e-5  # of nn.BatchNorm2d
+CONVS = ("conv1", "conv2", "conv3", "conv4", "conv5")
+PREPROCESS = {
+    "size": 224,
+    "resize": 256,
+    "mean": [0.485, 0.456, 0.406],
+    "std": [0.229, 0.224, 0.225],
+}
+LICENCE = (
+    "MIT; distilled from EfficientNet-Lite0 (Apache-2.0, Copyright 2020 ML Illustrated), see the "
+    "model card"
+)
+
+
+def folded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Fold bn1..bn5 of a state dict into conv1..conv5, exactly, in double precision.
+
+    gamma (W x + b - mu) / sigma + beta is a convolution with filters W gamma / sigma and biases
+    (b - mu) gamma / sigma + beta.
+    """
+    plain = {k: v.double() for k, v in state.items() if not k.startswith("bn")}
+    for number, conv in enumerate(CONVS, start=1):
+        gamma, beta, mean, variance = (
+            state[f"bn{number}.{part}"].double()
+            for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        gain = gamma / (variance + EPSILON).sqrt()
+        plain[f"{conv}.weight"] = plain[f"{conv}.weight"] * gain.view(-1, 1, 1, 1)
+        plain[f"{conv}.bias"] = (plain[f"{conv}.bias"] - mean) * gain + beta
+    return {k: v.float() for k, v in plain.items()}
+
+
+def export(state: Mapping[str, Tensor], target: Path, notes: Mapping[str, str]) -> None:
+    """Write the folded weights of a run as fp16 safetensors; `notes` become its metadata."""
+    tensors = {k: v.half().contiguous() for k, v in folded(state).items()}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {
+        "preprocess": json.dumps(PREPROCESS),
+        "licence": LICENCE,
+        "head": "light",
+        **notes,
+    }
+    save_file(tensors, target, metadata=metadata)
+
+
+def export_evolution(run: Path, target: Path, layers: int = 3) -> list[int]:
+    """Write the kept steps of a run, folded, conv1 to conv`layers`, as one file; return the steps.
+
+    conv1 is fp16. The larger layers are int8 with a scale a filter, an eighth of float32:
+    weight = int8 * scale[:, None, None, None]. Names: `<step>/<layer>.weight|scale|bias`.
+    """
+    tensors: dict[str, Tensor] = {}
+    steps: list[int] = []
+    for path in sorted(run.glob("step-*.pt")):
+        state = folded(torch.load(path, map_location="cpu", weights_only=True))
+        step = int(path.stem.partition("-")[2])
+        steps.append(step)
+        for conv in CONVS[:layers]:
+            weight = state[f"{conv}.weight"]
+            tensors[f"{step}/{conv}.bias"] = state[f"{conv}.bias"].half()
+            if conv == "conv1":
+                tensors[f"{step}/{conv}.weight"] = weight.half().contiguous()
+            else:
+                small, scale = packed(weight)
+                tensors[f"{step}/{conv}.weight"] = small
+                tensors[f"{step}/{conv}.scale"] = scale
+    target.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {
+        "format": "conv1 fp16; others int8, weight = int8 * scale[:, None, None, None]",
+        "steps": json.dumps(steps),
+        "layers": json.dumps(CONVS[:layers]),
+        "preprocess": json.dumps(PREPROCESS),
+        "licence": LICENCE,
+    }
+    save_file(tensors, target, metadata=metadata)
+    return steps
+
+
+def packed(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Round filters [N,C,h,w] to int8 with one fp32 scale each [N]; at most half a step is lost."""
+    scale = weight.abs().amax((1, 2, 3)).clamp_min(1e-12) / 127
+    return (weight / scale.view(-1, 1, 1, 1)).round().to(torch.int8).contiguous(), scale

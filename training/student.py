@@ -1,0 +1,104 @@
+"""The two students: the conv stacks of ZFNet and AlexNet with batch norm and a light head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.data import Batch, Lattice
+from zfwidgets.nets.alexnet import AlexNet
+from zfwidgets.nets.zfnet import ZFNet
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An architecture and where the units of its hinted layers (conv2, conv4) look."""
+
+    make: Callable[..., nn.Module]
+    fine: Lattice
+    coarse: Lattice
+
+
+KINDS = {
+    "zfnet": Kind(ZFNet, Lattice(12.5, 8), Lattice(20.5, 16)),
+    "alexnet": Kind(AlexNet, Lattice(7.5, 8), Lattice(15.5, 16)),
+}
+
+
+class Student(nn.Module):
+    """A network and, for training only, two 1x1 convolutions that guess the teacher's features.
+
+    The hints (FitNets, Romero et al. 2015) stand at conv2 (stride 8) and conv4 (stride 16).
+    """
+
+    def __init__(self, kind: str, classes: int, fine: int, coarse: int) -> None:
+        super().__init__()
+        self.kind = KINDS[kind]
+        self.net = self.kind.make(num_classes=classes, head="light", norm=False, batch_norm=True)
+        conv2, conv4 = self.net.get_submodule("conv2"), self.net.get_submodule("conv4")
+        assert isinstance(conv2, nn.Conv2d)
+        assert isinstance(conv4, nn.Conv2d)
+        self.fine = nn.Conv2d(conv2.out_channels, fine, 1)
+        self.coarse = nn.Conv2d(conv4.out_channels, coarse, 1)
+        self._seen: dict[str, Tensor] = {}
+        self._sides: dict[int, tuple[int, int]] = {}
+        for name in ("relu2", "relu4"):
+            self.net.get_submodule(name).register_forward_hook(self._keep(name))
+
+    def _keep(self, name: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            self._seen[name] = output
+
+        return hook
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Images [B,3,S,S] to logits [B,K] and the two guessed feature maps."""
+        logits = self.net(inputs)
+        return logits, self.fine(self._seen["relu2"]), self.coarse(self._seen["relu4"])
+
+    @torch.no_grad()
+    def sides(self, size: int) -> tuple[int, int]:
+        """Sides of the hinted maps for an input of `size` pixels."""
+        if size in self._sides:
+            return self._sides[size]
+        training = self.net.training
+        self.net.eval()
+        self.net(torch.zeros(1, 3, size, size, device=next(self.parameters()).device))
+        self.net.train(training)
+        self._sides[size] = self._seen["relu2"].shape[-1], self._seen["relu4"].shape[-1]
+        return self._sides[size]
+
+
+def losses(
+    outputs: tuple[Tensor, Tensor, Tensor], batch: Batch, temperature: float
+) -> dict[str, Tensor]:
+    """The terms to minimise: cross-entropy excess over the teacher's at T, and the two hints."""
+    logits, fine, coarse = (o.float() for o in outputs)
+    target = (batch.logits / temperature).log_softmax(1)
+    guess = (logits / temperature).log_softmax(1)
+    divergence = F.kl_div(guess, target, reduction="batchmean", log_target=True)
+    return {
+        "kl": divergence * temperature**2,
+        "fine": F.mse_loss(fine, batch.fine),
+        "coarse": F.mse_loss(coarse, batch.coarse),
+    }
+
+
+def alikeness(filters: Tensor, allowed: float = 0.5) -> Tensor:
+    """How much filters [N,C,h,w] repeat one another: mean squared excess of |cosine| a filter."""
+    unit = F.normalize(filters.flatten(1), dim=1)
+    cosine = (unit @ unit.T).abs() - torch.eye(len(unit), device=unit.device)
+    return (cosine - allowed).clamp_min(0).square().sum(1).mean()
+
+
+@torch.no_grad()
+def clip_radius(net: nn.Module, radius: float = 0.1) -> None:
+    """Scale back every conv filter whose root mean square exceeds 0.1 (section 3 of the paper)."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            rms = module.weight.square().mean((1, 2, 3), keepdim=True).sqrt()
+            module.weight.mul_((radius / rms).clamp_max(1.0))

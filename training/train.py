@@ -1,0 +1,229 @@
+"""Trains one student on the labelled crops, with checkpoints it can go on from."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from training.data import Shards, batch_at
+from training.student import Student, alikeness, clip_radius, losses
+from training.teacher import MEAN, STD, column
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a run; written beside its weights.
+
+    A run lasts `steps`, or, where `minutes` is given, that long: the schedule then follows the
+    clock, so that a busy machine gives a shorter but fully annealed run.
+    """
+
+    steps: int = 4000
+    minutes: float | None = None
+    batch: int = 32
+    sizes: tuple[tuple[float, int], ...] = ((0.4, 96), (0.8, 128), (1.0, 160))
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.05
+    conv1_decay: float = 1.0
+    warm_up: float = 0.06
+    temperature: float = 2.0
+    fine: float = 1.0
+    coarse: float = 1.0
+    unlike: float = 0.5
+    seed: int = 2013
+    threads: int = 2
+    kept: tuple[float, ...] = (0, 0.01, 0.03, 0.08, 0.2, 0.5, 1)
+
+    def progress(self, step: int, seconds: float) -> float:
+        """How much of the run is done, 0 to 1."""
+        done = seconds / (60 * self.minutes) if self.minutes else step / self.steps
+        return min(1.0, done)
+
+    def size_at(self, progress: float) -> int:
+        """Input pixels: small first, larger at the end."""
+        return next(s for until, s in self.sizes if progress < until or until >= 1)
+
+    def rate_at(self, progress: float) -> float:
+        """Learning rate: linear warm-up, then half a cosine down to nothing."""
+        if progress < self.warm_up:
+            return self.learning_rate * max(progress / self.warm_up, 0.02)
+        phase = (progress - self.warm_up) / (1 - self.warm_up)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * phase))
+
+
+@dataclass
+class Exam:
+    """Held-out crops uint8 [N,S,S,3] with the teacher's logits [N,K]."""
+
+    crops: np.ndarray
+    logits: Tensor
+
+
+def normal(crops: np.ndarray | Tensor, device: torch.device | str = "cpu") -> Tensor:
+    """uint8 crops [N,S,S,3] to network inputs [N,3,S,S]."""
+    pixels = torch.from_numpy(np.array(crops)).to(device).permute(0, 3, 1, 2).float() / 255
+    return (pixels - column(MEAN, device)) / column(STD, device)
+
+
+@torch.inference_mode()
+def answers(net: nn.Module, crops: np.ndarray, size: int | None = None, batch: int = 64) -> Tensor:
+    """Logits [N,K] of a network in evaluation mode over uint8 crops, scaled to `size` if given."""
+    training, device = net.training, next(net.parameters()).device
+    net.eval()
+    parts = []
+    for i in range(0, len(crops), batch):
+        inputs = normal(crops[i : i + batch], device)
+        if size and size != inputs.shape[-1]:
+            inputs = nn.functional.interpolate(inputs, size=size, mode="bilinear", antialias=True)
+        with torch.autocast(device.type, torch.bfloat16):
+            parts.append(net(inputs.contiguous(memory_format=torch.channels_last)).float().cpu())
+    net.train(training)
+    return torch.cat(parts)
+
+
+def agreement(guess: Tensor, teacher: Tensor) -> tuple[float, float]:
+    """Share of crops whose teacher's first choice is the student's first, and among its five."""
+    truth = teacher.argmax(1, keepdim=True)
+    five = guess.topk(min(5, guess.shape[1])).indices
+    return (five[:, :1] == truth).float().mean().item(), (five == truth).any(
+        1
+    ).float().mean().item()
+
+
+class Run:
+    """One training run in one folder: log.jsonl, last.pt, step-NNNNNN.pt."""
+
+    def __init__(self, kind: str, recipe: Recipe, crops: Path, folder: Path) -> None:
+        self.recipe, self.folder = recipe, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.shards = Shards(crops)
+        self.shards.refresh()
+        _, logits, fine, coarse = self.shards.draw(1, torch.Generator())
+        torch.manual_seed(recipe.seed)
+        self.student = Student(kind, logits.shape[1], fine.shape[1], coarse.shape[1])
+        self.student.to(self.device).to(memory_format=torch.channels_last)
+        self.optimiser = torch.optim.AdamW(self._groups(), lr=1.0, betas=(0.9, 0.98), fused=True)
+        self.step, self.seconds = 0, 0.0
+        if (folder / "last.pt").exists():
+            self._resume()
+
+    def _groups(self) -> list[dict[str, object]]:
+        """Weight decay on matrices and filters only; conv1 has its own, to wash out its start."""
+        first = [self.student.net.get_parameter("conv1.weight")]
+        rest = [p for p in self.student.parameters() if p is not first[0]]
+        return [
+            {"params": first, "weight_decay": self.recipe.conv1_decay},
+            {"params": [p for p in rest if p.ndim > 1], "weight_decay": self.recipe.weight_decay},
+            {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
+        ]
+
+    def _resume(self) -> None:
+        state = torch.load(self.folder / "last.pt", map_location=self.device, weights_only=True)
+        self.student.load_state_dict(state["student"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.seconds = state["step"], state["seconds"]
+
+    def save(self) -> None:
+        """Write the checkpoint to go on from; a cut-off write leaves the former one whole."""
+        state = {
+            "student": self.student.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "recipe": asdict(self.recipe),
+        }
+        torch.save(state, self.folder / "last.part")
+        (self.folder / "last.part").rename(self.folder / "last.pt")
+
+    def snapshot(self) -> None:
+        """Keep the weights of this step for the evolution view."""
+        half = {k: v.half() if v.is_floating_point() else v for k, v in self.weights().items()}
+        torch.save(half, self.folder / f"step-{self.step:06d}.pt")
+
+    def weights(self) -> dict[str, Tensor]:
+        """The network's state, without the hints that only training needs."""
+        return {k: v.detach().cpu() for k, v in self.student.net.state_dict().items()}
+
+    def advance(self) -> dict[str, float]:
+        """Take one step; return its losses."""
+        recipe, student = self.recipe, self.student
+        progress = recipe.progress(self.step, self.seconds)
+        size = recipe.size_at(progress)
+        fine, coarse = student.sides(size)
+        batch = batch_at(
+            self.shards,
+            self.step,
+            seed=recipe.seed,
+            count=recipe.batch,
+            size=size,
+            fine=(student.kind.fine, fine),
+            coarse=(student.kind.coarse, coarse),
+        )
+        for name, value in vars(batch).items():
+            setattr(batch, name, value.to(self.device))
+        inputs = batch.inputs.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            outputs = student(inputs)
+        terms = losses(outputs, batch, recipe.temperature)
+        terms["unlike"] = alikeness(student.net.get_parameter("conv1.weight"))
+        total = (
+            terms["kl"]
+            + recipe.fine * terms["fine"]
+            + recipe.coarse * terms["coarse"]
+            + recipe.unlike * terms["unlike"]
+        )
+        for group in self.optimiser.param_groups:
+            group["lr"] = recipe.rate_at(progress)
+        self.optimiser.zero_grad()
+        total.backward()
+        nn.utils.clip_grad_norm_(student.parameters(), 5.0)
+        self.optimiser.step()
+        clip_radius(student.net)
+        self.step += 1
+        return {name: term.item() for name, term in terms.items()}
+
+    def train(self, exam: Exam | None = None, every: int = 200, save_s: float = 150.0) -> None:
+        """Train to the recipe's end, logging and saving on the way; at once if that is reached."""
+        torch.set_num_threads(self.recipe.threads)
+        self.student.train()
+        if self.step == 0:
+            self.snapshot()
+            self._log({}, exam)
+        recent: list[dict[str, float]] = []
+        bar = tqdm(total=1000, desc=self.folder.name, unit="permille", mininterval=5)
+        saved = time.monotonic()
+        while (before := self.recipe.progress(self.step, self.seconds)) < 1:
+            start = time.monotonic()
+            recent.append(self.advance())
+            # Only time spent on steps counts, so that examining and saving shorten no run.
+            self.seconds += time.monotonic() - start
+            after = self.recipe.progress(self.step, self.seconds)
+            bar.update(round(1000 * after) - bar.n)
+            if any(before < share <= after for share in self.recipe.kept):
+                self.snapshot()
+            if self.step % every == 0 or after >= 1:
+                means = {k: float(np.mean([r[k] for r in recent])) for k in recent[0]}
+                self._log(means, exam)
+                recent.clear()
+            if after >= 1 or time.monotonic() - saved > save_s:
+                self.save()
+                saved = time.monotonic()
+        bar.close()
+
+    def _log(self, means: dict[str, float], exam: Exam | None) -> None:
+        entry: dict[str, float] = {"step": self.step, "seconds": round(self.seconds, 1), **means}
+        entry["crops"] = self.shards.refresh()
+        if exam is not None:
+            guess = answers(self.student.net, exam.crops, size=160)
+            entry["top1"], entry["top5"] = agreement(guess, exam.logits)
+        with (self.folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps(entry) + "\n")
