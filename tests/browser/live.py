@@ -155,7 +155,8 @@ def _text(data: Any) -> str:
 def _document(name: str, theme: str) -> str:
     css = (STATIC / f"{name}.css").read_text(encoding="utf-8")
     colours = THEMES[theme]
-    return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>
+    return f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
+        <title>{name}</title><style>
         :root {{ --jp-layout-color0: {colours["bg"]}; --jp-layout-color1: {colours["bg"]};
                  --jp-layout-color2: {colours["raised"]}; --jp-ui-font-color1: {colours["fg"]}; }}
         body {{ margin: 12px; background: {colours["bg"]}; }}

@@ -97,10 +97,11 @@ export class VirtualGrid {
 
   /** Show `order`, a list of channels; the focus stays on its channel if that is still there. */
   show(order: readonly number[]): void {
-    const focused = this.focused;
+    const { focused, hasFocus } = this;
     this.#order = order;
     this.#focus = focused === null ? 0 : Math.max(0, order.indexOf(focused));
     this.resize();
+    if (hasFocus) this.#goTo(this.#focus, true);
   }
 
   /** Set the least tile size, the gap and the caption's height, in CSS pixels. */
