@@ -21,6 +21,11 @@ GALLERY = {"red": picture("red"), "wide": picture("blue", (900, 30)), "white": p
 Make = Callable[..., Inspector]
 
 
+def hold(gate: threading.Event) -> None:
+    """Keep the worker busy until the gate opens."""
+    gate.wait(20)
+
+
 @pytest.fixture
 def make() -> Iterator[Make]:
     """Inspectors that are done with their first picture; closed afterwards."""
@@ -83,7 +88,7 @@ def test_of_quick_changes_only_the_last_picture_is_recorded(make: Make) -> None:
     net = FakeNet()
     inspector = make(net)
     gate = threading.Event()
-    worker().put(gate.wait, 0)
+    worker().put(lambda: hold(gate), 0)
     for name in ("wide", "red", "white", "wide"):
         inspector.picker.value = name
     assert inspector.status == "busy"

@@ -6,6 +6,7 @@ import gc
 import io
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,11 @@ from zfwidgets.widgets.rpc import worker
 
 def recording(colour: str = "red") -> FakeRecording:
     return FakeNet().record(picture(colour))
+
+
+def hold(gate: threading.Event) -> None:
+    """Keep the worker busy until the gate opens."""
+    gate.wait(20)
 
 
 def shown(view: ProjectionView, index: int) -> np.ndarray[Any, Any]:
@@ -110,7 +116,7 @@ def test_a_channel_that_the_layer_lacks_is_an_error_in_the_view() -> None:
 def test_of_quick_changes_only_the_last_is_shown() -> None:
     """The worker is held up while channels change; none but the last may be computed."""
     gate = threading.Event()
-    worker().put(gate.wait, 0)
+    worker().put(lambda: hold(gate), 0)
     made = recording()
     view = ProjectionView(made, layer="conv2", channel=0)
     for channel in (1, 2, 3, 4, 5):
@@ -125,7 +131,7 @@ def test_of_quick_changes_only_the_last_is_shown() -> None:
 
 def test_the_frame_follows_the_neuron_if_asked_to() -> None:
     view = ProjectionView(recording(), layer="conv1", channel=2, inline=True)
-    assert view.pictures.window == (0, 0, SIDE, SIDE)
+    assert view.pictures.window == pytest.approx((0, 0, SIDE, SIDE))
     view.caption.frame = "field"
     top, left, bottom, right = view.pictures.window
     assert top < 6 < 14 < bottom < SIDE
@@ -133,7 +139,7 @@ def test_the_frame_follows_the_neuron_if_asked_to() -> None:
     view.channel = 3
     assert view.pictures.window[0] == top + 4
     view.caption.frame = "picture"
-    assert view.pictures.window == (0, 0, SIDE, SIDE)
+    assert view.pictures.window == pytest.approx((0, 0, SIDE, SIDE))
 
 
 def test_a_zoom_by_hand_stays_for_the_next_neuron_and_a_click_resets_it() -> None:
@@ -143,7 +149,7 @@ def test_a_zoom_by_hand_stays_for_the_next_neuron_and_a_click_resets_it() -> Non
     view.channel = 3
     assert view.pictures.window == zoomed
     view.caption._asked += 1
-    assert view.pictures.window == (0, 0, SIDE, SIDE)
+    assert view.pictures.window == pytest.approx((0, 0, SIDE, SIDE))
 
 
 def test_the_static_picture_shows_photo_and_projection_side_by_side() -> None:
@@ -160,7 +166,11 @@ def test_closing_lets_go_of_the_recording() -> None:
     made = recording()
     view = ProjectionView(made, layer="conv1", channel=1)
     worker().join()
-    references = [weakref.ref(made), weakref.ref(view), weakref.ref(view.caption)]
+    references: list[Callable[[], object]] = [
+        weakref.ref(made),
+        weakref.ref(view),
+        weakref.ref(view.caption),
+    ]
     view.close()
     view.close()
     del made, view
