@@ -89,13 +89,17 @@ class LinkedPictures(ipywidgets.Box):
         self._look_at(0.0, 0.0, float(height), float(width))
 
     def zoom_to(self, box: Box, margin: float = 0.15) -> None:
-        """Fill the frame with ``box``, plus ``margin`` of its size on every side."""
+        """Fill the frame with ``box``, plus ``margin`` of its size on every side.
+
+        At the edge of the picture the frame stays inside.
+        """
         top, left, bottom, right = box
         height, width = self._size
         # One scale for rows and columns: pixels stay square.
         zoom = max((bottom - top) / height, (right - left) / width) * (1 + 2 * margin)
-        row, column = (top + bottom) / 2, (left + right) / 2
         half_h, half_w = zoom * height / 2, zoom * width / 2
+        row = _within((top + bottom) / 2, half_h, height)
+        column = _within((left + right) / 2, half_w, width)
         self._look_at(row - half_h, column - half_w, row + half_h, column + half_w)
 
     @property
@@ -170,6 +174,11 @@ class LinkedPictures(ipywidgets.Box):
         left, right = (float(np.clip(column, 0, width)) for column in (box[1], box[3]))
         rows = [height - row for row in (top, top, bottom, bottom, top)]
         return [left, right, right, left, left], rows
+
+
+def _within(centre: float, half: float, size: int) -> float:
+    """The centre moved so that no place is lost to what lies outside the picture."""
+    return size / 2 if 2 * half >= size else min(max(centre, half), size - half)
 
 
 def _image(pixels: Array) -> ipywidgets.Image:

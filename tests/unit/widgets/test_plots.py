@@ -79,6 +79,15 @@ def test_zooming_to_a_box_keeps_pixels_square_and_reset_shows_all() -> None:
     assert pictures.window == everything
 
 
+def test_zooming_to_a_box_beyond_the_edge_stays_inside_the_picture() -> None:
+    pictures = made(20, 30)
+    pictures.zoom_to((-6, 26, 4, 36), margin=0)
+    assert pictures.window == pytest.approx((0, 15, 10, 30))
+    pictures.zoom_to((-50, -50, 90, 90))
+    top, left, bottom, right = pictures.window
+    assert (top + bottom, left + right) == pytest.approx((20, 30))
+
+
 def test_a_picture_of_another_size_starts_unzoomed() -> None:
     pictures = made(20, 30)
     pictures.zoom_to((0, 0, 5, 5))
