@@ -35,7 +35,7 @@ def bundle(name: str, suffix: str) -> str:
     """
     path = STATIC / f"{name}.{suffix}"
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: run `npm ci && npm run build` in js/")
+        raise FileNotFoundError(f"{path} is missing: run `make bundles`")
     return path.read_text(encoding="utf-8")
 
 
