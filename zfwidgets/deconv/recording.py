@@ -238,9 +238,7 @@ class Recording:
             extensions=backward.extensions_on_the_way(self._calls, step),
         )
         height, width = self.inputs.shape[2:]
-        return Projections(
-            pixels.contiguous(), boxes, some, (height, width), origin, self.net.to_rgb
-        )
+        return Projections(pixels, boxes, some, (height, width), origin, self.net.to_rgb)
 
 
 def _listed(indices: Indices) -> list[int]:

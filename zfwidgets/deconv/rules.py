@@ -11,12 +11,14 @@ everything that the paper does not define carries a text in `extension`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zfwidgets.deconv import kernels
 from zfwidgets.deconv.signals import Signal, Way
 from zfwidgets.deconv.unpool import switch_codes, unpool
 from zfwidgets.deconv.windows import Pair, Window
@@ -77,6 +79,7 @@ class Conv(Rule):
         self.stride, self.dilation, self.groups = pair(stride), pair(dilation), groups
         self.padding, self.padding_after = self._sides(padding)
         self.padding_mode = padding_mode
+        self._filters: Tensor | None = None
 
     def _sides(self, padding: int | Sequence[int] | str) -> tuple[Pair, Pair]:
         """Padding before and after each axis."""
@@ -106,8 +109,13 @@ class Conv(Rule):
     def _transpose(self, signal: Signal) -> Tensor:
         """Each value spread out through its filter: [N, K, h, w] -> [N, C, h', w']."""
         weight = self.weight.detach()
+        plain = self.groups == 1 and self.dilation == (1, 1)
+        if plain and signal.sparse and kernels.usable(signal.raw):
+            if self._filters is None:
+                self._filters = kernels.packed(weight)
+            return kernels.spread(signal.raw, self._filters, self.stride, rectify=signal.rectified)
         single = signal.channel is not None and signal.values.shape[2:] == (1, 1)
-        if single and signal.channel is not None and self.groups == 1 and self.dilation == (1, 1):
+        if plain and single and signal.channel is not None:
             # A single neuron: the transposed filter is a copy of the filter, times the value.
             value = signal.values.flatten(1).gather(1, signal.channel[:, None])
             return weight[signal.channel] * value[:, :, None, None]
@@ -186,6 +194,8 @@ class Rectifier(Rule):
         if rule == "linear":
             return [signal]
         if rule == "deconvnet":
+            if signal.sparse:
+                return [replace(signal, rectified=True)]
             return [signal.with_values(signal.values.clamp(min=0))]
         if rule == "gradient" and self.input is not None:
             return [_pointwise(self.function, [self.input], signal, way)[0]]
@@ -240,7 +250,8 @@ class MaxPool(Rule):
         if self._codes is None:
             assert self._switches is not None
             assert self.size is not None
-            self._codes = switch_codes(
+            coded = kernels.switch_codes if kernels.usable(self._switches) else switch_codes
+            self._codes = coded(
                 self._switches, self.size[1], self.kernel, self.stride, self.padding, self.dilation
             )
             self._switches = None
@@ -259,15 +270,15 @@ class MaxPool(Rule):
         window = self.window(signal.window)
         assert window is not None
         assert self.size is not None
-        values = unpool(
-            signal.values,
-            way.recorded(self.codes, signal),
-            self.kernel,
-            self.stride,
-            self.dilation,
-            overwrite=overwrite,
-        )
-        return [way.on_map(values, window, self.size)]
+        shape = self.kernel, self.stride, self.dilation
+        if kernels.usable(signal.raw) and signal.window is not None and not overwrite:
+            values = kernels.unpool(signal.values, self.codes, signal.window, way.places, *shape)
+        else:
+            values = unpool(
+                signal.values, way.recorded(self.codes, signal), *shape, overwrite=overwrite
+            )
+        sparse = self.stride[0] * self.stride[1] >= 4
+        return [replace(way.on_map(values, window, self.size), sparse=sparse)]
 
 
 class AvgPool(Rule):

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zfwidgets.deconv.windows import Pair, Places, Window, cut, inside_mask, paste
+from zfwidgets.deconv.windows import Pair, Places, Window, blank_outside, cut, paste
 
 RuleName = Literal["deconvnet", "guided", "gradient", "linear"]
 SeedName = Literal["activation", "one"]
@@ -54,21 +54,31 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """values: [N, C, h, w] for maps, [N, h, w, C] for maps with channels last, else [N, ...].
+    """raw: [N, C, h, w] for maps, [N, h, w, C] for maps with channels last, else [N, ...].
 
     window: where each neuron's values stand on their map; None for tensors that are no maps.
     axes: the dimensions of rows and columns.
     channel: LongTensor [N] if each neuron's values are zero in all channels but this one.
+    sparse: most of raw is zero, as after unpooling.
+    rectified: negative values of raw count as zero; whoever spreads a sparse signal skips them on
+        the way, which is cheaper than a pass of its own.
     """
 
-    values: Tensor
+    raw: Tensor
     window: Window | None
     axes: Pair = (2, 3)
     channel: Tensor | None = None
+    sparse: bool = False
+    rectified: bool = False
+
+    @property
+    def values(self) -> Tensor:
+        """The signal itself, rectified if it was."""
+        return self.raw.clamp(min=0) if self.rectified else self.raw
 
     def with_values(self, values: Tensor) -> Signal:
         """The same places with other values."""
-        return replace(self, values=values)
+        return replace(self, raw=values, rectified=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +118,7 @@ class Way:
         """Values [N, C, h, w] with everything outside the map of this size taken away.
 
         What lies outside is padding: no signal lives there. Windows as large as the map become
-        the whole map.
+        the whole map. The values must be fresh: they may be changed in place.
         """
         if window.fixed:
             top, left = (max(0, -o) for o in window.offset)
@@ -126,13 +136,13 @@ class Way:
         if window.covers(size):
             return self.whole(Signal(values, window), size)
         if not self.places.inside(window, size):
-            values = values * inside_mask(window, self.places, size)[:, None]
+            blank_outside(values, window, self.places, size)
         return Signal(values, window)
 
     def add(self, one: Signal, other: Signal, size: Pair | None) -> Signal:
         """The sum of two signals that meet where a map fans out to several operations."""
         if one.window == other.window or one.window is None or other.window is None:
-            return replace(one, values=one.values + other.values, channel=None)
+            return Signal(one.values + other.values, one.window, one.axes)
         union = one.window.union(other.window)
         if union is None or one.axes != (2, 3) or (size is not None and union.covers(size)):
             one, other = self.whole(one, size), self.whole(other, size)

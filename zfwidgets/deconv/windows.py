@@ -123,12 +123,21 @@ def _axis(first: Tensor, extent: int, limit: int) -> tuple[Tensor, Tensor]:
     return position.clamp(0, limit - 1), (position >= 0) & (position < limit)
 
 
-def inside_mask(window: Window, places: Places, size: Pair) -> Tensor:
-    """Bool [N, h, w]: which places of each window lie on a map of this size."""
+def blank_outside(values: Tensor, window: Window, places: Places, size: Pair) -> None:
+    """Set to zero, in place, what of values [N, C, h, w] does not lie on a map of this size."""
     top, left = window.origins(places)
-    on_rows = _axis(top, window.size[0], size[0])[1]
-    on_cols = _axis(left, window.size[1], size[1])[1]
-    return on_rows[:, :, None] & on_cols[:, None, :]
+    if values.device.type != "cpu":
+        on_rows = _axis(top, window.size[0], size[0])[1]
+        on_cols = _axis(left, window.size[1], size[1])[1]
+        values.masked_fill_(~(on_rows[:, :, None] & on_cols[:, None, :])[:, None], 0)
+        return
+    # A few slices cost less here than a mask over everything.
+    arrays = values.numpy()
+    for neuron, row, col in zip(arrays, top.tolist(), left.tolist(), strict=True):
+        neuron[:, : max(0, -row)] = 0
+        neuron[:, max(0, size[0] - row) :] = 0
+        neuron[:, :, : max(0, -col)] = 0
+        neuron[:, :, max(0, size[1] - col) :] = 0
 
 
 def cut(maps: Tensor, window: Window, places: Places) -> Tensor:
