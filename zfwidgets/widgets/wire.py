@@ -139,8 +139,8 @@ def refusal(number: int, error: BaseException) -> dict[str, Any]:
 class Sheet:
     """Equally large tiles, row-major on one encoded picture.
 
-    One picture a batch, not one a tile: 64 feature maps of 13 x 13 then take the kernel 1 ms, not 6,
-    and the page 1 ms, not 25; 64 projections of 96 x 96 take the page 20 ms, not 42.
+    One picture a batch, not one a tile: 64 feature maps of 13 x 13 take the kernel 1 ms, not 6, and
+    the page 1 ms, not 25; 64 projections of 96 x 96 take the page 20 ms, not 42.
     """
 
     ids: tuple[int, ...]

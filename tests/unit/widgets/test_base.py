@@ -40,7 +40,7 @@ def test_every_bundle_is_small_and_loads_nothing() -> None:
 
 
 def test_a_missing_bundle_says_how_to_build_it() -> None:
-    with pytest.raises(FileNotFoundError, match="npm run build"):
+    with pytest.raises(FileNotFoundError, match="make bundles"):
         base.bundle("no-such-widget", "js")
 
 
