@@ -17,7 +17,7 @@ from tests.browser import conftest, hosts
 from tests.browser.inspector_page import InspectorPage, likeness
 from zfwidgets.images import decode
 
-LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
+EYE = (80, 66)  # row and column of the cat's left eye in the square that the network sees
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,17 @@ def strongest(recording: zf.Recording, layer: str) -> list[int]:
     """Channels of a layer, the one with the largest value first."""
     order: list[int] = recording.strongest(layer).value.argsort(descending=True).tolist()
     return order
+
+
+def looking_at(recording: zf.Recording, layer: str, row: int, col: int) -> int:
+    """The strongest channel whose strongest neuron has this pixel near the middle of its field."""
+    neurons = recording.strongest(layer)
+    for channel in strongest(recording, layer):
+        box = recording.layers[layer].box(int(neurons.row[channel]), int(neurons.col[channel]))
+        middle = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        if np.hypot(middle[0] - row, middle[1] - col) < 24:
+            return channel
+    return strongest(recording, layer)[0]
 
 
 def shows_projection(
@@ -288,7 +299,7 @@ def test_screenshots(
     ).to_be_attached()
     page.set_viewport_size({"width": width, "height": 1600})
     recording = net.record(zf.samples()["cat"].open())
-    channel = strongest(recording, "conv5")[0]
+    channel = looking_at(recording, "conv5", *EYE)
     inspector.choose_mode("Projection")
     inspector.wait_for_layer("conv5")
     inspector.click_channel(channel)
