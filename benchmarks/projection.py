@@ -108,9 +108,10 @@ def recording_cost(device: torch.device, repeats: int) -> None:
         with torch.inference_mode():
             net(photo)
 
-    pairs = []
-    for _ in range(4 * repeats + 1):
-        pairs.append((seconds(bare, device), seconds(lambda: deconvnet.record(photo), device)))
+    pairs = [
+        (seconds(bare, device), seconds(lambda: deconvnet.record(photo), device))
+        for _ in range(4 * repeats + 1)
+    ]
     ratio = statistics.median(record for _, record in pairs[1:]) / statistics.median(
         forward for forward, _ in pairs[1:]
     )
@@ -142,8 +143,9 @@ def efficiency(device: torch.device, repeats: int) -> None:
     neurons = recording.strongest("conv5")
     recording.project(neurons)
     batch = torch.randn(16, 3, 224, 224, device=device)
+    weights = dict(net.named_parameters())
     forward_adds = 16 * sum(
-        layer.height * layer.width * net.get_submodule(layer.path).weight.numel()  # type: ignore[union-attr,operator]
+        layer.height * layer.width * weights[f"{layer.path}.weight"].numel()
         for layer in deconvnet.layers.values()
         if layer.kind == "conv"
     )

@@ -102,3 +102,22 @@ def clip_radius(net: nn.Module, radius: float = 0.1) -> None:
         if isinstance(module, nn.Conv2d):
             rms = module.weight.square().mean((1, 2, 3), keepdim=True).sqrt()
             module.weight.mul_((radius / rms).clamp_max(1.0))
+
+
+@torch.no_grad()
+def fade_checkers(filters: Tensor, rate: float, grey: float = 0.5, colour: float = 0.3) -> None:
+    """Shrink, in place, by `rate` what filters [N,3,h,w] hold where photographs hold nothing.
+
+    That is grey detail beyond `grey` cycles a pixel (only diagonal gratings are that fine: the
+    corners of the spectrum) and colour detail beyond `colour`: JPEG and WebP store colour at half
+    the resolution. No gradient speaks for or against a pattern there, and Adam lets it grow into a
+    chequered veil over otherwise smooth filters.
+    """
+    plain = filters.mean(1, keepdim=True).expand_as(filters)
+    fy, fx = (torch.fft.fftfreq(n, device=filters.device) for n in filters.shape[-2:])
+    radius = (fy[:, None].square() + fx[None, :].square()).sqrt()
+
+    def faded(planes: Tensor, finest: float) -> Tensor:
+        return torch.fft.ifft2(torch.fft.fft2(planes) * (1 - rate * (radius > finest))).real
+
+    filters.copy_(faded(plain, grey) + faded(filters - plain, colour))

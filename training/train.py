@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from training.data import Shards, batch_at
-from training.student import Student, alikeness, clip_radius, losses
+from training.student import Student, alikeness, clip_radius, fade_checkers, losses
 from training.teacher import MEAN, STD, column
 
 
@@ -29,15 +29,16 @@ class Recipe:
     steps: int = 4000
     minutes: float | None = None
     batch: int = 32
-    sizes: tuple[tuple[float, int], ...] = ((0.4, 96), (0.8, 128), (1.0, 160))
+    sizes: tuple[tuple[float, int], ...] = ((0.65, 96), (0.9, 128), (1.0, 160))
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
-    conv1_decay: float = 1.0
+    conv1_decay: float = 2.0
     warm_up: float = 0.06
     temperature: float = 2.0
     fine: float = 1.0
     coarse: float = 1.0
     unlike: float = 0.5
+    fade: float = 0.03
     seed: int = 2013
     threads: int = 2
     kept: tuple[float, ...] = (0, 0.01, 0.03, 0.08, 0.2, 0.5, 1)
@@ -188,6 +189,7 @@ class Run:
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
         self.optimiser.step()
         clip_radius(student.net)
+        fade_checkers(student.net.get_parameter("conv1.weight"), recipe.fade)
         self.step += 1
         return {name: term.item() for name, term in terms.items()}
 

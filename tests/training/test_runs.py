@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from training.export import export, export_evolution, folded
-from training.student import KINDS, alikeness, clip_radius
+from training.student import KINDS, alikeness, clip_radius, fade_checkers
 from training.train import Recipe, Run, agreement
 from zfwidgets.images.preprocess import Preprocess
 from zfwidgets.nets.alexnet import AlexNet
@@ -53,7 +53,9 @@ def test_a_finished_run_does_nothing_more(finished: Run, labelled: Path) -> None
 
 
 def test_the_log_says_each_loss(finished: Run) -> None:
-    entries = [json.loads(line) for line in (finished.folder / "log.jsonl").read_text().splitlines()]
+    entries = [
+        json.loads(line) for line in (finished.folder / "log.jsonl").read_text().splitlines()
+    ]
     assert [entry["step"] for entry in entries if "kl" in entry] == [2, 4, 6]
     assert all({"kl", "fine", "coarse", "seconds"} <= set(entry) for entry in entries[1:])
 
@@ -136,6 +138,20 @@ def test_filters_beyond_the_radius_are_scaled_back_to_it() -> None:
     clip_radius(net)
     assert conv.weight[0].square().mean().sqrt().item() == pytest.approx(0.1, rel=1e-4)
     assert torch.equal(conv.weight[1], small)
+
+
+def test_a_checkerboard_fades_and_gratings_and_blobs_stay() -> None:
+    alternating = torch.tensor([1.0, -1, 1, -1, 1, -1, 1])
+    wave = torch.cos(2 * torch.pi * 3 / 7 * torch.arange(7))
+    checkers = torch.outer(alternating, alternating).expand(1, 3, 7, 7).clone()
+    kept = torch.stack((wave.expand(7, 7), wave.expand(7, 7).T, torch.ones(7, 7)))
+    kept = kept[:, None].expand(-1, 3, -1, -1).clone()
+    before, energy = kept.clone(), checkers.square().sum().item()
+    for _ in range(100):
+        fade_checkers(checkers, 0.03)
+        fade_checkers(kept, 0.03)
+    torch.testing.assert_close(kept, before, atol=1e-4, rtol=1e-4)
+    assert checkers.square().sum().item() < 0.3 * energy
 
 
 def test_like_filters_cost_and_unlike_ones_do_not() -> None:

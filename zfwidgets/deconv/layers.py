@@ -93,7 +93,7 @@ class Layers(Mapping[str, Layer]):
     def __getitem__(self, name: str) -> Layer:
         found = self._by_name.get(name) or self._by_path.get(name)
         if found is None:
-            near = difflib.get_close_matches(str(name), [*self._by_name, *self._by_path], 3)
+            near = difflib.get_close_matches(str(name), self._by_name | self._by_path, 3)
             hint = f"Did you mean {' or '.join(near)}? " if near else ""
             raise KeyError(f"no layer {name!r}. {hint}The layers are: {', '.join(self._by_name)}.")
         return found
