@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import itertools
+import logging
 import os
 import queue
 import threading
@@ -21,6 +22,8 @@ from zfwidgets.widgets.wire import Answer, Request, WireError, refusal
 
 Send = Callable[[dict[str, Any], Sequence[bytes | memoryview] | None], None]
 Handler = Callable[["Job"], "Answer | Iterable[Answer] | None"]
+
+_log = logging.getLogger(__name__)
 
 URGENT, VISIBLE, AHEAD = 0, 1, 2
 """Priorities: what everything else waits for; what is on screen; what may soon be."""
@@ -45,7 +48,7 @@ class Worker:
         self._thread.start()
 
     def put(self, call: Callable[[], None], priority: int) -> None:
-        """Queue `call`, which must not raise."""
+        """Queue `call`. An error it does not handle is logged, and the next call is run."""
         self._queue.put((priority, next(self._order), call))
 
     def join(self) -> None:
@@ -65,6 +68,8 @@ class Worker:
             _, _, call = self._queue.get()
             try:
                 call()
+            except Exception:  # noqa: BLE001 - one bad job must not end the thread of all
+                _log.exception("A job of the widgets' worker failed.")
             finally:
                 # An idle worker must not keep the last widget alive.
                 del call

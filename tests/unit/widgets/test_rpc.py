@@ -186,6 +186,21 @@ def test_after_close_nothing_is_done_or_sent(page: Page) -> None:
     assert (done, page.messages) == ([], [])
 
 
+def test_a_job_that_fails_is_logged_and_the_next_is_done(
+    page: Page, caplog: pytest.LogCaptureFixture
+) -> None:
+    responder, done = Responder(page.send, {}), list[str]()
+
+    def fail(_job: object) -> None:
+        raise RuntimeError("out of order")
+
+    responder.submit(fail)
+    responder.submit(lambda _job: done.append("next"))
+    worker().join()
+    assert done == ["next"]
+    assert "out of order" in caplog.text
+
+
 def test_an_idle_worker_keeps_nobody_alive(page: Page) -> None:
     responder = Responder(page.send, {"tiles": lambda _job: Answer(last=True)})
     responder.on_msg(None, question(), [])
