@@ -1,6 +1,6 @@
 """The README's picture: the browser test's screenshot of the Inspector, in 256 colours.
 
-make picture
+Run by `make picture`.
 """
 
 from __future__ import annotations
