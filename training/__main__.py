@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -72,7 +72,7 @@ class Workshop:
             first = self.runs / kinds[0] / "run.json"
             if kind != kinds[0] and first.exists():
                 steps = json.loads(first.read_text())["steps"]
-                recipe = Recipe(**(asdict(recipe) | {"steps": steps, "minutes": None}))
+                recipe = replace(recipe, steps=steps, minutes=None)
             run = Run(kind, recipe, self.crops, self.runs / kind)
             run.train(small)
             (self.runs / kind / "run.json").write_text(
@@ -152,8 +152,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, default=HERE / "cache", help="pictures and crops")
     parser.add_argument("--runs", type=Path, default=HERE / "runs", help="logs and checkpoints")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="what ships")
-    parser.add_argument("--minutes", type=float, help="length of the first run on the clock")
-    parser.add_argument("--steps", type=int, default=Recipe.steps, help="or its length in steps")
+    parser.add_argument("--steps", type=int, default=Recipe.steps, help="length of a run")
+    parser.add_argument("--minutes", type=float, help="most minutes for the first run")
     parser.add_argument("--shards", type=int, help="label only so many shards of 2,048 crops")
     parser.add_argument("--kinds", nargs="+", default=["zfnet", "alexnet"])
     given = parser.parse_args(arguments)

@@ -97,6 +97,17 @@ def _agreement(r: dict[str, Any]) -> str:
         (f"trained, at {s} px", *(percent(v) for v in values)) for s, values in r["at"].items()
     ]
     low, high = (percent(v) for v in r["interval"])
+    rows.append(
+        ("trained, on crops it was trained on (160 px)", *map(percent, r["training crops"]))
+    )
+    known = [
+        (
+            f"{row['from']} to {row['to'] - 1}" if row["to"] < 1e6 else f"{row['from']} or more",
+            percent(row["share"]),
+            *map(percent, row["agreement"]),
+        )
+        for row in r["familiarity"]
+    ]
     return f"""## Agreement with the teacher
 
 On {r["crops"]} crops (224 px) of {r["photos"]} held-out photographs: clean photographs only, no
@@ -104,7 +115,11 @@ drawings, paintings or cut-outs; none of them, nor a look-alike, was trained on.
 the centre square of each. The constant guess always answers the teacher's commonest classes on the
 training crops. 95 % interval of the top-1, drawing photographs anew: {low} to {high}.
 
-{table(("", "top-1", "top-5"), rows)}"""
+{table(("", "top-1", "top-5"), rows)}
+
+What limits it, by how many training crops the teacher puts into the class of the held-out crop:
+
+{table(("training crops of the class", "share of held-out crops", "top-1", "top-5"), known)}"""
 
 
 def _features(kind: str, r: dict[str, Any]) -> str:
@@ -177,6 +192,7 @@ untrained:
 
 def _recipe(about: dict[str, Any]) -> str:
     r = about["recipe"]
+    remarks = "".join(f" {sentence}" for sentence in about.get("remarks", []))
     sizes = ", ".join(f"{size} px up to {until:.0%}" for until, size in r["sizes"])
     return f"""## Recipe
 
@@ -187,14 +203,16 @@ labelled crops) in {about["seconds"] / 60:.0f} minutes on two shared CPU cores, 
 {r["weight_decay"]}. Weights start as in the paper, N(0, .01); filters whose root mean square
 exceeds .1 are scaled back, as in the paper (before folding). Varied at each showing: sub-crop of
 62 % to 100 % of the side, mirroring, brightness, contrast, saturation, tint, grey; mixup in 40 % of
-the batches.
+the batches; Gaussian noise of up to .15 deviations.{remarks}
 
 What is minimised: KL divergence from the teacher's soft labels at T = {r["temperature"]}, and two
 **hints** (1x1 convolutions, discarded afterwards) by which conv2 and conv4 guess the teacher's
-feature maps at stride 8 and 16. Two things are done **for the sake of conv1** and not in the
-paper: weight decay {r["conv1_decay"]} on its filters, which washes the random start out of them,
-and a penalty (weight {r["unlike"]}) on filters whose cosine exceeds .5. They bear on the look of
-the first layer and on the near-duplicates above."""
+feature maps at stride 8 and 16. Three things are done **for the sake of conv1** and not in the
+paper: weight decay {r["conv1_decay"]} on its filters, which washes the random start out of them; a
+penalty (weight {r["unlike"]}) on filters whose cosine exceeds .5; and at each step {r["fade"]:.0%}
+is taken off what the filters hold beyond half a cycle a pixel (in colour beyond .3), where scaled
+photographs hold nothing and a chequered veil grew instead. They bear on the look of the first layer
+and on its numbers above."""
 
 
 def _data(pictures: list[Picture]) -> str:

@@ -35,12 +35,31 @@ def untrained(kind: str, seed: int) -> nn.Module:
     return net.eval()
 
 
-def constant_guess(train_labels: Path, exam: Tensor) -> tuple[float, float]:
-    """Agreement reached by always answering the teacher's commonest classes on training crops."""
-    parts = [np.load(p, mmap_mode="r") for p in sorted(train_labels.glob("labels-*.npy"))]
+def class_counts(labels: Path, classes: int) -> Tensor:
+    """How many training crops the teacher puts first in each class [K]."""
+    parts = [np.load(p, mmap_mode="r") for p in sorted(labels.glob("labels-*.npy"))]
     first = np.concatenate([np.asarray(p).argmax(1) for p in parts])
-    commonest = torch.from_numpy(np.bincount(first, minlength=exam.shape[1]).astype(np.float32))
-    return agreement(commonest.expand(len(exam), -1), exam)
+    return torch.from_numpy(np.bincount(first, minlength=classes).astype(np.float32))
+
+
+def by_familiarity(guess: Tensor, exam: Tensor, counts: Tensor) -> list[dict[str, Any]]:
+    """Agreement on held-out crops by how many training crops there are of their class."""
+    known = counts[exam.argmax(1)]
+    rows = []
+    for low, high in ((0, 10), (10, 50), (50, 1e9)):
+        rows_in = (known >= low) & (known < high)
+        if rows_in.any():
+            found = agreement(guess[rows_in], exam[rows_in])
+            share = rows_in.float().mean().item()
+            rows.append({"from": low, "to": high, "share": share, "agreement": found})
+    return rows
+
+
+def on_training_crops(net: nn.Module, crops: Path, number: int = 1024) -> tuple[float, float]:
+    """Agreement on crops that were trained on, unvaried, at their own size."""
+    pixels = np.load(crops / "crops-000.npy", mmap_mode="r")[:number]
+    logits = torch.from_numpy(np.load(crops / "labels-000.npy")[:number]).float()
+    return agreement(answers(net, pixels), logits)
 
 
 def spread(guess: Tensor, teacher: Tensor, owners: np.ndarray, draws: int = 500) -> list[float]:
@@ -153,6 +172,7 @@ def evaluate(
     guess, blind = answers(net, exam.crops), answers(control, exam.crops)
     centres = np.unique(owners, return_index=True)[1]
     responses, before = (strongest_responses(n, exam.crops) for n in (net, control))
+    counts = class_counts(labels, exam.logits.shape[1])
     photos = ["cat", "dogs", "bee", "pagoda"]
     known = on_samples(net, teach)
     return {
@@ -162,8 +182,10 @@ def evaluate(
             "trained": agreement(guess, exam.logits),
             "trained, whole photos": agreement(guess[centres], exam.logits[centres]),
             "untrained": agreement(blind, exam.logits),
-            "constant": constant_guess(labels, exam.logits),
+            "constant": agreement(counts.expand(len(guess), -1), exam.logits),
         },
+        "training crops": on_training_crops(net, labels),
+        "familiarity": by_familiarity(guess, exam.logits, counts),
         "interval": spread(guess, exam.logits, owners),
         "at": {s: agreement(answers(net, exam.crops, s), exam.logits) for s in (128, 160, 192)},
         "dead": {k: int((v.amax(0) <= 0).sum()) for k, v in responses.items()},

@@ -53,6 +53,7 @@ def export(state: Mapping[str, Tensor], target: Path, notes: Mapping[str, str]) 
         **notes,
     }
     save_file(tensors, target, metadata=metadata)
+    target.chmod(0o644)
 
 
 def export_evolution(run: Path, target: Path, layers: int = 3) -> list[int]:
@@ -85,6 +86,7 @@ def export_evolution(run: Path, target: Path, layers: int = 3) -> list[int]:
         "licence": LICENCE,
     }
     save_file(tensors, target, metadata=metadata)
+    target.chmod(0o644)
     return steps
 
 

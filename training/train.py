@@ -22,7 +22,7 @@ from training.teacher import MEAN, STD, column
 class Recipe:
     """Everything that decides a run; written beside its weights.
 
-    A run lasts `steps`, or, where `minutes` is given, that long: the schedule then follows the
+    A run lasts `steps`, or `minutes` where that is over sooner: its schedule then follows the
     clock, so that a busy machine gives a shorter but fully annealed run.
     """
 
@@ -45,8 +45,8 @@ class Recipe:
 
     def progress(self, step: int, seconds: float) -> float:
         """How much of the run is done, 0 to 1."""
-        done = seconds / (60 * self.minutes) if self.minutes else step / self.steps
-        return min(1.0, done)
+        clock = seconds / (60 * self.minutes) if self.minutes else 0.0
+        return min(1.0, max(clock, step / self.steps))
 
     def size_at(self, progress: float) -> int:
         """Input pixels: small first, larger at the end."""
