@@ -97,9 +97,12 @@ def _agreement(r: dict[str, Any]) -> str:
         (f"trained, at {s} px", *(percent(v) for v in values)) for s, values in r["at"].items()
     ]
     low, high = (percent(v) for v in r["interval"])
-    rows.append(
-        ("trained, on crops it was trained on (160 px)", *map(percent, r["training crops"]))
-    )
+    for name, found in (
+        ("trained, on crops it was trained on", r["training crops"]),
+        ("trained, on other crops of the same photographs", r["new crops"]),
+    ):
+        if found:
+            rows.append((name, *map(percent, found)))
     known = [
         (
             f"{row['from']} to {row['to'] - 1}" if row["to"] < 1e6 else f"{row['from']} or more",

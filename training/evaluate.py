@@ -62,6 +62,21 @@ def on_training_crops(net: nn.Module, crops: Path, number: int = 1024) -> tuple[
     return agreement(answers(net, pixels), logits)
 
 
+def on_new_crops(
+    net: nn.Module, crops: Path, teach: Callable[[np.ndarray], Tensor], number: int = 512
+) -> tuple[float, float] | None:
+    """Agreement on crops of the training photographs that were cut but never labelled, if any."""
+    unseen = [
+        path
+        for path in sorted(crops.glob("crops-*.npy"))
+        if not (crops / path.name.replace("crops", "labels")).exists()
+    ]
+    if not unseen:
+        return None
+    pixels = np.array(np.load(unseen[0], mmap_mode="r")[:number])
+    return agreement(answers(net, pixels), teach(pixels))
+
+
 def spread(guess: Tensor, teacher: Tensor, owners: np.ndarray, draws: int = 500) -> list[float]:
     """95 % interval of top-1 agreement when whole photographs, not crops, are drawn anew."""
     hits = (guess.argmax(1) == teacher.argmax(1)).float().numpy()
@@ -185,6 +200,7 @@ def evaluate(
             "constant": agreement(counts.expand(len(guess), -1), exam.logits),
         },
         "training crops": on_training_crops(net, labels),
+        "new crops": on_new_crops(net, labels, teach),
         "familiarity": by_familiarity(guess, exam.logits, counts),
         "interval": spread(guess, exam.logits, owners),
         "at": {s: agreement(answers(net, exam.crops, s), exam.logits) for s in (128, 160, 192)},
