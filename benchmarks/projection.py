@@ -3,8 +3,9 @@
     python benchmarks/projection.py [--device cuda] [--layers conv5 conv3] [--repeats 3]
 
 Prints the tables that the README shows. ZFNet at 224 pixels with random weights and without
-contrast normalisation (captum knows no rule for it); both sides include the forward pass. captum is
-taken at its best of one neuron a call and 16 neurons a call. Medians; the two sides take turns.
+contrast normalisation (captum knows no rule for it). Both sides include the forward pass, which
+zfwidgets can stop after the layer. captum is taken at its best of one neuron a call and 16 neurons
+a call. Medians; the two sides take turns.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def against_captum(device: torch.device, layers: list[str], repeats: int) -> Non
         channels = deconvnet.layers[layer].channels
 
         def all_channels(layer: str = layer) -> object:
-            recording = deconvnet.record(photo)
+            recording = deconvnet.record(photo, upto=layer)
             return recording.project(recording.strongest(layer))
 
         all_channels()

@@ -145,6 +145,17 @@ def test_positive_weights_reach_all_of_the_receptive_field() -> None:
     assert bool((first.pixels > 0).all())
 
 
+def test_a_recording_that_stops_early_is_the_same_up_to_there(zfnet: Recording) -> None:
+    early = zfnet.net.record(zfnet.inputs, upto="conv3")
+    assert list(early.layers) == list(zfnet.layers)[: list(zfnet.layers).index("conv3") + 1]
+    assert early.logits is None
+    assert torch.equal(early.feature_maps("conv3"), zfnet.feature_maps("conv3"))
+    neurons = early.strongest("conv3", channels=[3, 5])
+    assert torch.equal(early.project(neurons).pixels, zfnet.project(neurons).pixels)
+    with pytest.raises(KeyError, match="conv4"):
+        early.feature_maps("conv4")
+
+
 def test_a_dead_neuron_projects_to_nothing(zfnet: Recording) -> None:
     maps = zfnet.feature_maps("conv5")
     channel, row, col = (int(i) for i in (maps[0] == 0).nonzero()[0])

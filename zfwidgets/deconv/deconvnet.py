@@ -119,24 +119,27 @@ class DeconvNet:
             )
         return images
 
-    def record(self, images: Picture | Sequence[Picture] | Tensor) -> Recording:
+    def record(
+        self, images: Picture | Sequence[Picture] | Tensor, upto: str | None = None
+    ) -> Recording:
         """One forward pass, with the switches and maps that the way back needs.
 
         images: one or several PIL images, paths, encoded bytes or uint8 arrays [H, W, 3], or a
         prepared Tensor [B, C, H, W].
+        upto: the layer to stop after, when later ones and the output are not wanted.
         """
         inputs = self.preprocess(images)
         shape = tuple(inputs.shape[1:])
-        layers = self._layers.get(shape)
         with torch.inference_mode(), _full_precision():
+            layers = self._layers.get(shape)
             if layers is None:
-                record = self.graph.run(inputs)
-                layers = self._layers[shape] = find_layers(record.calls)
-                for index, call in enumerate(record.calls):
-                    if index not in layers.steps:
-                        call.value = None
-            else:
+                calls = self.graph.run(inputs[:1]).calls
+                layers = self._layers[shape] = find_layers(calls)
+            if upto is None:
                 record = self.graph.run(inputs, layers.steps)
+            else:
+                layers = layers.up_to(upto)
+                record = self.graph.run(inputs, layers.steps, max(layers.steps))
         self._shape = shape
         return Recording(self, inputs, record, layers)
 

@@ -112,10 +112,11 @@ class Graph:
                         "zfwidgets.deconv.tables (MODULES, FUNCTIONS or METHODS)."
                     )
 
-    def run(self, x: Tensor, keep: frozenset[int] | None = None) -> Record:
+    def run(self, x: Tensor, keep: frozenset[int] | None = None, last: int | None = None) -> Record:
         """The forward pass of a batch [B, C, H, W], recorded.
 
-        keep: the steps whose outputs are kept; None keeps all.
+        keep: the steps whose outputs are kept; None keeps all. last: the step to stop after; the
+        record has no output then.
         """
         values: dict[fx.Node, Any] = {}
         index: dict[fx.Node, int] = {}
@@ -143,6 +144,8 @@ class Graph:
             for argument in node.all_input_nodes:
                 if self._last_use[argument] is node:
                     values.pop(argument, None)
+            if last is not None and len(calls) > last:
+                break
         return Record(calls, output)
 
     def _call(

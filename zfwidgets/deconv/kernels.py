@@ -244,7 +244,9 @@ def _shared_out(number: int, work: Callable[[int, int], None]) -> None:
     if count <= 1:
         work(0, number)
         return
-    bounds = [number * i // count for i in range(count + 1)]
+    # Several pieces a thread: whoever is done early takes another.
+    pieces = min(4 * count, number)
+    bounds = [number * i // pieces for i in range(pieces + 1)]
     jobs = [_threads(count).submit(work, first, last) for first, last in itertools.pairwise(bounds)]
     for job in jobs:
         job.result()

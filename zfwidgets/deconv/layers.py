@@ -107,6 +107,11 @@ class Layers(Mapping[str, Layer]):
     def __len__(self) -> int:
         return len(self._by_name)
 
+    def up_to(self, name: str) -> Layers:
+        """The layers that are there once the forward pass has stopped after this one."""
+        step = self[name].step
+        return Layers([layer for layer in self.values() if layer.step <= step])
+
     def __repr__(self) -> str:
         rows = [
             f"{layer.name:<24} {layer.kind:<7} {layer.channels:>5} x {layer.height} x "
