@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from zfwidgets.deconv.graph import Graph
 from zfwidgets.deconv.layers import Layers, find_layers
+from zfwidgets.deconv.precision import exactly
 from zfwidgets.deconv.recording import Recording
 from zfwidgets.images import Preprocess, decode
 
@@ -130,7 +130,7 @@ class DeconvNet:
         """
         inputs = self.preprocess(images)
         shape = tuple(inputs.shape[1:])
-        with torch.inference_mode(), _full_precision():
+        with torch.inference_mode(), exactly():
             layers = self._layers.get(shape)
             if layers is None:
                 calls = self.graph.run(inputs[:1]).calls
@@ -202,21 +202,6 @@ def _moved(model: nn.Module, device: torch.device) -> nn.Module:
     ):
         return model
     return copy.deepcopy(model).to(device)
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """TF32 off: switches computed in lower precision name other places."""
-    if not torch.cuda.is_available():
-        yield
-        return
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 def _shape_of(value: object) -> str:

@@ -13,6 +13,7 @@ from zfwidgets.deconv import backward, neurons
 from zfwidgets.deconv.graph import Record
 from zfwidgets.deconv.layers import Layer, Layers
 from zfwidgets.deconv.neurons import Neurons
+from zfwidgets.deconv.precision import exactly
 from zfwidgets.deconv.projections import Origin, Projections
 from zfwidgets.deconv.signals import LrnName, Method, RuleName, SeedName, UnpoolName, Way
 from zfwidgets.deconv.windows import Places, Window
@@ -191,6 +192,7 @@ class Recording:
         return Projections.joined(parts)
 
     @torch.no_grad()
+    @exactly()
     def _project(self, some: Neurons, step: int, method: Method) -> Projections:
         way = Way(method, Places.of(some.image, some.row, some.col, self.net.device))
         channel = some.channel.to(self.net.device)
@@ -205,6 +207,7 @@ class Recording:
         return self._projections(signal.values, boxes, some, method)
 
     @torch.no_grad()
+    @exactly()
     def _project_maps(
         self, strongest: Neurons, step: int, image: int, method: Method
     ) -> Projections:
