@@ -101,7 +101,7 @@ class Workshop:
                 if name.startswith("net.")
             }
             notes = {
-                "recipe": json.dumps(state["recipe"]),
+                "recipe": json.dumps(state["recipe"] | {"steps": state["step"]}),
                 "seed": str(state["recipe"]["seed"]),
                 "steps": str(state["step"]),
                 "date": datetime.now(UTC).date().isoformat(),

@@ -24,6 +24,7 @@ class FilterReport:
     opponent: float
     either: float
     noise: float
+    chequered: float
     dead: float
     near_duplicates: float
     frequency_bands: tuple[float, float, float]
@@ -92,6 +93,19 @@ def peak_frequency(filters: Tensor) -> Tensor:
     return (fy.square() + fx.square()).sqrt().flatten()[peak]
 
 
+def chequered(filters: Tensor, finest: float = 0.3) -> Tensor:
+    """Which filters [N] are a lattice rather than a grating: fine, and without one orientation.
+
+    More than 40 % of the power (constants left out) lies beyond `finest` cycles a pixel, and the
+    orientation coherence is below a half. An eye sees a woven pattern, which the share of noise
+    misses because such a pattern is regular.
+    """
+    power, fy, fx = spectrum(filters - filters.mean((2, 3), keepdim=True))
+    fine = (fy.square() + fx.square()).sqrt() > finest
+    share = (power * fine).sum((1, 2)) / power.sum((1, 2)).clamp_min(1e-30)
+    return (share > 0.4) & (orientation(filters) < 0.5)
+
+
 def report(filters: Tensor, seed: int = 0, chance: float = 0.99) -> FilterReport:
     """Measure filters [N,3,h,w] against 4,096 random ones of the same shape."""
     generator = torch.Generator().manual_seed(seed)
@@ -112,6 +126,7 @@ def report(filters: Tensor, seed: int = 0, chance: float = 0.99) -> FilterReport
         opponent=_share(opponent),
         either=_share(oriented | opponent),
         noise=_share(noise & ~dead),
+        chequered=_share(chequered(filters)),
         dead=_share(dead),
         near_duplicates=near_duplicates(filters),
         frequency_bands=(_share(bands == 0), _share(bands == 1), _share(bands == 2)),

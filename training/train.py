@@ -26,7 +26,7 @@ class Recipe:
     clock, so that a busy machine gives a shorter but fully annealed run.
     """
 
-    steps: int = 4000
+    steps: int = 5600
     minutes: float | None = None
     batch: int = 32
     sizes: tuple[tuple[float, int], ...] = ((0.65, 96), (0.9, 128), (1.0, 160))

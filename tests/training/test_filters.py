@@ -53,6 +53,14 @@ def test_the_papers_starting_filters_are_noise() -> None:
     assert found.near_duplicates == 0
 
 
+def test_a_lattice_is_chequered_and_neither_gratings_nor_blobs_are() -> None:
+    wave = torch.cos(2 * math.pi * 0.4 * AXIS)
+    lattice = torch.outer(wave, wave).expand(1, 3, 7, 7)
+    assert report(lattice).chequered == 1
+    assert report(gratings((0.2, 0.35))).chequered == 0
+    assert report(torch.exp(-(X**2 + Y**2) / 10).expand(1, 3, 7, 7)).chequered == 0
+
+
 def test_a_filter_and_its_scaled_copy_are_near_duplicates() -> None:
     filters = torch.randn(10, 3, 7, 7)
     filters[1] = 4 * filters[0]
