@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from zfwidgets.analysis import faithfulness as faithfulness
     from zfwidgets.deconv import DeconvNet as DeconvNet
     from zfwidgets.deconv import Projections as Projections
     from zfwidgets.deconv import Recording as Recording
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from zfwidgets.widgets.projection_view import ProjectionView as ProjectionView
 
 _HOME = {
+    "faithfulness": "analysis",
     "DeconvNet": "deconv",
     "Projections": "deconv",
     "Recording": "deconv",
