@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+TEMPLATE = "zfwidgets"
+"""The dashboard's page, in `jupyter/voila/templates`: Voila's, without its CDN."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,7 +59,7 @@ def _add_server_options(parser: argparse.ArgumentParser, port: int) -> None:
 def _demo(options: argparse.Namespace) -> int:
     notebook = find_notebook("dashboard.ipynb")
     voila = ["voila", str(notebook), f"--Voila.ip={options.ip}", f"--theme={options.theme}"]
-    return _serve(voila, options)
+    return _serve([*voila, f"--template={TEMPLATE}"], options)
 
 
 def _lab(options: argparse.Namespace) -> int:
@@ -77,9 +79,17 @@ def _serve(module: list[str], options: argparse.Namespace) -> int:
     command = [sys.executable, "-m", *module, f"--port={options.port}"]
     if options.no_browser:
         command.append("--no-browser")
-    # A kernel registered in the user's home must not stand in for this environment's.
-    environment = {**os.environ, "JUPYTER_PREFER_ENV_PATH": "1"}
-    return subprocess.call(command, env=environment)
+    return subprocess.call(command, env={**os.environ, **jupyter_environment()})
+
+
+def jupyter_environment() -> dict[str, str]:
+    """What a server that we start must know: its own environment first, and where our page is."""
+    paths = [os.environ.get("JUPYTER_PATH", ""), str(Path(__file__).resolve().parent / "jupyter")]
+    return {
+        # A kernel registered in the user's home must not stand in for this environment's.
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "JUPYTER_PATH": os.pathsep.join(path for path in paths if path),
+    }
 
 
 def find_notebook(name: str) -> Path:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from zfwidgets.cli import TEMPLATE, jupyter_environment
+
 START_LIMIT = 120.0  # seconds; a cold start on two busy cores takes 10
 
 
@@ -41,7 +43,7 @@ def isolated(home: Path) -> dict[str, str]:
             "IPYTHONDIR",
         )
     }
-    return {**kept, **folders, "JUPYTER_PREFER_ENV_PATH": "1", "HOME": str(home)}
+    return {**kept, **folders, **jupyter_environment(), "HOME": str(home)}
 
 
 @contextmanager
@@ -77,6 +79,7 @@ def voila(folder: Path, home: Path) -> Iterator[Host]:
         "--Voila.open_browser=False",
         "--token=",
         "--show_tracebacks=True",
+        f"--template={TEMPLATE}",
     ]
     with _serve("voila", options, "/", folder, home) as host:
         yield host

@@ -28,6 +28,18 @@ def dashboard(chromium: Browser, voila: hosts.Host) -> Iterator[InspectorPage]:
     page.context.close()
 
 
+def test_the_page_asks_nobody_but_its_own_server(chromium: Browser, voila: hosts.Host) -> None:
+    shutil.copyfile(find_notebook("dashboard.ipynb"), voila.folder / "dashboard.ipynb")
+    page = conftest.new_page(chromium)
+    asked: set[str] = set()
+    page.on("request", lambda request: asked.add(request.url))
+    page.goto(f"{voila.url}/voila/render/dashboard.ipynb", timeout=conftest.KERNEL_LIMIT)
+    expect(InspectorPage(page).root).to_be_visible(timeout=conftest.KERNEL_LIMIT)
+    page.context.close()
+    assert asked
+    assert not {url for url in asked if not url.startswith((voila.url, "data:", "blob:"))}
+
+
 def test_no_code_is_visible(dashboard: InspectorPage) -> None:
     dashboard.wait_for_layer("conv5")
     assert "import zfwidgets" not in dashboard.page.locator("body").inner_text()

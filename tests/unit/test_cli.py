@@ -34,6 +34,9 @@ def test_the_demo_is_voila_on_the_dashboard_that_comes_with_the_package(
     assert Path(command[3]).is_file()
     assert "--no-browser" in command
     assert environment["JUPYTER_PREFER_ENV_PATH"] == "1"
+    assert "--template=zfwidgets" in command
+    page = Path(environment["JUPYTER_PATH"].split(os.pathsep)[-1]) / "voila/templates/zfwidgets"
+    assert (page / "index.html.j2").is_file()
 
 
 @pytest.mark.parametrize("command", ["demo", "lab"])
