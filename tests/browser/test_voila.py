@@ -70,6 +70,7 @@ def test_a_click_projects_what_the_engine_projects(dashboard: InspectorPage) -> 
         lambda: int(abs(dashboard.figure(1).astype(int) - expected).max()) <= 2,
         "the projection is the engine's",
     )
+    dashboard.choose_mode("Feature map")
     feature_map = recording.feature_maps("conv4")[0, channel].numpy()
     assert likeness(dashboard.tile(channel), feature_map) > 0.95
 

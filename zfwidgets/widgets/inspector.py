@@ -51,6 +51,7 @@ class Inspector(StaticPicture, ipywidgets.Box):
         image: the picture to begin with: the name of a sample, a path, a PIL image or an array; or
             a mapping or list of them, as for `ImagePicker`. Default: the sample photographs.
         layer: the layer to begin with, see `LayerSelector`.
+        mode: what the channels' tiles show to begin with, "projection" or "feature map".
         rule: how the signal goes back, see `Recording.project`.
 
     The parts are widgets of their own, ``picker``, ``layers``, ``browser`` and ``view``, and can
@@ -97,6 +98,7 @@ class Inspector(StaticPicture, ipywidgets.Box):
         image: Any = None,
         layer: str | None = None,
         *,
+        mode: str = "projection",
         rule: str = "deconvnet",
         inline: bool = False,
     ) -> None:
@@ -107,7 +109,7 @@ class Inspector(StaticPicture, ipywidgets.Box):
         self.layers = LayerSelector(self.net, value=layer)
         chosen = self.layers.value
         # Strongest first: the channel to begin with is then the first one, and in sight.
-        self.browser = ChannelBrowser(layer=chosen, rule=rule, sort="strength")
+        self.browser = ChannelBrowser(layer=chosen, mode=mode, rule=rule, sort="strength")
         self.view = ProjectionView(layer=chosen, rule=rule, inline=inline)
         self._responder = Responder(self.head.send, {}, inline=inline)
         self._job: Job | None = None
