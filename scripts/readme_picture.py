@@ -1,4 +1,4 @@
-"""The README's picture: the browser test's screenshot of the Inspector, in 256 colours.
+"""The README's picture: the browser test's screenshot of the Inspector.
 
 Run by `make picture`.
 """
@@ -18,7 +18,7 @@ def main() -> None:
     """Write docs/inspector.png and say how large it is."""
     PICTURE.parent.mkdir(exist_ok=True)
     with Image.open(SCREENSHOT) as shot:
-        shot.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
+        shot.convert("RGB").save(PICTURE, optimize=True)
     print(f"{PICTURE}: {PICTURE.stat().st_size:,} bytes")
 
 
