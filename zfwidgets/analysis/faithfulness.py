@@ -176,7 +176,7 @@ def _drops(
     some, inside = projections.neurons, torch.zeros_like(strength, dtype=torch.bool)
     for view, row, col in zip(inside, some.row.tolist(), some.col.tolist(), strict=True):
         top, left, bottom, right = layer.box(row, col)
-        view.view(height, width)[max(0, top) : bottom, max(0, left) : right] = True
+        view.view(height, width)[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = True
     noise = torch.rand(strength.shape, generator=generator)
     shown = _strongest(strength, inside, area)
     return (

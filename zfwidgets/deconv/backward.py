@@ -79,24 +79,28 @@ def boxes_of(window: Window, places: Places) -> Tensor:
     return torch.stack([top, left, top + window.size[0], left + window.size[1]], 1)
 
 
-def values_per_neuron(calls: list[Call], step: int) -> int:
-    """How many numbers the two largest signals of one neuron hold, for the memory budget."""
-    windows: dict[int, Window | None] = {step: Window.neuron() if calls[step].axes else None}
+def values_per_neuron(calls: list[Call], step: int, *, whole: bool = False) -> int:
+    """How many numbers the two largest signals of one neuron hold, for the memory budget.
+
+    whole: of a whole map that is sent back, not a neuron.
+    """
+    started = Window.neuron() if calls[step].axes and not whole else None
+    windows: dict[int, Window | None] = {step: started}
     sizes = []
     for index in range(step, -1, -1):
         if index not in windows:
             continue
         call, window = calls[index], windows[index]
-        whole = call.size is None or window is None or window.covers(call.size)
+        full = call.size is None or window is None or window.covers(call.size)
         count = 1
         for n in call.shape[1:]:
             count *= n
-        if not whole:
+        if not full:
             assert window is not None
             assert call.size is not None
             count = count * window.size[0] * window.size[1] // (call.size[0] * call.size[1])
         sizes.append(count)
-        seen = call.rule.window(None if whole else window)
+        seen = call.rule.window(None if full else window)
         for source in call.sources:
             if source is None:
                 continue

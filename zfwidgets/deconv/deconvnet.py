@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from zfwidgets.deconv.graph import Graph
+from zfwidgets.deconv.graph import Graph, Record
 from zfwidgets.deconv.layers import Layers, find_layers
 from zfwidgets.deconv.precision import exactly
 from zfwidgets.deconv.recording import Recording
@@ -28,7 +29,7 @@ class DeconvNet:
 
     Args:
         model: any torch CNN that torch.fx can trace. It is not changed: no hooks, no flags; its
-            parameters are shared as long as it stays on its device.
+            parameters are shared as long as it stays on its device. Hooks it has do not run.
         transforms: from a PIL image to the network's input [C, H, W]. A `Preprocess`, torchvision's
             `weights.transforms()`, or any callable; default: ImageNet's usual preparation.
         categories: names of the classes, in the order of the outputs.
@@ -80,7 +81,7 @@ class DeconvNet:
     @property
     def input_channels(self) -> int:
         """Colour planes that the network takes."""
-        for module in self.graph.model.modules():
+        for module in self.graph.modules():
             if isinstance(module, nn.Conv2d):
                 return module.in_channels
         return 3
@@ -92,7 +93,8 @@ class DeconvNet:
         Raises ImageError for what is no picture, ValueError for tensors of another shape.
         """
         if isinstance(images, Tensor):
-            return self._checked(images).to(self.device, self._dtype)
+            # A copy: whoever fills the tensor anew must not change what was recorded.
+            return self._checked(images).to(self.device, self._dtype, copy=True)
         pictures: list[Any] = list(images) if isinstance(images, list | tuple) else [images]
         if not pictures:
             raise ValueError("record() got no pictures; expected one or more.")
@@ -113,10 +115,6 @@ class DeconvNet:
                 f"floats [B, {self.input_channels}, H, W]. Give raw pictures as uint8 arrays "
                 "[H, W, 3] or PIL images."
             )
-        if images.shape[1] != self.input_channels:
-            raise ValueError(
-                f"record() got {images.shape[1]} channels; {self.name} takes {self.input_channels}."
-            )
         return images
 
     def record(
@@ -133,8 +131,8 @@ class DeconvNet:
         with torch.inference_mode(), exactly():
             layers = self._layers.get(shape)
             if layers is None:
-                calls = self.graph.run(inputs[:1]).calls
-                layers = self._layers[shape] = find_layers(calls)
+                first = self._first(inputs[:1])
+                layers = self._layers[shape] = find_layers(first.calls)
             if upto is None:
                 record = self.graph.run(inputs, layers.steps)
             else:
@@ -142,6 +140,20 @@ class DeconvNet:
                 record = self.graph.run(inputs, layers.steps, max(layers.steps))
         self._shape = shape
         return Recording(self, inputs, record, layers)
+
+    def _first(self, inputs: Tensor) -> Record:
+        """The first forward pass of inputs of this size, compared with the model's own."""
+        try:
+            record = self.graph.run(inputs)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise ValueError(
+                f"record() got pictures of {list(inputs.shape[1:])}. {self.name} takes "
+                f"{self.input_channels} channels and could not take these: {error}"
+            ) from error
+        self.graph.check(inputs, record)
+        return record
 
     def undo(self, inputs: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """Prepared inputs [B, C, H, W] as pictures, uint8 [B, H, W, 3]."""
@@ -181,7 +193,8 @@ class DeconvNet:
 def _device(model: nn.Module, device: str | torch.device) -> torch.device:
     if device != "auto":
         return torch.device(device)
-    current = next((p.device for p in model.parameters()), torch.device("cpu"))
+    tensors = itertools.chain(model.parameters(), model.buffers())
+    current = next((t.device for t in tensors), torch.device("cpu"))
     if current.type != "cpu":
         return current
     if torch.cuda.is_available():
@@ -190,7 +203,8 @@ def _device(model: nn.Module, device: str | torch.device) -> torch.device:
 
 
 def _dtype(model: nn.Module) -> torch.dtype:
-    floats = (p.dtype for p in model.parameters() if p.is_floating_point())
+    tensors = itertools.chain(model.parameters(), model.buffers())
+    floats = (t.dtype for t in tensors if t.is_floating_point())
     return next(floats, torch.float32)
 
 

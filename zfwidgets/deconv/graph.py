@@ -13,7 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils import parametrize
+from torch.utils import _pytree
 
 from zfwidgets.deconv.rules import Parts, Rule
 from zfwidgets.deconv.tables import FUNCTIONS, METHODS, MODULES
@@ -60,16 +63,18 @@ class Graph:
 
     def __init__(self, model: nn.Module) -> None:
         """Trace a model; raises UnsupportedModel naming what stands in the way."""
-        self.model = shared_copy(model).eval()
+        self.model = shared_copy(model)
+        self._untouched = shared_copy(model)
         tracer = fx.Tracer()
         try:
             graph = tracer.trace(self.model)
         except Exception as error:
             raise UnsupportedModel(
-                f"{type(model).__name__} cannot be traced by torch.fx: {error} Expected a "
+                f"{type(model).__name__} cannot be traced by torch.fx: {error}. Expected a "
                 "model whose forward pass does not branch on the picture's values. Wrap the "
                 "convolutional part in a module of its own and pass that."
             ) from error
+        _input_put_first(graph)
         self.nodes = _in_place_made_plain(graph, self.model)
         self._entries = {node: self._entry(node) for node in self.nodes}
         self._refuse_unknown()
@@ -77,11 +82,17 @@ class Graph:
             argument: node for node in self.nodes for argument in node.all_input_nodes
         }
 
+    def modules(self) -> Iterator[nn.Module]:
+        """The modules in the order in which the forward pass calls them."""
+        for node in self.nodes:
+            if node.op == "call_module":
+                yield self.model.get_submodule(str(node.target))
+
     def _entry(self, node: fx.Node) -> Callable[..., Rule] | None:
         """The rule's constructor for a node, from the tables; None if there is none."""
         if node.op == "call_module":
             module = self.model.get_submodule(str(node.target))
-            entry = MODULES.get(type(module))
+            entry = MODULES.get(parametrize.type_before_parametrizations(module))
             return None if entry is None else functools.partial(entry, module)
         if node.op == "call_method":
             return METHODS.get(str(node.target))
@@ -111,6 +122,19 @@ class Graph:
                         "operation that has a rule, or add one to "
                         "zfwidgets.deconv.tables (MODULES, FUNCTIONS or METHODS)."
                     )
+
+    def check(self, x: Tensor, record: Record) -> None:
+        """Raise UnsupportedModel unless the steps gave what the model itself makes of x."""
+        wanted = _pytree.tree_leaves(self._untouched(x.clone()))
+        for one, other in zip(_pytree.tree_leaves(record.output), wanted, strict=True):
+            if isinstance(other, Tensor) and _norm(one - other) > 1e-3 * _norm(other):
+                raise UnsupportedModel(
+                    f"The steps that torch.fx traced in {type(self.model).__name__} give another "
+                    "output than the model does. It either changes a tensor in place that is also "
+                    "read under another name (a view, or y = x; y += 1), or draws random numbers "
+                    "in evaluation. Write such steps without changing in place (y = x + 1); switch "
+                    "randomness off, as in F.dropout(x, training=self.training)."
+                )
 
     def run(self, x: Tensor, keep: frozenset[int] | None = None, last: int | None = None) -> Record:
         """The forward pass of a batch [B, C, H, W], recorded.
@@ -169,7 +193,7 @@ class Graph:
             rule.size, rule.axes = first.size, first.axes
             rule.live = tuple(s is not None for s in sources)
             value = rule.run(forward)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise UnsupportedModel(
                 f"Node {node.name!r} ({_describe(self.model, node)}): {error}."
             ) from error
@@ -180,7 +204,7 @@ class Graph:
     def _forward(
         self, node: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Callable[[], Any]:
-        """The operation itself, not yet executed. Hooks of the user's modules stay silent."""
+        """The operation itself, not yet executed."""
         if node.op == "call_module":
             forward = self.model.get_submodule(str(node.target)).forward
             return lambda: forward(*args, **kwargs)
@@ -192,12 +216,39 @@ class Graph:
 
 
 def shared_copy(model: nn.Module) -> nn.Module:
-    """A copy of the module tree that holds the very same parameters, buffers and tensors."""
+    """A copy in evaluation mode that holds the very same parameters, buffers and tensors.
+
+    It has no hooks: the user's stay silent. Those of torch that derive a weight from others before
+    each call (weight_norm, spectral_norm, pruning) have derived it.
+    """
     memo: dict[int, Any] = {}
     for module in model.modules():
         state = [*module.parameters(False), *module.buffers(False), *vars(module).values()]
         memo |= {id(value): value for value in state if isinstance(value, Tensor)}
-    return copy.deepcopy(model, memo)
+    copied = copy.deepcopy(model, memo).eval()
+    for module in copied.modules():
+        before, after = module._forward_pre_hooks, module._forward_hooks  # noqa: SLF001
+        for hook in before.values():
+            if type(hook).__module__.startswith("torch.nn.utils"):
+                with torch.no_grad():
+                    hook(module, ())
+        before.clear()
+        after.clear()
+    return copied
+
+
+def _norm(tensor: Tensor) -> float:
+    return float(torch.linalg.vector_norm(tensor.float()))
+
+
+def _input_put_first(graph: fx.Graph) -> None:
+    """`F.relu(input=x)` becomes `F.relu(x)`, so that the picture comes first everywhere."""
+    for node in graph.nodes:
+        for name in ("input", "tensors"):
+            if name in node.kwargs and node.op != "placeholder":
+                first = node.kwargs[name]
+                node.kwargs = {k: v for k, v in node.kwargs.items() if k != name}
+                node.args = (first, *node.args)
 
 
 def _in_place_made_plain(graph: fx.Graph, model: nn.Module) -> list[fx.Node]:

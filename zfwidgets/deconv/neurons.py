@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+Indices = int | Sequence[int] | Tensor | np.ndarray[Any, Any] | np.integer[Any]
+Index = slice | Indices
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +31,9 @@ class Neurons:
     def __len__(self) -> int:
         return len(self.channel)
 
-    def __getitem__(self, index: int | slice | Tensor | list[int]) -> Neurons:
+    def __getitem__(self, index: Index) -> Neurons:
         """Some of the neurons; an integer gives Neurons of length 1."""
-        if isinstance(index, int):
-            index = [range(len(self))[index]]
-        chosen: slice | Tensor = index if isinstance(index, slice) else torch.as_tensor(index)
+        chosen = places(index)
         return Neurons(
             self.layer,
             self.image[chosen],
@@ -68,37 +72,58 @@ def strongest(layer: str, maps: Tensor, channels: list[int]) -> Neurons:
     )
 
 
+def places(index: Index) -> slice | Tensor:
+    """What picks some of N things: a slice, or a Tensor of positions or of truth values."""
+    if isinstance(index, slice):
+        return index
+    tensor = torch.as_tensor(index)
+    return tensor.reshape(-1) if tensor.numel() else tensor.reshape(-1).long()
+
+
+def listed(name: str, indices: Indices) -> Tensor:
+    """Whole numbers, however they were given, as a LongTensor [n] on the CPU.
+
+    Raises TypeError for anything else.
+    """
+    tensor = torch.as_tensor(list(indices) if isinstance(indices, range) else indices).cpu()
+    if tensor.numel() and (tensor.is_floating_point() or tensor.dtype == torch.bool):
+        raise TypeError(f"{name}={indices!r}: expected a whole number, or several.")
+    return tensor.reshape(-1).long()
+
+
 def chosen(
     layer: str,
     maps: Tensor,
-    image: int | list[int] | Tensor,
-    channel: int | list[int] | Tensor,
-    row: int | list[int] | Tensor,
-    col: int | list[int] | Tensor,
+    image: Indices,
+    channel: Indices,
+    row: Indices,
+    col: Indices,
 ) -> Neurons:
     """Neurons by their indices, which broadcast against each other.
 
     Raises IndexError if one lies outside maps [B, C, H, W].
     """
     named = {"image": image, "channel": channel, "row": row, "col": col}
-    tensors = [torch.as_tensor(v, dtype=torch.long).cpu() for v in named.values()]
+    tensors = [listed(name, indices) for name, indices in named.items()]
     try:
-        tensors = [
-            t.reshape(-1) for t in torch.broadcast_tensors(*[t.reshape(-1) for t in tensors])
-        ]
+        tensors = list(torch.broadcast_tensors(*tensors))
     except RuntimeError:
-        counts = ", ".join(
-            f"{len(t.reshape(-1))} of {n}" for n, t in zip(named, tensors, strict=True)
-        )
+        counts = ", ".join(f"{len(t)} of {n}" for n, t in zip(named, tensors, strict=True))
         raise ValueError(
             f"neurons of {layer!r}: got {counts}; expected lists of one length, or single numbers."
         ) from None
-    for (name, _), indices, limit in zip(named.items(), tensors, maps.shape, strict=True):
-        if len(indices) and not (int(indices.min()) >= 0 and int(indices.max()) < limit):
-            raise IndexError(
-                f"{name} {indices.tolist()} of layer {layer!r}: expected 0 to {limit - 1}."
-            )
-    image, channel, row, col = (t.contiguous() for t in tensors)
+    check(layer, tensors, tuple(maps.shape))
+    image_, channel_, row_, col_ = (t.contiguous() for t in tensors)
     device = maps.device
-    value = maps[image.to(device), channel.to(device), row.to(device), col.to(device)]
-    return Neurons(layer, image, channel, row, col, value.cpu())
+    value = maps[image_.to(device), channel_.to(device), row_.to(device), col_.to(device)]
+    return Neurons(layer, image_, channel_, row_, col_, value.cpu())
+
+
+def check(layer: str, indices: Sequence[Tensor], shape: Sequence[int]) -> None:
+    """Raise IndexError if an image, channel, row or column lies outside maps of this shape."""
+    for name, given, limit in zip(("image", "channel", "row", "col"), indices, shape, strict=True):
+        wrong = given[(given < 0) | (given >= limit)]
+        if len(wrong):
+            raise IndexError(
+                f"{name} {int(wrong[0])} of layer {layer!r}: expected 0 to {limit - 1}."
+            )

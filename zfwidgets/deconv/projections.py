@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zfwidgets.deconv.neurons import Neurons
+from zfwidgets.deconv.neurons import Index, Neurons, places
 from zfwidgets.deconv.signals import Method
 from zfwidgets.deconv.windows import Pair
 
@@ -60,12 +60,11 @@ class Projections:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def __getitem__(self, index: int | slice | Tensor | list[int]) -> Projections:
+    def __getitem__(self, index: Index) -> Projections:
         """Some of the projections; an integer gives Projections of length 1."""
-        if isinstance(index, int):
-            index = [range(len(self))[index]]
+        some = places(index)
         return replace(
-            self, pixels=self.pixels[index], boxes=self.boxes[index], neurons=self.neurons[index]
+            self, pixels=self.pixels[some], boxes=self.boxes[some], neurons=self.neurons[some]
         )
 
     def on_canvas(self) -> Tensor:
@@ -75,8 +74,7 @@ class Projections:
         for target, window, (top, left, bottom, right) in zip(
             canvas, self.pixels, self.boxes.tolist(), strict=True
         ):
-            rows = slice(max(0, top), min(height, bottom))
-            cols = slice(max(0, left), min(width, right))
+            rows, cols = _on_map(top, bottom, height), _on_map(left, right, width)
             target[:, rows, cols] = window[
                 :, rows.start - top : rows.stop - top, cols.start - left : cols.stop - left
             ]
@@ -128,3 +126,9 @@ class Projections:
                 ),
             ),
         )
+
+
+def _on_map(first: int, last: int, limit: int) -> slice:
+    """The part of [first, last) that lies in [0, limit); empty if none does."""
+    start = min(max(0, first), limit)
+    return slice(start, max(start, min(limit, last)))

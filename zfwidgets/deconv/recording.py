@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 from zfwidgets.deconv import backward, neurons
 from zfwidgets.deconv.graph import Record
 from zfwidgets.deconv.layers import Layer, Layers
-from zfwidgets.deconv.neurons import Neurons
+from zfwidgets.deconv.neurons import Indices, Neurons
 from zfwidgets.deconv.precision import exactly
 from zfwidgets.deconv.projections import Origin, Projections
 from zfwidgets.deconv.signals import LrnName, Method, RuleName, SeedName, UnpoolName, Way
@@ -20,8 +20,6 @@ from zfwidgets.deconv.windows import Places, Window
 
 if TYPE_CHECKING:
     from zfwidgets.deconv.deconvnet import DeconvNet
-
-Indices = int | Sequence[int] | Tensor
 
 
 class Recording:
@@ -90,13 +88,10 @@ class Recording:
         channels: which ones, all by default. Order: picture by picture, channel by channel.
         """
         maps, found = self.feature_maps(layer), self.layers[layer]
-        listed = list(range(found.channels)) if channels is None else _listed(channels)
-        wrong = [c for c in listed if not 0 <= c < found.channels]
-        if wrong:
-            raise IndexError(
-                f"channel {wrong[0]} of layer {layer!r}: expected 0 to {found.channels - 1}."
-            )
-        return neurons.strongest(found.name, maps, listed)
+        asked = neurons.listed("channels", range(found.channels) if channels is None else channels)
+        first = torch.zeros_like(asked)
+        neurons.check(found.name, [first, asked, first, first], (1, *found.shape))
+        return neurons.strongest(found.name, maps, asked.tolist())
 
     def neurons(
         self,
@@ -108,10 +103,7 @@ class Recording:
     ) -> Neurons:
         """Neurons by their indices; lists of one length, single numbers are repeated."""
         found = self.layers[layer]
-        lists = [v if isinstance(v, int | Tensor) else list(v) for v in (image, channel, row, col)]
-        return neurons.chosen(
-            found.name, self.feature_maps(layer), lists[0], lists[1], lists[2], lists[3]
-        )
+        return neurons.chosen(found.name, self.feature_maps(layer), image, channel, row, col)
 
     def project(
         self,
@@ -148,21 +140,16 @@ class Recording:
         Stop iterating to cancel. A part that does not fit the device's memory is halved.
         """
         method = Method(rule, seed, unpool, lrn)
-        step = self.layers[neurons.layer].step
+        step = self._step(neurons)
         at_once = self.net.neurons_at_once(backward.values_per_neuron(self._calls, step))
-        first = 0
-        while first < len(neurons):
-            some = neurons[first : first + at_once]
-            try:
-                part = self._project(some, step, method)
-            except torch.OutOfMemoryError:
-                if len(some) == 1:
-                    raise
-                torch.cuda.empty_cache()
-                at_once = -(-len(some) // 2)
-                continue
-            yield part
-            first += len(some)
+        return _in_parts(neurons, at_once, lambda some: self._project(some, step, method))
+
+    def _step(self, some: Neurons) -> int:
+        """The step of the neurons' layer. Raises IndexError for neurons it does not have here."""
+        layer = self.layers[some.layer]
+        where = some.image, some.channel, some.row, some.col
+        neurons.check(layer.name, where, (len(self), *layer.shape))
+        return layer.step
 
     def project_map(
         self,
@@ -182,11 +169,15 @@ class Recording:
         method = Method(rule, seed, unpool, lrn)
         strongest = self.strongest(layer, channel)
         strongest = strongest[strongest.image == image]
-        step, parts = self.layers[layer].step, []
-        at_once = self.net.neurons_at_once(2 * self.inputs[0].numel() * 32)
-        for first in range(0, len(strongest), at_once):
-            some = strongest[first : first + at_once]
-            parts.append(self._project_maps(some, step, image, method))
+        step = self._step(strongest)
+        at_once = self.net.neurons_at_once(
+            backward.values_per_neuron(self._calls, step, whole=True)
+        )
+        parts = list(
+            _in_parts(
+                strongest, at_once, lambda some: self._project_maps(some, step, image, method)
+            )
+        )
         if not parts:
             raise ValueError(f"project_map: no channel of image {image} was given.")
         return Projections.joined(parts)
@@ -244,8 +235,23 @@ class Recording:
         return Projections(pixels, boxes, some, (height, width), origin, self.net.to_rgb)
 
 
-def _listed(indices: Indices) -> list[int]:
-    return [indices] if isinstance(indices, int) else [int(i) for i in indices]
+def _in_parts(
+    neurons: Neurons, at_once: int, project: Callable[[Neurons], Projections]
+) -> Iterator[Projections]:
+    """Some neurons at once; fewer, when the device's memory does not hold so many."""
+    first = 0
+    while first < len(neurons):
+        some = neurons[first : first + at_once]
+        try:
+            part = project(some)
+        except torch.OutOfMemoryError:
+            if len(some) == 1:
+                raise
+            torch.cuda.empty_cache()
+            at_once = -(-len(some) // 2)
+            continue
+        yield part
+        first += len(some)
 
 
 __all__ = ["Layer", "Recording", "Window"]

@@ -367,7 +367,7 @@ class AdaptiveAvgPool(Rule):
 
 def _averaging(outputs: int, inputs: int) -> Tensor:
     """The matrix [outputs, inputs] that adaptive averaging multiplies one axis with."""
-    matrix = torch.zeros(outputs, inputs)
+    matrix = torch.zeros(outputs, inputs, dtype=torch.float64)
     for i in range(outputs):
         first, last = i * inputs // outputs, -(-(i + 1) * inputs // outputs)
         matrix[i, first:last] = 1 / (last - first)
@@ -426,79 +426,85 @@ class LocalResponseNorm(Rule):
 
 
 class Add(Rule):
-    """Branches that were added each receive the signal; the sign turns for what is subtracted."""
+    """Branches that were added each receive the signal, times the weight they were added with."""
 
     extension = "sum of branches"
 
-    def __init__(self, *operands: Any, signs: Pair = (1, 1)) -> None:
-        self.shapes = [tuple(o.shape) if isinstance(o, Tensor) else None for o in operands]
-        self.signs = signs
-        if not all(isinstance(o, Tensor) for o in operands):
+    def __init__(self, *operands: Any, weights: tuple[float, float] = (1, 1)) -> None:
+        self.shapes = [tuple(o.shape) if isinstance(o, Tensor) else () for o in operands]
+        self.weights = weights
+
+    def run(self, forward: Callable[[], Any]) -> Any:
+        if sum(self.live) < 2:
             self.extension = ""
+        return forward()
 
     def back(self, signal: Signal, way: Way) -> list[Signal | None]:
         return [
-            _shrunk(signal.with_values(signal.values * sign) if sign < 0 else signal, shape)
-            if alive and shape
+            _shrunk(
+                signal if weight == 1 else signal.with_values(signal.values * weight),
+                shape,
+            )
+            if alive
             else None
-            for shape, sign, alive in zip(self.shapes, self.signs, self.live, strict=False)
+            for shape, weight, alive in zip(self.shapes, self.weights, self.live, strict=False)
         ]
 
 
-class Multiply(Rule):
-    """Each factor receives the signal times the other one, as in a derivative."""
+class Product(Rule):
+    """Products and quotients: each operand receives the signal times the slope of the result.
+
+    slopes: for every operand the derivative of the result by it; asked for on the way back.
+    """
 
     extension = "product"
 
-    def __init__(self, *factors: Any) -> None:
-        self.factors = factors[:2]
-        if not all(isinstance(f, Tensor) for f in factors):
+    def __init__(self, *operands: Any, slopes: Sequence[Callable[[], Any]]) -> None:
+        self.shapes = [tuple(o.shape) if isinstance(o, Tensor) else () for o in operands]
+        self.slopes = slopes
+        self.shape: tuple[int, ...] = ()
+
+    def run(self, forward: Callable[[], Any]) -> Any:
+        output = forward()
+        self.shape = tuple(output.shape)
+        if sum(self.live) < 2:
             self.extension = ""
+        return output
 
     def back(self, signal: Signal, way: Way) -> list[Signal | None]:
-        one, other = self.factors
         return [
-            self._through(signal, way, factor, shape_of, alive_factor) if alive else None
-            for factor, shape_of, alive, alive_factor in (
-                (other, one, self.live[0], self.live[1]),
-                (one, other, self.live[1], self.live[0]),
-            )
+            _shrunk(signal.with_values(signal.values * self._under(slope(), signal, way)), shape)
+            if alive
+            else None
+            for shape, slope, alive in zip(self.shapes, self.slopes, self.live, strict=False)
         ]
 
-    def _through(
-        self, signal: Signal, way: Way, factor: Any, target: Tensor, alive: bool
-    ) -> Signal:
-        if isinstance(factor, Tensor):
-            factor = self._under(signal, way, factor.detach(), alive)
-        return _shrunk(signal.with_values(signal.values * factor), tuple(target.shape))
-
-    @staticmethod
-    def _under(signal: Signal, way: Way, factor: Tensor, alive: bool) -> Tensor:
-        """The factor as it stands under the signal."""
-        varies = factor.ndim == 4 and any(factor.shape[a] > 1 for a in signal.axes)
-        if not alive and not (varies or (factor.ndim in (2, 3) and factor.shape[-1] > 1)):
-            return factor
-        if alive and not varies:
-            return way.recorded(factor, Signal(signal.values, None))
-        if not alive:
-            if signal.window is None or (factor.ndim < 4 and signal.axes == (1, 2)):
-                return factor
-            factor = factor.expand(int(way.places.images.max()) + 1, *factor.shape[-3:])
-        return way.recorded(factor, signal)
+    def _under(self, slope: Any, signal: Signal, way: Way) -> Any:
+        """The slope as it stands under the signal."""
+        if not isinstance(slope, Tensor):
+            return slope
+        slope = slope.detach()[(None,) * (len(self.shape) - slope.ndim)]
+        shape = [self.shape[0], *slope.shape[1:]]
+        if signal.window is None or all(slope.shape[a] == 1 for a in signal.axes):
+            return way.recorded(slope.expand(shape), Signal(signal.values, None))
+        for axis in signal.axes:
+            shape[axis] = self.shape[axis]
+        return way.recorded(slope.expand(shape), signal)
 
 
 def _shrunk(signal: Signal, shape: tuple[int, ...]) -> Signal:
-    """The signal at an operand that was broadcast over rows and columns: their sum."""
-    values = signal.values
-    if signal.window is None or values.ndim != len(shape):
-        broadcast = [
-            d for d in range(1, min(len(shape), values.ndim)) if shape[d] == 1 < values.shape[d]
-        ]
-        return signal.with_values(values.sum(broadcast, keepdim=True)) if broadcast else signal
-    if all(shape[a] == 1 for a in signal.axes) and signal.window != Window.whole((1, 1)):
-        summed = values.sum(signal.axes, keepdim=True)
-        return Signal(summed, Window.whole((1, 1)), signal.axes)
-    return signal
+    """The signal at an operand of this shape that was broadcast: summed over what it was repeated
+    along. Off the map the signal is zero, so that a window's sum is the map's.
+    """
+    values, window = signal.values, signal.window
+    repeated = [d for d in range(1, values.ndim) if shape[d] == 1 < values.shape[d]]
+    if window is not None:
+        for which, axis in enumerate(signal.axes):
+            if shape[axis] == 1:
+                window = window.flattened(which)
+    if repeated:
+        return Signal(values.sum(repeated, keepdim=True), window, signal.axes)
+    return replace(signal, window=window)
 
 
 class Concatenate(Rule):
@@ -509,15 +515,21 @@ class Concatenate(Rule):
     def __init__(self, parts: Sequence[Tensor], dim: int = 0, axis: int | None = None) -> None:
         self.dim = (dim if axis is None else axis) % parts[0].ndim
         self.widths = [part.shape[self.dim] for part in parts]
+        self.shape = list(parts[0].shape)
+        self.shape[self.dim] = sum(self.widths)
 
     def window(self, window: Window | None) -> Window | None:
         return None if self.axes and self.dim in self.axes else window
 
     def back(self, signal: Signal, way: Way) -> list[Signal | None]:
-        if signal.window is not None and self.dim in signal.axes:
-            raise ValueError("maps joined along their rows or columns have no rule")
+        if signal.window is None or self.dim not in signal.axes:
+            return [
+                Signal(values, signal.window, signal.axes)
+                for values in signal.values.split(self.widths, self.dim)
+            ]
+        signal = way.whole(signal, pair([self.shape[a] for a in signal.axes]))
         return [
-            Signal(values, signal.window, signal.axes)
+            Signal(values, Window.whole(pair([values.shape[a] for a in signal.axes])), signal.axes)
             for values in signal.values.split(self.widths, self.dim)
         ]
 
@@ -546,17 +558,20 @@ class Part(Rule):
     def __init__(self, parts: Parts, index: int) -> None:
         widths = [part.shape[parts.dim] for part in parts]
         index %= len(widths)
-        self.dim = parts.dim
+        self.dim, self.shape = parts.dim, tuple(parts[index].shape)
         self.before, self.after = sum(widths[:index]), sum(widths[index + 1 :])
 
     def window(self, window: Window | None) -> Window | None:
         return None if self.axes and self.dim in self.axes else window
 
     def back(self, signal: Signal, way: Way) -> list[Signal | None]:
-        if signal.window is not None and self.dim in signal.axes:
-            raise ValueError("maps cut along their rows or columns have no rule")
+        window = signal.window
+        if window is not None and self.dim in signal.axes:
+            assert self.size is not None
+            size = pair([self.shape[a] for a in signal.axes])
+            signal, window = way.whole(signal, size), Window.whole(self.size)
         pad = [0, 0] * (signal.values.ndim - 1 - self.dim) + [self.before, self.after]
-        return [Signal(F.pad(signal.values, pad), signal.window, signal.axes)]
+        return [Signal(F.pad(signal.values, pad), window, signal.axes)]
 
 
 # ------------------------------------------------------------------------------------- shapes
@@ -609,6 +624,14 @@ class Permute(Rule):
         self.dims = [d % x.ndim for d in dims]
         if self.dims[0] != 0:
             raise ValueError("the batch dimension was moved: it must stay the first")
+
+    def run(self, forward: Callable[[], Any]) -> Any:
+        if self.axes and self.out_axes(len(self.dims)) not in ((1, 2), (2, 3)):
+            raise ValueError(
+                f"dimensions were put in the order {tuple(self.dims)}: rows and columns must stay "
+                "beside each other, in this order"
+            )
+        return forward()
 
     def out_axes(self, ndim: int) -> Pair | None:
         if self.axes is None:
@@ -680,7 +703,9 @@ def _vjp(function: Callable[..., Tensor], inputs: list[Tensor], signal: Tensor) 
     """The signal times the derivative of the function at the inputs."""
     with torch.inference_mode(False), torch.enable_grad():
         leaves = [x.clone().requires_grad_() for x in inputs]
-        return list(torch.autograd.grad(function(*leaves), leaves, signal.clone()))
+        # Channels last, the derivative of instance normalisation is wrong for a batch of one.
+        signal = signal.clone(memory_format=torch.contiguous_format)
+        return list(torch.autograd.grad(function(*leaves), leaves, signal))
 
 
 def pair(value: Any) -> Pair:

@@ -25,11 +25,11 @@ from zfwidgets.deconv.rules import (
     Linear,
     LocalResponseNorm,
     MaxPool,
-    Multiply,
     Part,
     Parts,
     Permute,
     Pointwise,
+    Product,
     Rectifier,
     Reshape,
     Rule,
@@ -64,10 +64,22 @@ def _item(x: Any, index: Any) -> Rule:
     return WholeMap(lambda value: value[index], x, "indexing")
 
 
-def _divide(x: Any, y: Any, **options: Any) -> Rule:
-    if isinstance(y, Tensor) and y.numel() > 1 and isinstance(x, Tensor) and len(y) == len(x) > 1:
-        raise ValueError("a division by something that depends on the picture has no rule")
-    return Multiply(x, 1 / y)
+def _add(x: Any, y: Any, alpha: float = 1) -> Rule:
+    return Add(x, y, weights=(1, alpha))
+
+
+def _subtract(x: Any, y: Any, alpha: float = 1) -> Rule:
+    return Add(x, y, weights=(1, -alpha))
+
+
+def _multiply(x: Any, y: Any) -> Rule:
+    return Product(x, y, slopes=(lambda: y, lambda: x))
+
+
+def _divide(x: Any, y: Any, rounding_mode: str | None = None) -> Rule:
+    if rounding_mode is not None:
+        raise ValueError("a division that rounds has no slope, and no rule")
+    return Product(x, y, slopes=(lambda: 1 / y, lambda: -x / (y * y)))
 
 
 def _layer_norm(
@@ -140,6 +152,7 @@ FUNCTIONS: dict[Any, Entry] = {
     torch.batch_norm: BatchNorm,
     F.local_response_norm: LocalResponseNorm,
     F.layer_norm: _layer_norm,
+    F.instance_norm: whole_map(F.instance_norm, "instance normalisation"),
     F.group_norm: whole_map(F.group_norm, "group normalisation"),
     F.dropout: _unchanged,
     F.dropout2d: _unchanged,
@@ -159,21 +172,22 @@ FUNCTIONS: dict[Any, Entry] = {
     torch.unsqueeze: Reshape,
     torch.permute: _permute,
     torch.transpose: _transpose,
-    torch.add: Add,
-    operator.add: Add,
-    operator.iadd: Add,
-    torch.sub: lambda *o, **k: Add(*o, signs=(1, -1)),
-    operator.sub: lambda *o: Add(*o, signs=(1, -1)),
-    torch.mul: Multiply,
-    operator.mul: Multiply,
-    operator.imul: Multiply,
+    torch.add: _add,
+    operator.add: _add,
+    operator.iadd: _add,
+    torch.sub: _subtract,
+    operator.sub: _subtract,
+    torch.mul: _multiply,
+    operator.mul: _multiply,
+    operator.imul: _multiply,
     operator.truediv: _divide,
     torch.div: _divide,
-    operator.neg: lambda x: Multiply(x, -1.0),
+    operator.neg: lambda x: _multiply(x, -1.0),
     torch.cat: Concatenate,
     torch.concat: Concatenate,
     torch.chunk: Split,
     torch.split: Split,
+    torch.amax: whole_map(torch.amax, "max over places"),
     torch.mean: whole_map(torch.mean, "average pooling"),
     operator.getitem: _item,
     torchvision.ops.stochastic_depth: _unchanged,
@@ -199,12 +213,13 @@ METHODS: dict[str, Entry] = {
     "float": _unchanged,
     "to": _unchanged,
     "type_as": _unchanged,
-    "add": Add,
-    "sub": FUNCTIONS[torch.sub],
-    "mul": Multiply,
+    "add": _add,
+    "sub": _subtract,
+    "mul": _multiply,
     "div": _divide,
     "chunk": Split,
     "split": Split,
+    "amax": whole_map(torch.amax, "max over places"),
     "mean": whole_map(torch.mean, "average pooling"),
     "sum": whole_map(torch.sum, "sum over places"),
     "softmax": whole_map(torch.softmax, "softmax"),

@@ -70,6 +70,12 @@ class Window:
         ]
         return Window(self.jump, (first[0], first[1]), (last[0] - first[0], last[1] - first[1]))
 
+    def flattened(self, axis: int) -> Window:
+        """This window on a map that has but one row (axis 0) or one column (axis 1)."""
+        if axis == 0:
+            return Window((0, self.jump[1]), (0, self.offset[1]), (1, self.size[1]))
+        return Window((self.jump[0], 0), (self.offset[0], 0), (self.size[0], 1))
+
     def covers(self, size: Pair) -> bool:
         """True if the window has as many places as a whole map of this size, or more."""
         return self.size[0] * self.size[1] >= size[0] * size[1]
