@@ -204,7 +204,8 @@ def _recipe(about: dict[str, Any]) -> str:
     return f"""## Recipe
 
 {about["steps"]} steps of {r["batch"]} ({about["samples"]:,} samples drawn from {about["crops"]:,}
-labelled crops) in {about["seconds"] / 60:.0f} minutes of two CPU cores shared with much other work, bf16 autocast, seed
+labelled crops) in {about["seconds"] / 60:.0f} minutes on two CPU cores shared with much other work,
+bf16 autocast, seed
 {r["seed"]}, one run, {about["date"]}. Input sizes: {sizes}. AdamW (.9, .98), learning rate
 {r["learning_rate"]} with {r["warm_up"]:.0%} warm-up and half a cosine to zero, weight decay
 {r["weight_decay"]}. Weights start as in the paper, N(0, .01); filters whose root mean square
