@@ -129,9 +129,15 @@ def test_weights_derived_from_other_weights(derive: Callable[[nn.Module], nn.Mod
             parameter.mul_(1.5)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     photo = torch.randn(1, 3, 9, 9)
-    maps = DeconvNet(model, device="cpu").record(photo).feature_maps("conv2")
+    net = DeconvNet(model, device="cpu")
+    maps = net.record(photo).feature_maps("conv2")
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     torch.testing.assert_close(maps, model.eval()(photo).detach())
+    with torch.no_grad():
+        for parameter in net.graph.model.parameters():
+            parameter.copy_(parameter.flatten().flip(0).view_as(parameter))
+    again = DeconvNet(net.graph.model, device="cpu").record(photo).feature_maps("conv2")
+    torch.testing.assert_close(again, model(photo).detach())
 
 
 class Aliased(nn.Module):

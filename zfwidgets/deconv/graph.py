@@ -218,8 +218,8 @@ class Graph:
 def shared_copy(model: nn.Module) -> nn.Module:
     """A copy in evaluation mode that holds the very same parameters, buffers and tensors.
 
-    It has no hooks: the user's stay silent. Those of torch that derive a weight from others before
-    each call (weight_norm, spectral_norm, pruning) have derived it.
+    It has none of the user's hooks: they stay silent. Those of torch that derive a weight from
+    others before each call (weight_norm, spectral_norm, pruning) have derived it.
     """
     memo: dict[int, Any] = {}
     for module in model.modules():
@@ -227,13 +227,14 @@ def shared_copy(model: nn.Module) -> nn.Module:
         memo |= {id(value): value for value in state if isinstance(value, Tensor)}
     copied = copy.deepcopy(model, memo).eval()
     for module in copied.modules():
-        before, after = module._forward_pre_hooks, module._forward_hooks  # noqa: SLF001
-        for hook in before.values():
+        module._forward_hooks.clear()  # noqa: SLF001
+        before = module._forward_pre_hooks  # noqa: SLF001
+        for key, hook in list(before.items()):
             if type(hook).__module__.startswith("torch.nn.utils"):
                 with torch.no_grad():
                     hook(module, ())
-        before.clear()
-        after.clear()
+            else:
+                del before[key]
     return copied
 
 
