@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from zfwidgets.analysis import assert_healthy as assert_healthy
+    from zfwidgets.analysis import exemplars as exemplars
     from zfwidgets.analysis import faithfulness as faithfulness
+    from zfwidgets.analysis import usage as usage
     from zfwidgets.deconv import DeconvNet as DeconvNet
     from zfwidgets.deconv import Projections as Projections
     from zfwidgets.deconv import Recording as Recording
@@ -36,7 +39,10 @@ if TYPE_CHECKING:
     from zfwidgets.widgets.projection_view import ProjectionView as ProjectionView
 
 _HOME = {
+    "assert_healthy": "analysis",
+    "exemplars": "analysis",
     "faithfulness": "analysis",
+    "usage": "analysis",
     "DeconvNet": "deconv",
     "Projections": "deconv",
     "Recording": "deconv",

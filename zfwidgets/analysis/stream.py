@@ -1,0 +1,168 @@
+"""Pictures one after the other, from whatever people keep them in, in batches for a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from zfwidgets.deconv import DeconvNet
+from zfwidgets.images import Sample
+
+Images = str | Path | Mapping[str, Any] | Iterable[Any]
+"""A folder, a mapping from id to picture, a torchvision-like dataset, or any iterable.
+
+Members are what `DeconvNet.record` takes (paths, PIL images, uint8 arrays, prepared Tensors
+[C, H, W]), samples, or pairs (picture, label). Ids are paths relative to the folder, the mapping's
+keys, the path as given, or the place in the sequence as nine digits.
+"""
+
+_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"))
+
+
+@runtime_checkable
+class Indexed(Protocol):
+    """A list or a dataset, as torchvision's are."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture that is loaded when it is needed, with the id by which it is found again."""
+
+    id: str
+    load: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Prepared inputs [B, C, H, W] on the network's device; the id and label of each."""
+
+    ids: list[str]
+    inputs: Tensor
+    labels: list[Hashable | None]
+
+
+def items(images: Images) -> Iterator[Item]:
+    """Every picture with its id, in order."""
+    if isinstance(images, str | Path):
+        folder = Path(images)
+        for path in _files(folder):
+            name = path.relative_to(folder).as_posix() if path != folder else str(path)
+            yield Item(name, partial(_same, path))
+    elif isinstance(images, Mapping):
+        for name in images:
+            yield Item(str(name), partial(images.__getitem__, name))
+    elif isinstance(images, Indexed):
+        # A dataset decodes when it is asked for a member: ask only for those that are wanted.
+        listed = isinstance(images, Sequence)
+        for index in range(len(images)):
+            named = _path(images[index]) if listed else None
+            yield Item(named or f"{index:09d}", partial(images.__getitem__, index))
+    else:
+        for index, picture in enumerate(images):
+            yield Item(_path(picture) or f"{index:09d}", partial(_same, picture))
+
+
+def find(images: Images, ids: Sequence[str]) -> list[Any]:
+    """The pictures of these ids, in their order. Raises KeyError naming one that is missing."""
+    missing, found = set(ids), {}
+    for item in items(images):
+        if item.id in missing:
+            found[item.id] = _pair(item.load())[0]
+            missing.remove(item.id)
+        if not missing:
+            break
+    if missing:
+        raise KeyError(
+            f"image {min(missing)!r} is not among the images given; give those that were scanned, "
+            "under the same names."
+        )
+    return [found[name] for name in ids]
+
+
+def batches(
+    net: DeconvNet,
+    images: Images,
+    batch: int,
+    labels: Iterable[Hashable] | None = None,
+    progress: bool = True,
+) -> Iterator[Batch]:
+    """The pictures as the network takes them, `batch` at a time.
+
+    labels: one per picture; those that come with the pictures count otherwise.
+    """
+    if batch < 1:
+        raise ValueError(f"batch={batch}: expected 1 or more pictures at once.")
+    given = None if labels is None else iter(labels)
+    names: list[str] = []
+    pictures: list[Any] = []
+    known: list[Hashable | None] = []
+    bar = tqdm(items(images), total=_count(images), desc="images", disable=not progress)
+    for item in bar:
+        picture, label = _pair(item.load())
+        if given is not None:
+            label = _next(given, item.id)
+        names.append(item.id)
+        pictures.append(picture)
+        known.append(label)
+        if len(names) == batch:
+            yield Batch(names, prepared(net, pictures), known)
+            names, pictures, known = [], [], []
+    if names:
+        yield Batch(names, prepared(net, pictures), known)
+
+
+def prepared(net: DeconvNet, pictures: list[Any]) -> Tensor:
+    """[B, C, H, W] from pictures, or from Tensors [C, H, W] that are prepared already."""
+    if all(isinstance(picture, Tensor) for picture in pictures):
+        return net.preprocess(torch.stack(pictures))
+    return net.preprocess([p.path if isinstance(p, Sample) else p for p in pictures])
+
+
+def _files(folder: Path) -> list[Path]:
+    if folder.is_file():
+        return [folder]
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is no folder and no file; expected a folder of images.")
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+
+
+def _count(images: Images) -> int | None:
+    if isinstance(images, str | Path):
+        return len(_files(Path(images)))
+    return len(images) if isinstance(images, Sized) else None
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _path(member: Any) -> str | None:
+    picture = _pair(member)[0]
+    return str(picture) if isinstance(picture, str | Path) else None
+
+
+def _pair(member: Any) -> tuple[Any, Hashable | None]:
+    """Picture and label; labels that are Tensors of one number become that number."""
+    if not (isinstance(member, tuple) and len(member) == 2):
+        return member, None
+    picture, label = member
+    return picture, label.item() if isinstance(label, Tensor) else label
+
+
+def _next(labels: Iterator[Hashable], name: str) -> Hashable:
+    try:
+        return next(labels)
+    except StopIteration:
+        raise ValueError(
+            f"there is no label for image {name!r}: expected one label per image."
+        ) from None

@@ -1,0 +1,405 @@
+"""Are the features of a network used evenly, or are a few of them doing the work?
+
+One pass over pictures. Per layer: which channels never fire, how unevenly the energy is spread over
+the channels, how sparse the responses are, which filters are copies of another, and how much each
+channel prefers one class.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from zfwidgets.analysis.stream import Images, batches
+from zfwidgets.deconv import DeconvNet, Layers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Duplicate = tuple[int, int, float]
+
+
+def gini(values: Tensor) -> float:
+    """Gini coefficient of n values >= 0: 0 if all are equal, (n - 1) / n if one has everything.
+
+    G = 2 sum(i x_i) / (n sum(x)) - (n + 1) / n, with x sorted upwards and i = 1 ... n
+    (Gini 1912). NaN if the sum is zero.
+    """
+    ordered = values.double().sort()[0]
+    n, total = len(ordered), ordered.sum()
+    rank = torch.arange(1, n + 1, dtype=ordered.dtype, device=ordered.device)
+    return float(2 * (rank * ordered).sum() / (n * total) - (n + 1) / n)
+
+
+def entropy(values: Tensor) -> float:
+    """Shannon entropy in nats of n values >= 0, taken as shares of their sum; NaN if it is zero.
+
+    H = -sum(p_i ln p_i), p_i = x_i / sum(x).
+    """
+    shares = values.double() / values.double().sum()
+    return float(-torch.special.xlogy(shares, shares).sum())
+
+
+def treves_rolls(mean: Tensor, square: Tensor, n: int) -> Tensor:
+    """Sparsity of n responses r >= 0 from their mean and mean square: 0 all alike, 1 only one.
+
+    S = (1 - a) / (1 - 1/n), a = mean(r)^2 / mean(r^2): a is the activity ratio of Treves & Rolls
+    1991, S its rescaling by Vinje & Gallant 2000. NaN where nothing responds, or for n = 1.
+    """
+    scale = 1 - 1 / n if n > 1 else float("nan")
+    return ((1 - mean.square() / square) / scale).clamp(0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerUsage:
+    """How the channels of one layer are used. Tensors are [C], float64, on the CPU.
+
+    layer: its name. max: highest activation of all. mean, energy: of the activation and of its
+    square over all pictures and places. fires: share of pictures in which the channel is above the
+    threshold anywhere. lifetime: `treves_rolls` of each channel over the pictures, where its
+    response to one is its strongest activation there (negative ones count as 0). population: the
+    same over the channels, one number per picture, averaged. duplicates: pairs of channels whose
+    filters have a cosine above .95, with it. selectivity: (m_max - m_rest) / (m_max + m_rest),
+    m_max the largest mean of a class, m_rest the mean of the other classes' means, of the mean over
+    places of positive activations (Morcos et al. 2018); None without two classes. near: share of
+    pictures below which a channel counts as near-dead.
+    """
+
+    layer: str
+    max: Tensor
+    mean: Tensor
+    energy: Tensor
+    fires: Tensor
+    lifetime: Tensor
+    population: float
+    duplicates: tuple[Duplicate, ...]
+    selectivity: Tensor | None
+    near: float
+
+    @property
+    def channels(self) -> int:
+        """How many there are."""
+        return len(self.max)
+
+    @property
+    def dead(self) -> list[int]:
+        """Channels that fire in no picture."""
+        return _where((self.fires == 0) & self.energy.isfinite())
+
+    @property
+    def near_dead(self) -> list[int]:
+        """Channels that fire in some picture, but in a smaller share of them than `near`."""
+        return _where((self.fires > 0) & (self.fires < self.near))
+
+    @property
+    def broken(self) -> list[int]:
+        """Channels with an activation that is infinite or no number."""
+        return _where(~self.energy.isfinite())
+
+    @property
+    def gini(self) -> float:
+        """Of the channels' energy: 0 spread evenly, near 1 skewed to a few. See `gini`."""
+        return gini(self.energy)
+
+    @property
+    def evenness(self) -> float:
+        """Entropy of the channels' energy by that of an even spread, H / ln C: 1 is even."""
+        return entropy(self.energy) / math.log(self.channels) if self.channels > 1 else 1.0
+
+    @property
+    def effective(self) -> float:
+        """exp(H) of the channels' energy: as many even channels would have this entropy."""
+        return math.exp(entropy(self.energy))
+
+    def to_frame(self) -> pd.DataFrame:
+        """A pandas table, one row per channel (needs pandas)."""
+        import pandas as pd
+
+        columns = {
+            name: getattr(self, name).tolist()
+            for name in ("max", "mean", "energy", "fires", "lifetime")
+        }
+        if self.selectivity is not None:
+            columns["selectivity"] = self.selectivity.tolist()
+        return pd.DataFrame(columns).rename_axis("channel")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What `usage` found. net: its name. images: how many were seen. layers: by name, in order."""
+
+    net: str
+    images: int
+    layers: dict[str, LayerUsage]
+
+    def __getitem__(self, layer: str) -> LayerUsage:
+        return self.layers[layer]
+
+    def __str__(self) -> str:
+        return self.report()
+
+    def to_frame(self) -> pd.DataFrame:
+        """A pandas table, one row per layer (needs pandas); `usage[layer].to_frame()`: channels."""
+        import pandas as pd
+
+        rows = [
+            {
+                "layer": one.layer,
+                "channels": one.channels,
+                "dead": len(one.dead),
+                "near-dead": len(one.near_dead),
+                "gini": one.gini,
+                "evenness": one.evenness,
+                "effective": one.effective,
+                "lifetime": float(one.lifetime.nanmean()),
+                "population": one.population,
+                "duplicates": len(one.duplicates),
+                "selectivity": _average(one.selectivity),
+            }
+            for one in self.layers.values()
+        ]
+        return pd.DataFrame(rows).set_index("layer")
+
+    def report(self) -> str:
+        """A report card as text, one line per layer, and what to look at below it."""
+        heading = (
+            f"{'layer':<12}{'channels':>9}{'dead':>6}{'near':>6}{'gini':>6}{'even':>6}"
+            f"{'effective':>11}{'lifetime':>10}{'population':>12}{'duplicates':>12}"
+        )
+        lines = [f"{self.net}, {self.images} images", heading]
+        remarks = []
+        for one in self.layers.values():
+            lines.append(
+                f"{one.layer:<12}{one.channels:>9}{len(one.dead):>6}{len(one.near_dead):>6}"
+                f"{one.gini:>6.2f}{one.evenness:>6.2f}{one.effective:>11.1f}"
+                f"{float(one.lifetime.nanmean()):>10.2f}{one.population:>12.2f}"
+                f"{len(one.duplicates):>12}"
+            )
+            for what in ("dead", "near_dead", "broken"):
+                found = getattr(one, what)
+                if found:
+                    remarks.append(f"{one.layer}: {what.replace('_', '-')} {_listed(found)}")
+            if one.duplicates:
+                pairs = [f"{a}={b} ({cosine:.3f})" for a, b, cosine in one.duplicates]
+                remarks.append(f"{one.layer}: duplicates {_listed(pairs)}")
+        return "\n".join([*lines, *remarks])
+
+
+class _Sums:
+    """What is added up for one layer, on the device."""
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+        self.images = 0
+        self.totals: dict[str, Tensor] = {}
+        self.peak: Tensor | None = None
+        self.classes: dict[Hashable, tuple[Tensor, int]] = {}
+
+    def add(self, maps: Tensor, labels: list[Hashable | None]) -> None:
+        """maps: [B, C, H, W]."""
+        # Sums of many pictures need more digits than one activation; MPS has no float64.
+        wide = torch.float32 if maps.device.type == "mps" else torch.float64
+        response = maps.amax((2, 3)).to(wide)
+        positive = response.clamp(min=0)
+        new = {
+            "mean": maps.mean((2, 3), dtype=wide).sum(0),
+            "energy": maps.to(wide).square().mean((2, 3)).sum(0),
+            "fires": (response > self.threshold).to(wide).sum(0),
+            "response": positive.sum(0),
+            "square": positive.square().sum(0),
+            "population": self._population(positive),
+        }
+        self.totals = {name: self.totals.get(name, 0) + value for name, value in new.items()}
+        peak = response.amax(0)
+        self.peak = peak if self.peak is None else torch.maximum(self.peak, peak)
+        self.images += len(maps)
+        self._classify(maps, labels, wide)
+
+    def _population(self, positive: Tensor) -> Tensor:
+        """Sum over the pictures that excite anything, and how many those are: [2]."""
+        sparsity = treves_rolls(positive.mean(1), positive.square().mean(1), positive.shape[1])
+        return torch.stack([sparsity.nansum(), sparsity.isfinite().sum().to(sparsity.dtype)])
+
+    def _classify(self, maps: Tensor, labels: list[Hashable | None], wide: torch.dtype) -> None:
+        if all(label is None for label in labels):
+            return
+        means = maps.clamp(min=0).mean((2, 3), dtype=wide)
+        for label in dict.fromkeys(labels):
+            if label is not None:
+                rows = [index for index, other in enumerate(labels) if other == label]
+                total, count = self.classes.get(label, (torch.zeros_like(means[0]), 0))
+                self.classes[label] = (total + means[rows].sum(0), count + len(rows))
+
+    def _selectivity(self) -> Tensor | None:
+        if len(self.classes) < 2:
+            return None
+        means = torch.stack([total / count for total, count in self.classes.values()])
+        best = means.amax(0)
+        rest = (means.sum(0) - best) / (len(means) - 1)
+        return ((best - rest) / (best + rest)).cpu().double()
+
+    def result(self, layer: str, duplicates: tuple[Duplicate, ...], near: float) -> LayerUsage:
+        """The averages."""
+        assert self.peak is not None
+        totals = {name: total.cpu().double() for name, total in self.totals.items()}
+        n, (population, excited) = self.images, totals["population"].tolist()
+        return LayerUsage(
+            layer=layer,
+            max=self.peak.cpu().double(),
+            mean=totals["mean"] / n,
+            energy=totals["energy"] / n,
+            fires=totals["fires"] / n,
+            lifetime=treves_rolls(totals["response"] / n, totals["square"] / n, n),
+            population=population / excited if excited else float("nan"),
+            duplicates=duplicates,
+            selectivity=self._selectivity(),
+            near=near,
+        )
+
+
+@torch.no_grad()
+def usage(
+    net: DeconvNet,
+    images: Images,
+    *,
+    layers: Sequence[str] | None = None,
+    batch: int = 32,
+    labels: Iterable[Hashable] | None = None,
+    threshold: float = 0.0,
+    near: float = 0.01,
+    progress: bool = True,
+) -> Usage:
+    """How evenly the channels of a network are used, in one streaming pass over pictures.
+
+    images: a folder, or any iterable of pictures or (picture, label); see `Images`. layers: which
+    ones; default: the convolutions and fully connected layers without the outputs, which are
+    no features. batch: pictures at once. labels: one per picture, for the class selectivity.
+    threshold: activation above which a channel fires. near: share of pictures below which a
+    channel is near-dead.
+
+    Raises ValueError if there are no images, KeyError for a layer that does not exist.
+    """
+    sums: dict[str, _Sums] = {}
+    deepest, seen = "", 0
+    for part in batches(net, images, batch, labels, progress):
+        if not sums:
+            # Asked of a recording: the layers are known for inputs of this size.
+            known = net.record(part.inputs[:1]).layers
+            sums = {name: _Sums(threshold) for name in _chosen(known, layers)}
+            deepest = max(sums, key=lambda name: known[name].step)
+        recording = net.record(part.inputs, upto=deepest)
+        for name, one in sums.items():
+            one.add(recording.feature_maps(name), part.labels)
+        seen += len(part.ids)
+    if not seen:
+        raise ValueError("usage() got no images; expected one or more.")
+    results = {name: one.result(name, duplicates(net, name), near) for name, one in sums.items()}
+    return Usage(net.name, seen, results)
+
+
+@torch.no_grad()
+def duplicates(net: DeconvNet, layer: str, above: float = 0.95) -> tuple[Duplicate, ...]:
+    """Pairs of channels whose filters point the same way: (channel, channel, cosine).
+
+    The bias is left out. Of a grouped convolution only filters of one group are compared, others
+    see other inputs. Empty for layers without a Conv2d or Linear module of their own.
+    """
+    try:
+        module = net.graph.model.get_submodule(net.layers[layer].path)
+    except AttributeError:
+        return ()
+    if not isinstance(module, nn.Conv2d | nn.Linear):
+        return ()
+    groups = module.groups if isinstance(module, nn.Conv2d) else 1
+    found: list[Duplicate] = []
+    size = len(module.weight) // groups
+    for group, filters in enumerate(module.weight.detach().flatten(1).float().split(size)):
+        unit = nn.functional.normalize(filters, dim=1)
+        cosine = (unit @ unit.T).triu(1)
+        found += [
+            (group * size + a, group * size + b, float(cosine[a, b]))
+            for a, b in (cosine > above).nonzero().tolist()
+        ]
+    return tuple(found)
+
+
+def assert_healthy(
+    net: DeconvNet,
+    images: Images,
+    *,
+    max_dead: float = 0.05,
+    max_duplicates: float | None = None,
+    max_gini: float | None = None,
+    layers: Sequence[str] | None = None,
+    batch: int = 32,
+    progress: bool = False,
+) -> Usage:
+    """Raise AssertionError, naming layers and channels, if a network wastes its channels.
+
+    For tests of one's own training. max_dead: largest share of a layer's channels that may fire in
+    no picture. max_duplicates: largest share of channels that may copy an earlier one. max_gini:
+    of the energy. None: not asked. Activations that are infinite or no number always fail.
+    Use enough pictures: a rare feature is silent in a few. Returns the `Usage` if all is well.
+    """
+    found = usage(net, images, layers=layers, batch=batch, progress=progress)
+    faults = []
+    for name, one in found.layers.items():
+        copies = sorted({b for _, b, _ in one.duplicates})
+        if one.broken:
+            faults.append(f"{name}: channels {_listed(one.broken)} are infinite or no number")
+        faults += _too_many(name, "dead", one.dead, one.channels, max_dead)
+        faults += _too_many(name, "duplicates", copies, one.channels, max_duplicates)
+        if max_gini is not None and one.gini > max_gini:
+            strongest = one.energy.argsort(descending=True)[:5].tolist()
+            faults.append(
+                f"{name}: Gini of energy {one.gini:.2f} > {max_gini:.2f}, "
+                f"most of it in channels {_listed(strongest)}"
+            )
+    if faults:
+        raise AssertionError(
+            f"{net.name} is not healthy on {found.images} images:\n  " + "\n  ".join(faults)
+        )
+    return found
+
+
+def _too_many(
+    layer: str, what: str, channels: list[int], of: int, limit: float | None
+) -> list[str]:
+    if limit is None or len(channels) <= limit * of:
+        return []
+    share = f"{len(channels) / of:.1%} > {limit:.1%}"
+    return [f"{layer}: {len(channels)} of {of} channels {what} ({share}): {_listed(channels)}"]
+
+
+def _chosen(known: Layers, layers: Sequence[str] | None) -> list[str]:
+    """Names of the layers asked for; without, those with weights that are not outputs."""
+    if layers is not None:
+        names = [known[name].name for name in layers]
+    else:
+        used = {source for layer in known.values() for source in layer.inputs}
+        names = [
+            layer.name
+            for layer in known.values()
+            if layer.kind == "conv" or (layer.kind == "linear" and layer.name in used)
+        ]
+    if not names:
+        raise ValueError("usage() got no layers; expected one or more, or None for all features.")
+    return names
+
+
+def _where(mask: Tensor) -> list[int]:
+    return mask.nonzero().flatten().tolist()
+
+
+def _average(values: Tensor | None) -> float:
+    return float("nan") if values is None else float(values.nanmean())
+
+
+def _listed(members: Sequence[object], limit: int = 20) -> str:
+    text = ", ".join(str(member) for member in members[:limit])
+    return text + (f" and {len(members) - limit} more" if len(members) > limit else "")
