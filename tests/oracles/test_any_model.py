@@ -141,6 +141,24 @@ def test_a_model_in_training_is_recorded_as_in_evaluation() -> None:
     torch.testing.assert_close(maps, copy.deepcopy(model).eval()(photo))
 
 
+def test_a_projection_says_what_made_it_and_not_what_came_later() -> None:
+    model = Traps()
+    net = DeconvNet(model, device="cpu", name="traps")
+    recording = net.record(torch.randn(1, 3, 21, 18))
+    projected = recording.project(recording.strongest("conv2"), rule="guided", seed="one")
+    origin = projected.origin
+    assert (origin.net, origin.layer, origin.precision) == ("traps", "conv2", "float32")
+    assert (origin.method.rule, origin.method.seed) == ("guided", "one")
+    before = origin.weights()
+    assert before == net.weights_hash()
+    with torch.no_grad():
+        model.conv1.weight += 1
+    assert net.weights_hash() != before
+    for late in (origin.weights, lambda: recording.project(recording.strongest("conv2"))):
+        with pytest.raises(RuntimeError, match="record the picture again"):
+            late()
+
+
 class Unknown(nn.Module):
     def __init__(self, operation: Callable[[Tensor], Tensor]) -> None:
         super().__init__()

@@ -180,6 +180,11 @@ class DeconvNet:
         # Signal in, signal out and one temporary are alive at the same time.
         return max(1, self.memory // (2 * values * torch.empty(0, dtype=self._dtype).itemsize))
 
+    def weights_version(self) -> tuple[int, ...]:
+        """Counts of the changes to each parameter and buffer: another one means other weights."""
+        state = itertools.chain(self.graph.model.parameters(), self.graph.model.buffers())
+        return tuple(0 if t.is_inference() else t._version for t in state)  # noqa: SLF001
+
     def weights_hash(self) -> str:
         """SHA-256 over names, shapes and values of the model's parameters and buffers."""
         digest = hashlib.sha256()

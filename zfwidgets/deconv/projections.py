@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class Origin:
     """What made a projection: enough to make it again.
 
-    extensions: operations on the way that go beyond the paper. weights: SHA-256 of the weights,
-    asked of the network when it is needed.
+    extensions: operations on the way that go beyond the paper. weights: gives the SHA-256 of
+    the weights; computed when asked, RuntimeError if they have changed since the recording.
     """
 
     net: str

@@ -35,6 +35,7 @@ class Recording:
         self.layers = layers
         self._calls = record.calls
         self._output = record.output
+        self._weights_version = net.weights_version()
 
     def __repr__(self) -> str:
         return f"Recording({self.net.name}, {len(self)} x {tuple(self.inputs.shape[1:])})"
@@ -219,13 +220,26 @@ class Recording:
         boxes = torch.tensor([[0, 0, height, width]]).expand(len(channels), 4)
         return self._projections(signal.values, boxes, strongest, method)
 
+    def _check_weights(self) -> None:
+        """Switches of one set of weights and filters of another make pictures of neither."""
+        if self.net.weights_version() != self._weights_version:
+            raise RuntimeError(
+                f"The weights of {self.net.name} have changed since this recording was made; "
+                "record the picture again."
+            )
+
+    def _weights_hash(self) -> str:
+        self._check_weights()
+        return self.net.weights_hash()
+
     def _projections(
         self, pixels: Tensor, boxes: Tensor, some: Neurons, method: Method
     ) -> Projections:
+        self._check_weights()
         step = self.layers[some.layer].step
         origin = Origin(
             net=self.net.name,
-            weights=self.net.weights_hash,
+            weights=self._weights_hash,
             layer=some.layer,
             method=method,
             precision=str(pixels.dtype).removeprefix("torch."),
