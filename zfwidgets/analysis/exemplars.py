@@ -277,11 +277,7 @@ def _maxima(maps: Tensor, first: int) -> State:
     maps: [B, C, H, W] -> [C, B] each; pictures are numbered from `first`.
     """
     flat = maps.flatten(2).transpose(0, 1).float()
-    value = flat.amax(2)
-    # max() of a GPU does not promise which of equal places it names.
-    place = torch.arange(flat.shape[2], device=flat.device)
-    highest = flat == value[:, :, None]
-    where = torch.where(highest, place, flat.shape[2] - 1).amin(2)
+    value, where = flat.max(2)  # torch promises the first of equal ones
     image = torch.arange(first, first + flat.shape[1], device=flat.device).expand_as(where)
     return value, image, where // maps.shape[3], where % maps.shape[3]
 

@@ -208,7 +208,7 @@ class _Sums:
         positive = response.clamp(min=0)
         new = {
             "mean": maps.mean((2, 3), dtype=wide).sum(0),
-            "energy": maps.to(wide).square().mean((2, 3)).sum(0),
+            "energy": maps.float().square().mean((2, 3), dtype=wide).sum(0),
             "fires": (response > self.threshold).to(wide).sum(0),
             "response": positive.sum(0),
             "square": positive.square().sum(0),
