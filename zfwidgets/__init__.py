@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from zfwidgets.analysis import assert_healthy as assert_healthy
     from zfwidgets.analysis import exemplars as exemplars
     from zfwidgets.analysis import faithfulness as faithfulness
+    from zfwidgets.analysis import filters as filters
+    from zfwidgets.analysis import invariance as invariance
+    from zfwidgets.analysis import occlusion as occlusion
     from zfwidgets.analysis import usage as usage
     from zfwidgets.deconv import DeconvNet as DeconvNet
     from zfwidgets.deconv import Projections as Projections
@@ -42,6 +45,9 @@ _HOME = {
     "assert_healthy": "analysis",
     "exemplars": "analysis",
     "faithfulness": "analysis",
+    "filters": "analysis",
+    "invariance": "analysis",
+    "occlusion": "analysis",
     "usage": "analysis",
     "DeconvNet": "deconv",
     "Projections": "deconv",

@@ -2,16 +2,27 @@
 
 from zfwidgets.analysis.exemplars import Exemplars, Panel, exemplars
 from zfwidgets.analysis.faithfulness import Faithfulness, faithfulness
+from zfwidgets.analysis.filters import FilterComparison, Filters, compare_filters, filters
+from zfwidgets.analysis.invariance import Invariance, invariance
+from zfwidgets.analysis.occlusion import Occlusion, occlusion
 from zfwidgets.analysis.usage import LayerUsage, Usage, assert_healthy, usage
 
 __all__ = [
     "Exemplars",
     "Faithfulness",
+    "FilterComparison",
+    "Filters",
+    "Invariance",
     "LayerUsage",
+    "Occlusion",
     "Panel",
     "Usage",
     "assert_healthy",
+    "compare_filters",
     "exemplars",
     "faithfulness",
+    "filters",
+    "invariance",
+    "occlusion",
     "usage",
 ]
