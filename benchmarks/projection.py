@@ -168,6 +168,33 @@ def efficiency(device: torch.device, repeats: int) -> None:
     )
 
 
+def where_it_goes(device: torch.device) -> None:
+    """Milliseconds a channel of conv5 that each step of the way back takes."""
+    deconvnet = DeconvNet(model().to(device), device=device)
+    recording = deconvnet.record(torch.randn(1, 3, 224, 224, device=device))
+    neurons = recording.strongest("conv5")
+    recording.project(neurons)
+    spent: dict[str, float] = {}
+
+    def timed(name: str, back: Callable[..., object]) -> Callable[..., object]:
+        def work(*arguments: object) -> object:
+            result: list[object] = []
+            spent[name] = spent.get(name, 0) + seconds(
+                lambda: result.append(back(*arguments)), device
+            )
+            return result[0]
+
+        return work
+
+    for call in recording._calls:
+        call.rule.back = timed(call.path, call.rule.back)  # type: ignore[method-assign,assignment]
+    whole = seconds(lambda: recording.project(neurons), device)
+    spent["between the steps"] = whole - sum(spent.values())
+    each = {name: 1e3 * time / len(neurons) for name, time in spent.items()}
+    steps = ", ".join(f"{name} {time:.2f}" for name, time in each.items() if time >= 0.005)
+    print(f"Milliseconds a channel on the way back from conv5: {steps}.")
+
+
 def peak_memory(device: torch.device) -> None:
     """Of a fresh process each, by the operating system: before projecting, and at the end."""
     for count in (64, 256):
@@ -214,6 +241,7 @@ def main() -> None:
     print()
     recording_cost(device, options.repeats)
     efficiency(device, options.repeats)
+    where_it_goes(device)
     peak_memory(device)
 
 
