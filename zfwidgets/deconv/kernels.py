@@ -74,18 +74,27 @@ def unpool(
         (n - 1) * s + (k - 1) * d + 1
         for n, s, k, d in zip((height, width), stride, kernel, dilation, strict=True)
     ]
-    source, result = _last(signal), np.zeros((number, *size, channels), _dtype(signal))
+    source = _last(signal)
+    result = np.zeros((number, size[0] * size[1] * channels), _dtype(signal))
     top, left = window.origins(places)
-    code = np.arange(kernel[0] * kernel[1])
-    to_row, to_col = code // kernel[1] * dilation[0], code % kernel[1] * dilation[1]
+    code, line = np.arange(kernel[0] * kernel[1]), size[1] * channels
+    # How far a code is from the start of its window, in numbers.
+    jump = code // kernel[1] * dilation[0] * line + code % kernel[1] * dilation[1] * channels
     arguments = (_last(codes), places.images.numpy(), top.numpy(), left.numpy())
     _shared_out(
         number,
         lambda first, last: _compiled(_unpool)(
-            source, *arguments, to_row, to_col, *stride, result, first, last
+            source,
+            *arguments,
+            jump.astype(np.uintp),
+            stride[0] * line,
+            stride[1] * channels,
+            result,
+            first,
+            last,
         ),
     )
-    return torch.from_numpy(result).permute(0, 3, 1, 2)
+    return torch.from_numpy(result.reshape(number, *size, channels)).permute(0, 3, 1, 2)
 
 
 def packed(weight: Tensor) -> Tensor:
@@ -159,15 +168,15 @@ def _unpool(
     images: Array,
     top: Array,
     left: Array,
-    to_row: Array,
-    to_col: Array,
-    stride_rows: int,
-    stride_cols: int,
+    jump: Array,
+    row_step: int,
+    col_step: int,
     result: Array,
     first: int,
     last: int,
 ) -> None:
     for n in range(first, last):
+        neuron = result[n]
         for y in range(source.shape[1]):
             row = top[n] + y
             if row < 0 or row >= codes.shape[1]:
@@ -176,13 +185,11 @@ def _unpool(
                 col = left[n] + x
                 if col < 0 or col >= codes.shape[2]:
                     continue
-                for c in range(source.shape[3]):
-                    value = source[n, y, x, c]
-                    if value != 0:
-                        code = codes[images[n], row, col, c]
-                        i = y * stride_rows + to_row[code]
-                        j = x * stride_cols + to_col[code]
-                        result[n, i, j, c] += value
+                values, code = source[n, y, x], codes[images[n], row, col]
+                # Unsigned, so that no index is looked at twice for counting from the end.
+                start = np.uintp(y * row_step + x * col_step)
+                for c in range(np.uintp(values.shape[0])):
+                    neuron[start + c + jump[code[c]]] += values[c]
 
 
 def _spread(
