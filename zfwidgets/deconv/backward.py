@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from zfwidgets.deconv.graph import Call
-from zfwidgets.deconv.signals import Method, Signal, Way, one_hot
+from zfwidgets.deconv.signals import Signal, Way, one_hot
 from zfwidgets.deconv.windows import Places, Window
 
 
@@ -107,15 +107,3 @@ def values_per_neuron(calls: list[Call], step: int, *, whole: bool = False) -> i
             other = windows.get(source, seen)
             windows[source] = None if seen is None or other is None else seen.union(other)
     return sum(sorted(sizes)[-2:])
-
-
-__all__ = [
-    "Method",
-    "Start",
-    "boxes_of",
-    "extensions_on_the_way",
-    "from_maps",
-    "from_neurons",
-    "send_back",
-    "values_per_neuron",
-]

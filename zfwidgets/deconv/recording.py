@@ -11,12 +11,12 @@ from torch import Tensor
 
 from zfwidgets.deconv import backward, neurons
 from zfwidgets.deconv.graph import Record
-from zfwidgets.deconv.layers import Layer, Layers
+from zfwidgets.deconv.layers import Layers
 from zfwidgets.deconv.neurons import Indices, Neurons
 from zfwidgets.deconv.precision import exactly
 from zfwidgets.deconv.projections import Origin, Projections
 from zfwidgets.deconv.signals import LrnName, Method, RuleName, SeedName, UnpoolName, Way
-from zfwidgets.deconv.windows import Places, Window
+from zfwidgets.deconv.windows import Places
 
 if TYPE_CHECKING:
     from zfwidgets.deconv.deconvnet import DeconvNet
@@ -266,6 +266,3 @@ def _in_parts(
             continue
         yield part
         first += len(some)
-
-
-__all__ = ["Layer", "Recording", "Window"]
