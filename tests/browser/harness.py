@@ -8,6 +8,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
+from zfwidgets.widgets.strings import table
+
 STATIC = Path(__file__).resolve().parents[2] / "zfwidgets" / "widgets" / "static"
 
 #: The tokens of JupyterLab's own themes that the widgets read.
@@ -82,7 +84,7 @@ def open_widget(
     )
     plain = {
         key: {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
-        for key, value in {"error": {}, **state}.items()
+        for key, value in {"error": {}, "_strings": table(name, "en"), **state}.items()
     }
     code = (STATIC / f"{name}.js").read_text(encoding="utf-8")
     page.evaluate(_MOUNT, {"code": code, "state": plain})

@@ -15,6 +15,7 @@ import anywidget
 import ipywidgets
 import traitlets as t
 
+from zfwidgets.widgets.strings import LOCALES, default_locale, table
 from zfwidgets.widgets.wire import describe_error
 
 STATIC = Path(__file__).parent / "static"
@@ -73,6 +74,12 @@ class ZFWidget(StaticPicture, anywidget.AnyWidget):
         sync=True
     )
 
+    locale = t.Enum(LOCALES)
+    """Language of labels and hints, "en" or "ko". Default: that of ``ZFWIDGETS_LOCALE``."""
+
+    _strings = t.Dict().tag(sync=True)
+    """All texts of the widget in its language, by key."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if name := cls.__dict__.get("bundle_name"):
             if os.environ.get("ANYWIDGET_HMR") == "1":
@@ -90,6 +97,26 @@ class ZFWidget(StaticPicture, anywidget.AnyWidget):
                 f"it understands {', '.join(own)}"
             )
         super().__init__(**kwargs)
+
+    @t.default("locale")
+    def _default_locale(self) -> str:
+        return default_locale()
+
+    @t.default("_strings")
+    def _first_strings(self) -> dict[str, str]:
+        return table(self.bundle_name, self.locale)
+
+    @t.observe("locale")
+    def _speak(self, _change: object) -> None:
+        self._strings = table(self.bundle_name, self.locale)
+
+    def say(self, key: str, **values: object) -> str:
+        """The text of `key` in the widget's language, with `values` filled in.
+
+        Raises:
+            KeyError: the widget has no such text, or a value is missing.
+        """
+        return table(self.bundle_name, self.locale)[key].format_map(values)
 
     def fail(self, error: BaseException) -> None:
         """Show `error` in the widget until :meth:`clear_error`."""

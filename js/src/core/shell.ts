@@ -5,20 +5,24 @@
 import type { AnyModel } from "@anywidget/types";
 import { h, icon, setText } from "./dom";
 import { Rpc } from "./rpc";
+import { type Say, speaker } from "./strings";
 import { watchTheme } from "./theme";
 import { isWireError, type WireError } from "./wire";
 
 /** Traits that Python's ZFWidget gives every widget. */
 export interface ZFState {
   error: Partial<WireError>;
+  _strings: Record<string, string>;
 }
 
 /** How long a kernel may be silent before the page says so; a busy one answers later and is believed. */
 const SILENCE_MS = 5000;
 const SUPPRESS = "data-lm-suppress-shortcuts";
 
-export interface Shell<T extends ZFState> {
+export interface Shell<T extends ZFState, K extends string = string> {
   model: AnyModel<T>;
+  /** The text of a key in the widget's language, values filled in. */
+  say: Say<K>;
   root: HTMLElement;
   /** Aborts when the view goes away; pass it to every listener. */
   signal: AbortSignal;
@@ -37,11 +41,29 @@ export interface Shell<T extends ZFState> {
 
 /**
  * Build a view: `fill` puts its elements into `shell.root`. Returns anywidget's clean-up function.
+ * Another language builds the view anew, so that no text need be changed one by one.
  */
-export function mount<T extends ZFState>(
+export function mount<T extends ZFState, K extends string = string>(
+  name: string,
+  props: { model: AnyModel<T>; el: HTMLElement },
+  fill: (shell: Shell<T, K>) => void,
+): () => void {
+  let leave = build(name, props, fill);
+  const again = () => {
+    leave();
+    leave = build(name, props, fill);
+  };
+  props.model.on("change:_strings", again);
+  return () => {
+    props.model.off("change:_strings", again);
+    leave();
+  };
+}
+
+function build<T extends ZFState, K extends string>(
   name: string,
   { model, el }: { model: AnyModel<T>; el: HTMLElement },
-  fill: (shell: Shell<T>) => void,
+  fill: (shell: Shell<T, K>) => void,
 ): () => void {
   const controller = new AbortController();
   const { signal } = controller;
@@ -64,8 +86,9 @@ export function mount<T extends ZFState>(
   watchTheme(root, signal);
 
   const rpc = new Rpc(model as AnyModel);
-  const shell: Shell<T> = {
+  const shell: Shell<T, K> = {
     model,
+    say: speaker(model.get("_strings")),
     root,
     signal,
     rpc,

@@ -3,6 +3,7 @@
  * and, in its style sheet, how the parts of the Inspector stand together.
  */
 import type { RenderProps } from "@anywidget/types";
+import type strings from "../../../zfwidgets/widgets/strings/inspector_head.json";
 import { h, setText } from "../core/dom";
 import { mount, type ZFState } from "../core/shell";
 
@@ -38,10 +39,10 @@ function guess({ label, p }: Guess): HTMLElement {
 
 export default {
   render(props: RenderProps<State>) {
-    return mount<State>("inspector-head", props, (shell) => {
+    return mount<State, keyof typeof strings>("inspector-head", props, (shell) => {
       const name = h("strong", { class: "zf-head-name" });
-      const lead = h("span", { class: "zf-head-lead" }, "takes it for");
-      const list = h("ul", { class: "zf-guesses", "aria-label": "Most probable classes" });
+      const lead = h("span", { class: "zf-head-lead" }, shell.say("lead"));
+      const list = h("ul", { class: "zf-guesses", "aria-label": shell.say("classes") });
       const progress = h("div", { class: "zf-progress" });
       shell.root.append(h("div", { class: "zf-head-bar" }, name, lead, list), progress);
       shell.follow("name", (text) => setText(name, text));
@@ -49,7 +50,7 @@ export default {
         list.replaceChildren(...(classes ?? []).map(guess));
         lead.hidden = list.childElementCount === 0;
         const [best] = classes ?? [];
-        if (best) shell.announce(`taken for ${best.label}, ${percent(best.p)}`);
+        if (best) shell.announce(shell.say("taken", { label: best.label, p: percent(best.p) }));
       });
       shell.follow("status", (status) => {
         progress.dataset["busy"] = String(status === "busy");
