@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from zfwidgets.deconv.graph import Call
+from zfwidgets.deconv.graph import Call, windows_back
 from zfwidgets.deconv.signals import Signal, Way, one_hot
 from zfwidgets.deconv.windows import Places, Window
 
@@ -64,13 +65,8 @@ def send_back(calls: list[Call], step: int, signal: Signal, way: Way) -> Signal:
 
 def extensions_on_the_way(calls: list[Call], step: int) -> tuple[str, ...]:
     """The operations between a step and the input that go beyond the paper, each once."""
-    reached, found = {step}, []
-    for index in range(step, 0, -1):
-        if index in reached:
-            reached |= {s for s in calls[index].sources if s is not None}
-            if calls[index].rule.extension:
-                found.append(calls[index].rule.extension)
-    return tuple(dict.fromkeys(found))
+    reached = (calls[index].rule.extension for index, _ in windows_back(calls, step, None))
+    return tuple(dict.fromkeys(extension for extension in reached if extension))
 
 
 def boxes_of(window: Window, places: Places) -> Tensor:
@@ -85,25 +81,11 @@ def values_per_neuron(calls: list[Call], step: int, *, whole: bool = False) -> i
     whole: of a whole map that is sent back, not a neuron.
     """
     started = Window.neuron() if calls[step].axes and not whole else None
-    windows: dict[int, Window | None] = {step: started}
     sizes = []
-    for index in range(step, -1, -1):
-        if index not in windows:
-            continue
-        call, window = calls[index], windows[index]
-        full = call.size is None or window is None or window.covers(call.size)
-        count = 1
-        for n in call.shape[1:]:
-            count *= n
-        if not full:
-            assert window is not None
-            assert call.size is not None
-            count = count * window.size[0] * window.size[1] // (call.size[0] * call.size[1])
+    for index, window in windows_back(calls, step, started, bounded=True):
+        call = calls[index]
+        count = math.prod(call.shape[1:])
+        if window is not None and call.size is not None:
+            count = count * math.prod(window.size) // math.prod(call.size)
         sizes.append(count)
-        seen = call.rule.window(None if full else window)
-        for source in call.sources:
-            if source is None:
-                continue
-            other = windows.get(source, seen)
-            windows[source] = None if seen is None or other is None else seen.union(other)
     return sum(sorted(sizes)[-2:])

@@ -20,7 +20,7 @@ from torch.utils import _pytree
 
 from zfwidgets.deconv.rules import Parts, Rule
 from zfwidgets.deconv.tables import FUNCTIONS, METHODS, MODULES
-from zfwidgets.deconv.windows import Pair
+from zfwidgets.deconv.windows import Pair, Window
 
 
 class UnsupportedModel(ValueError):  # noqa: N818
@@ -56,6 +56,30 @@ class Record:
 
     calls: list[Call]
     output: Any
+
+
+def windows_back(
+    calls: list[Call], step: int, window: Window | None, *, bounded: bool = False
+) -> Iterator[tuple[int, Window | None]]:
+    """Every call that feeds `step`, last to first, and the window of its output that is seen.
+
+    window: of the output of `step`; None is the whole map. bounded: a window as large as its map
+    counts as the whole map, which is how signals are sent back.
+    """
+    windows = {step: window}
+    for index in range(step, -1, -1):
+        if index not in windows:
+            continue
+        call, window = calls[index], windows.pop(index)
+        if bounded and window is not None and (call.size is None or window.covers(call.size)):
+            window = None
+        yield index, window
+        seen = call.rule.window(window)
+        for source in call.sources:
+            if source is None:
+                continue
+            other = windows.get(source, seen)
+            windows[source] = None if seen is None or other is None else seen.union(other)
 
 
 class Graph:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zfwidgets.deconv.windows import Pair, Places, Window
+from zfwidgets.deconv.windows import Pair, Places, Window, inputs_seen
 
 try:
     import numba
@@ -70,10 +70,7 @@ def unpool(
     signal: [N, C, h, w] in these windows; codes: [B, C, H, W], channels last.
     """
     number, channels, height, width = signal.shape
-    size = [
-        (n - 1) * s + (k - 1) * d + 1
-        for n, s, k, d in zip((height, width), stride, kernel, dilation, strict=True)
-    ]
+    size = inputs_seen((height, width), kernel, stride, dilation)
     source = _last(signal)
     result = np.zeros((number, size[0] * size[1] * channels), _dtype(signal))
     top, left = window.origins(places)
@@ -110,7 +107,7 @@ def spread(signal: Tensor, filters: Tensor, stride: Pair, *, rectify: bool) -> T
     """
     number, _, height, width = signal.shape
     outputs, rows, cols, channels = filters.shape
-    size = (height - 1) * stride[0] + rows, (width - 1) * stride[1] + cols
+    size = inputs_seen((height, width), (rows, cols), stride, (1, 1))
     source, floor = _last(signal), 0.0 if rectify else -np.inf
     # Rows of pixels in one piece: a filter's row is added in one run.
     result = np.zeros((number, size[0], size[1] * channels), _dtype(signal))

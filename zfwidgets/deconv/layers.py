@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from zfwidgets.deconv.graph import Call
+from zfwidgets.deconv.graph import Call, windows_back
 from zfwidgets.deconv.rules import (
     AdaptiveAvgPool,
     Add,
@@ -208,21 +208,11 @@ def _geometry(rule: Rule) -> tuple[Pair, Pair, Pair]:
 
 def _receptive_field(calls: list[Call], end: int) -> Window:
     """The window of input pixels that one neuron sees; the whole input if it sees everything."""
-    windows: dict[int, Window | None] = {end: Window.neuron() if calls[end].axes else None}
-    for index in range(end, 0, -1):
-        if index not in windows:
-            continue
-        window = windows.pop(index)
-        call = calls[index]
-        seen = call.rule.window(window)
-        for source in call.sources:
-            if source is None:
-                continue
-            other = windows.get(source, seen)
-            windows[source] = None if seen is None or other is None else seen.union(other)
+    started = Window.neuron() if calls[end].axes else None
+    seen = dict(windows_back(calls, end, started)).get(0)
     size = calls[0].size
     assert size is not None
-    return windows.get(0) or Window.whole(size)
+    return seen or Window.whole(size)
 
 
 def _feeders(index: int, calls: list[Call], layer_at: dict[int, str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from zfwidgets.deconv.windows import Pair
+from zfwidgets.deconv.windows import Pair, inputs_seen
 
 
 def switch_codes(
@@ -41,17 +41,8 @@ def unpool(
     runs give the same bits; with `overwrite` the last window in reading order wins.
     """
     number, channels, height, width = signal.shape
-    size = [
-        (n - 1) * s + (k - 1) * d + 1
-        for n, s, k, d in zip((height, width), stride, kernel, dilation, strict=True)
-    ]
-    result = torch.zeros(
-        number,
-        channels,
-        *size,
-        dtype=signal.dtype,
-        device=signal.device,
-    ).contiguous(memory_format=torch.channels_last)
+    size = inputs_seen((height, width), kernel, stride, dilation)
+    result = signal.new_zeros(number, channels, *size).contiguous(memory_format=torch.channels_last)
     # A place later in the kernel belongs to an earlier window: going backwards through the
     # kernel visits the windows over any one place in reading order.
     for code in reversed(range(kernel[0] * kernel[1])):

@@ -20,6 +20,15 @@ from torch import Tensor
 Pair = tuple[int, int]
 
 
+def inputs_seen(size: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Pair:
+    """Rows and columns of inputs that a window of `size` outputs sees."""
+    rows, cols = (
+        (n - 1) * s + (k - 1) * d + 1
+        for n, s, k, d in zip(size, stride, kernel, dilation, strict=True)
+    )
+    return rows, cols
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """One window per neuron on one map: first row and column = jump * position + offset.
@@ -49,14 +58,10 @@ class Window:
 
     def back(self, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Window:
         """The window of inputs that this window of outputs sees."""
-        span = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
         return Window(
             (self.jump[0] * stride[0], self.jump[1] * stride[1]),
             (self.offset[0] * stride[0] - padding[0], self.offset[1] * stride[1] - padding[1]),
-            (
-                (self.size[0] - 1) * stride[0] + span[0],
-                (self.size[1] - 1) * stride[1] + span[1],
-            ),
+            inputs_seen(self.size, kernel, stride, dilation),
         )
 
     def union(self, other: Window) -> Window | None:

@@ -1,0 +1,101 @@
+"""Every widget before axe-core: no finding of weight, in light and dark, and a readable tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+import zfwidgets as zf
+from tests.browser.live import LiveWidget
+from zfwidgets.widgets.base import ZFWidget
+from zfwidgets.widgets.inspector import InspectorHead
+
+AXE = Path(__file__).resolve().parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
+#: What the page around a widget is for, not the widget.
+PAGE_RULES = ("region", "landmark-one-main", "page-has-heading-one")
+WEIGHTY = ("serious", "critical")
+
+
+def recording() -> zf.Recording:
+    return zf.load("zfnet", device="cpu").record(zf.samples()["cat"].open())
+
+
+def browser() -> ZFWidget:
+    made = zf.ChannelBrowser(recording(), layer="conv2")
+    assert made.wait(60)
+    return made
+
+
+def head() -> ZFWidget:
+    classes = [{"label": "tabby", "p": 0.62}, {"label": "tiger cat", "p": 0.2}]
+    return InspectorHead(name="zfnet on cpu", status="ready", classes=classes)
+
+
+def layers() -> ZFWidget:
+    return zf.LayerSelector(zf.load("zfnet", device="cpu"))
+
+
+#: A widget as a person finds it, and what says that its page is drawn.
+WIDGETS: dict[str, tuple[Callable[[], ZFWidget], str]] = {
+    "channel-browser": (browser, "!!document.querySelector('[role=gridcell] canvas')"),
+    "image-picker": (zf.ImagePicker, "!!document.querySelector('[role=option]')"),
+    "inspector-head": (head, "!!document.querySelector('.zf-guess')"),
+    "layer-selector": (layers, "!!document.querySelector('[role=option]')"),
+}
+
+
+def findings(page: Page) -> list[str]:
+    """What axe-core holds against the page, one line each: how grave, which rule, where."""
+    page.add_script_tag(path=AXE)
+    rules = {rule: {"enabled": False} for rule in PAGE_RULES}
+    result: dict[str, Any] = page.evaluate(
+        "options => axe.run(document, options)", {"rules": rules}
+    )
+    return [
+        f"{finding['impact']}: {finding['id']}: {node['html'][:160]}: {node['failureSummary']}"
+        for finding in result["violations"]
+        if finding["impact"] in WEIGHTY
+        for node in finding["nodes"]
+    ]
+
+
+@pytest.fixture(scope="module", params=sorted(WIDGETS))
+def made(request: pytest.FixtureRequest) -> tuple[str, ZFWidget, str]:
+    """The name of a bundle, a widget that uses it, and when its page is drawn."""
+    factory, drawn = WIDGETS[request.param]
+    return request.param, factory(), drawn
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("locale", ["en", "ko"])
+def test_axe_finds_nothing_serious(
+    page: Page, made: tuple[str, ZFWidget, str], theme: str, locale: str
+) -> None:
+    name, widget, drawn = made
+    widget.locale = locale
+    LiveWidget(page, widget, name, theme).until(drawn)
+    assert findings(page) == []
+
+
+def test_every_control_of_the_tree_has_a_name(page: Page, made: tuple[str, ZFWidget, str]) -> None:
+    name, widget, drawn = made
+    LiveWidget(page, widget, name).until(drawn)
+    roles = (
+        "button",
+        "option",
+        "gridcell",
+        "slider",
+        "spinbutton",
+        "combobox",
+        "checkbox",
+        "radio",
+    )
+    tree = page.locator(f".zf-{name}").aria_snapshot().splitlines()
+    lines = [line.strip().removeprefix("- ").rstrip(":") for line in tree]
+    controls = [line for line in lines if line.split(" ")[0] in roles]
+    assert controls or name == "inspector-head"
+    assert [line for line in controls if '"' not in line] == []
