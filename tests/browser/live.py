@@ -13,6 +13,7 @@ from playwright.sync_api import Page
 
 from tests.browser.harness import STATIC, THEMES
 
+_SECURE = "http://localhost/widget"
 _MOUNT = """
 async ({ code, state, paths, buffers }) => {
   const view = (text) => {
@@ -21,6 +22,15 @@ async ({ code, state, paths, buffers }) => {
     const room = new Uint8Array(raw.length + 3);
     room.set(raw, 3);
     return new DataView(room.buffer, 3, raw.length);
+  };
+  const text = (buffer) => {
+    const bytes = ArrayBuffer.isView(buffer)
+      ? new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength) : new Uint8Array(buffer);
+    let raw = "";
+    for (let at = 0; at < bytes.length; at += 8192) {
+      raw += String.fromCharCode(...bytes.subarray(at, at + 8192));
+    }
+    return btoa(raw);
   };
   const put = (target, paths, buffers) => paths.forEach((path, i) => {
     const owner = path.slice(0, -1).reduce((at, key) => at[key], target);
@@ -52,9 +62,9 @@ async ({ code, state, paths, buffers }) => {
     on: (event, listener) => listeners.set(event, [...(listeners.get(event) ?? []), listener]),
     off: (event, listener) =>
       listeners.set(event, (listeners.get(event) ?? []).filter((other) => other !== listener)),
-    send(content) {
+    send(content, _callbacks, buffers = []) {
       model.sent.push({ ...content, at: performance.now() });
-      window.toPython({ method: "custom", content });
+      window.toPython({ method: "custom", content, buffers: buffers.map(text) });
     },
     listening: () => [...listeners.values()].reduce((sum, list) => sum + list.length, 0),
   };
@@ -93,10 +103,17 @@ class LiveWidget:
     """A widget and its page. `until` carries messages between them and waits for a state.
 
     alive=False: what the page sends is lost, as after the kernel has gone.
+    secure: a page of its own address, which browsers may let use the camera.
     """
 
     def __init__(
-        self, page: Page, widget: Widget, name: str, theme: str = "light", alive: bool = True
+        self,
+        page: Page,
+        widget: Widget,
+        name: str,
+        theme: str = "light",
+        alive: bool = True,
+        secure: bool = False,
     ) -> None:
         self.page, self.widget, self.alive = page, widget, alive
         self.comm = _Comm(widget.model_id)
@@ -104,7 +121,9 @@ class LiveWidget:
         if not page.evaluate("'toPython' in window"):
             page.expose_function("toPython", self._receive)
         state, paths, buffers = _remove_buffers(widget.get_state())
-        page.goto("about:blank")
+        if secure:
+            page.route(_SECURE, lambda route: route.fulfill(body="", content_type="text/html"))
+        page.goto(_SECURE if secure else "about:blank")
         page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
         page.set_content(_document(name, theme))
         code = (STATIC / f"{name}.js").read_text(encoding="utf-8")
@@ -145,7 +164,8 @@ class LiveWidget:
         if not self.alive:
             return
         _put_buffers(data.get("state", {}), [], [])
-        self.widget._handle_msg({"content": {"data": data}, "buffers": []})
+        buffers = [memoryview(base64.b64decode(text)) for text in data.pop("buffers", [])]
+        self.widget._handle_msg({"content": {"data": data}, "buffers": buffers})
 
 
 def _text(data: Any) -> str:
