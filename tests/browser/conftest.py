@@ -27,7 +27,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
-    "--use-fake-device-for-media-stream",  # a camera that shows a pattern; no use without permission
+    "--use-fake-device-for-media-stream",  # a camera that shows a moving pattern
 ]
 Notebook = Callable[..., Page]
 

@@ -25,7 +25,8 @@ async ({ code, state, paths, buffers }) => {
   };
   const text = (buffer) => {
     const bytes = ArrayBuffer.isView(buffer)
-      ? new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength) : new Uint8Array(buffer);
+      ? new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+      : new Uint8Array(buffer);
     let raw = "";
     for (let at = 0; at < bytes.length; at += 8192) {
       raw += String.fromCharCode(...bytes.subarray(at, at + 8192));
