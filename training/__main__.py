@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import torch
 
 from training import card, catalogue, crops, evaluate, export, fetch, figures
 from training.teacher import Teacher, efficientnet_lite0, label_all
-from training.train import Exam, Recipe, Run
+from training.train import Exam, Recipe, Run, train
 
 STAGES = ("fetch", "crops", "label", "train", "export", "evaluate")
 HERE = Path(__file__).parent
@@ -63,30 +63,21 @@ class Workshop:
         self.exam()
 
     def train(self, kinds: list[str]) -> None:
-        """Train the students one after the other, the second for as many steps as the first."""
+        """Train the students side by side, and write down how long that took."""
         exam, _ = self.exam()
         pick = np.random.default_rng(0).permutation(len(exam.crops))[:512]
-        small = Exam(exam.crops[pick], exam.logits[pick])
-        for kind in kinds:
-            recipe = self.recipe
-            first = self.runs / kinds[0] / "run.json"
-            if kind != kinds[0] and first.exists():
-                steps = json.loads(first.read_text())["steps"]
-                recipe = replace(recipe, steps=steps, minutes=None)
-            run = Run(kind, recipe, self.crops, self.runs / kind)
-            run.train(small)
-            (self.runs / kind / "run.json").write_text(
-                json.dumps(
-                    {
-                        "recipe": asdict(recipe),
-                        "steps": run.step,
-                        "samples": run.step * recipe.batch,
-                        "seconds": round(run.seconds),
-                        "crops": run.shards.refresh(),
-                        "date": datetime.now(UTC).date().isoformat(),
-                    }
-                )
-            )
+        runs = [Run(kind, self.recipe, self.crops, self.runs / kind) for kind in kinds]
+        train(runs, Exam(exam.crops[pick], exam.logits[pick]))
+        for run in runs:
+            about = {
+                "recipe": asdict(self.recipe),
+                "steps": run.step,
+                "samples": run.step * self.recipe.batch,
+                "seconds": round(run.seconds),
+                "crops": run.crops,
+                "date": datetime.now(UTC).date().isoformat(),
+            }
+            (run.folder / "run.json").write_text(json.dumps(about))
 
     def export(self, kinds: list[str]) -> None:
         """Write the shipped files of every run that has a checkpoint."""
@@ -153,7 +144,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, default=HERE / "runs", help="logs and checkpoints")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="what ships")
     parser.add_argument("--steps", type=int, default=Recipe.steps, help="length of a run")
-    parser.add_argument("--minutes", type=float, help="most minutes for the first run")
+    parser.add_argument(
+        "--minutes", type=float, help="most minutes of steps, all networks together"
+    )
     parser.add_argument("--shards", type=int, help="label only so many shards of 2,048 crops")
     parser.add_argument("--kinds", nargs="+", default=["zfnet", "alexnet"])
     given = parser.parse_args(arguments)

@@ -25,6 +25,10 @@ LICENCES = {
     "palapeli-data": "public domain, GFDL",
     "gnome-taquin": "CC-BY-SA-3.0",
     "darknet": "GPL-3+, MIT or WTFPL",
+    "endless-sky-data": "per file: public domain (Morguefile, Unsplash, NASA, USGS, Library of "
+    "Congress, US Army), CC-BY-SA-3.0, CC-BY-SA-4.0",
+    "kalzium-data": "GPL-2+",
+    "kphotoalbum": "GPL-2+",
     "scikit-image": "CC0, public domain",
     "scikit-learn": "CC-BY-2.0",
 }

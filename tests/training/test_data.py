@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.training.conftest import PLAN
+from tests.training.conftest import FOLDER, PLAN
 from training import crops, data
-from training.catalogue import Picture
+from training.catalogue import Picture, build
 from training.data import Augment, Lattice, Shards
 from training.rcc import read_rcc
 from training.teacher import Teacher, label_all
@@ -29,6 +29,22 @@ def test_of_look_alikes_one_picture_is_kept(pictures: list[Picture]) -> None:
     assert len(names) == 30
     assert len({name[:2] for name in names}) == 30, "each scene once, whatever its format or side"
     assert "00-smaller" not in names, "the largest of a family is kept"
+
+
+def test_a_list_says_what_is_held_out(
+    sources: Path, pictures: list[Picture], tmp_path: Path
+) -> None:
+    """Its photograph is kept even where a larger look-alike would be, which is then left out."""
+    listed = [f"{FOLDER}/00-smaller.png", f"{FOLDER}/07.png"]
+    found = build(sources, tmp_path / "catalogue.json", listed)
+    assert sorted(p.path for p in found if p.split == "held-out") == listed
+    assert len(found) == len(pictures)
+    assert f"{FOLDER}/00.png" not in {p.path for p in found}
+
+
+def test_a_held_out_photograph_that_is_missing_is_named(sources: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nowhere"):
+        build(sources, tmp_path / "catalogue.json", ["nowhere.jpg"])
 
 
 def test_both_sides_of_the_split_have_pictures(pictures: list[Picture]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 
 from training.export import export, export_evolution, folded
 from training.student import KINDS, alikeness, clip_radius, fade_checkers
-from training.train import Recipe, Run, agreement
+from training.train import Recipe, Run, agreement, train
 from zfwidgets.images.preprocess import Preprocess
 from zfwidgets.nets.alexnet import AlexNet
 from zfwidgets.nets.zfnet import ZFNet
@@ -23,7 +24,7 @@ SHORT = Recipe(steps=6, batch=4, sizes=((0.5, 64), (1.0, 80)), threads=1)
 @pytest.fixture(scope="module")
 def finished(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     run = Run("zfnet", SHORT, labelled, tmp_path_factory.mktemp("run"))
-    run.train(every=2)
+    train([run], every=2)
     return run
 
 
@@ -33,12 +34,12 @@ def test_a_stopped_run_ends_where_an_unbroken_one_does(
     torch.set_num_threads(SHORT.threads)
     first = Run("zfnet", SHORT, labelled, tmp_path)
     first.student.train()
-    for _ in range(3):
-        first.advance()
+    for step in range(3):
+        first.advance(step / SHORT.steps)
     first.save()
     second = Run("zfnet", SHORT, labelled, tmp_path)
     assert second.step == 3
-    second.train(every=2)
+    train([second], every=2)
     assert second.step == finished.step == 6
     for name, tensor in finished.weights().items():
         torch.testing.assert_close(second.weights()[name], tensor, msg=name)
@@ -47,9 +48,29 @@ def test_a_stopped_run_ends_where_an_unbroken_one_does(
 def test_a_finished_run_does_nothing_more(finished: Run, labelled: Path) -> None:
     log = (finished.folder / "log.jsonl").read_text()
     again = Run("zfnet", SHORT, labelled, finished.folder)
-    again.train()
+    train([again])
     assert again.step == 6
     assert (finished.folder / "log.jsonl").read_text() == log
+
+
+def test_two_networks_under_one_clock_take_the_same_steps(labelled: Path, tmp_path: Path) -> None:
+    """Also when one of them was cut off before its last save."""
+    recipe = replace(SHORT, steps=10_000, minutes=0.04)
+
+    def runs() -> list[Run]:
+        return [Run(kind, recipe, labelled, tmp_path / kind) for kind in ("zfnet", "alexnet")]
+
+    early = runs()[0]
+    early.begin(None)
+    for _ in range(2):
+        early.advance(0)
+    early.save()
+    first, second = runs()
+    assert (first.step, second.step) == (2, 0)
+    train([first, second])
+    assert first.step == second.step > 2
+    assert first.seconds + second.seconds >= 0.04 * 60
+    assert [run.step for run in runs()] == [first.step] * 2
 
 
 def test_the_log_says_each_loss(finished: Run) -> None:
@@ -64,7 +85,7 @@ def test_a_short_run_comes_closer_to_its_teacher(labelled: Path, tmp_path: Path)
     recipe = Recipe(steps=30, batch=8, sizes=((1.0, 64),), threads=1)
     run = Run("alexnet", recipe, labelled, tmp_path)
     run.student.train()
-    losses = [run.advance() for _ in range(30)]
+    losses = [run.advance(step / 30) for step in range(30)]
     for term in ("fine", "coarse"):
         early, late = (sum(part[term] for part in losses[s]) / 5 for s in (slice(5), slice(-5, 30)))
         assert late < 0.95 * early, term
