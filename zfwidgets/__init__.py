@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from zfwidgets.widgets.image_picker import ImagePicker as ImagePicker
     from zfwidgets.widgets.inspector import Inspector as Inspector
     from zfwidgets.widgets.layer_selector import LayerSelector as LayerSelector
+    from zfwidgets.widgets.live_view import LiveView as LiveView
+    from zfwidgets.widgets.occlusion_view import OcclusionView as OcclusionView
     from zfwidgets.widgets.projection_view import ProjectionView as ProjectionView
 
 _HOME = {
@@ -56,14 +58,16 @@ _HOME = {
     "load": "deconv.load",
     "ImageError": "images",
     "Preprocess": "images",
-    "contact_sheet": "images.sheet",
     "sample": "images.samples",
     "samples": "images.samples",
+    "contact_sheet": "images.sheet",
     "list_nets": "nets",
     "ChannelBrowser": "widgets.channel_browser",
     "ImagePicker": "widgets.image_picker",
     "Inspector": "widgets.inspector",
     "LayerSelector": "widgets.layer_selector",
+    "LiveView": "widgets.live_view",
+    "OcclusionView": "widgets.occlusion_view",
     "ProjectionView": "widgets.projection_view",
 }
 

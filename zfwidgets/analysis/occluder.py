@@ -12,11 +12,10 @@ from zfwidgets.deconv.deconvnet import Picture
 class Occluder:
     """One picture, looked at with a place of it hidden (Zeiler & Fergus 2013, section 4.2).
 
-    image: one picture, a prepared Tensor [C, H, W] or [1, C, H, W], or a `Recording` of which
-    picture 0 is taken. layer, channel: the feature map whose sum is taken; by default the channel
-    with the strongest neuron on the clean picture. label: a class by number or name, by default the
-    most probable one. fill: "grey", "mean" (the picture's mean colour) or a number in units of the
-    input; the paper says grey.
+    image: one picture, or a prepared Tensor [C, H, W] or [1, C, H, W]. layer, channel: the feature
+    map whose sum is taken; by default the channel with the strongest neuron on the clean picture.
+    label: a class by number or name, by default the most probable one. fill: "grey", "mean" (the
+    picture's mean colour) or a number in units of the input; the paper says grey.
 
     Raises ValueError for several pictures or a network that does not classify.
     """
@@ -24,14 +23,14 @@ class Occluder:
     def __init__(
         self,
         net: DeconvNet,
-        image: Picture | Tensor | Recording,
+        image: Picture | Tensor,
         *,
         layer: str = "conv5",
         channel: int | None = None,
         label: int | str | None = None,
         fill: Fill = "grey",
     ) -> None:
-        inputs = image.inputs[:1] if isinstance(image, Recording) else net.preprocess(image)
+        inputs = net.preprocess(image)
         if len(inputs) != 1:
             raise ValueError(f"occlusion() got {len(inputs)} pictures; expected one.")
         self.net, self.layer, self.inputs = net, layer, inputs
@@ -54,7 +53,7 @@ class Occluder:
 
     def paint(self, fill: Fill) -> None:
         """Hide with another colour from now on."""
-        self._paint = colour(self.net, self.inputs, fill)[0]
+        self.colour = colour(self.net, self.inputs, fill)[0]
 
     def check(self, side: int) -> None:
         """Raise ValueError for a square that does not fit into the picture."""
@@ -68,7 +67,7 @@ class Occluder:
         """
         pictures = self.inputs.repeat(len(places), 1, 1, 1)
         for picture, (top, left) in zip(pictures, places.tolist(), strict=True):
-            picture[:, top : top + side, left : left + side] = self._paint
+            picture[:, top : top + side, left : left + side] = self.colour
         return pictures
 
     def look(self, places: Tensor, side: int) -> tuple[Tensor, Tensor]:

@@ -32,8 +32,8 @@ class Occlusion:
 
     activation: Tensor [R, S], sum of the feature map `channel` of `layer`. probability: Tensor
     [R, S], softmax probability of class `label`. most_probable: LongTensor [R, S], the class that
-    wins. measured: BoolTensor [R, S], False where the values come from the places around; before the
-    first grid is done, NaN and -1 stand where nothing is known.
+    wins. measured: BoolTensor [R, S], False where the values come from the places around; as long
+    as the first grid is not done, NaN and -1 stand there.
     clean_activation, clean_probability: the same with nothing hidden.
     top, left: LongTensor [R] and [S], the square's first row and column in input pixels. size: its
     side in pixels. height, width: of the input. done: share of the scan that is over.

@@ -131,9 +131,9 @@ def test_the_plot_has_the_columns_of_the_figure() -> None:
     _, net, picture = classifier()
     result = occlusion(net, picture, size=5, stride=4, layer="conv1", progress=False)
     figure = result.plot()
-    shown = [axes.get_images()[-1].get_array() for axes in figure.axes if axes.get_images()]
-    assert any(image.shape == (5, 5) and np.allclose(image, result.probability) for image in shown)
-    assert any(image.shape == (5, 5) and np.allclose(image, result.activation) for image in shown)
+    shown = [np.asarray(image.get_array()) for axes in figure.axes for image in axes.get_images()]
+    for values in (result.activation, result.probability):
+        assert any(image.shape == (5, 5) and np.allclose(image, values) for image in shown)
     text = " ".join(t.get_text() for t in figure.findobj(Text))
     assert result.name(int(result.most_probable[0, 0])) in text
 
