@@ -98,8 +98,13 @@ def filters(net: DeconvNet, layer: str | None = None) -> Filters:
     name = layer or next((item.name for item in net.layers.values() if item.kind == "conv"), None)
     if name is None:
         raise ValueError(f"{net.name} has no convolution, so there are no filters to measure.")
-    found = net.layers[name]
-    weights = _weights(net, name)
+    return measure(_weights(net, name), net.layers[name].stride, net=net.name, layer=name)
+
+
+def measure(
+    weights: Tensor, stride: tuple[int, int] = (1, 1), *, net: str = "", layer: str = ""
+) -> Filters:
+    """Measure filters [N, C, h, w] that belong to no DeconvNet, such as a checkpoint's."""
     rms = weights.square().mean((1, 2, 3)).sqrt()
     dead = rms <= 0.01 * rms.median()
     frequency, orientation, coherence = _stripes(weights)
@@ -108,12 +113,12 @@ def filters(net: DeconvNet, layer: str | None = None) -> Filters:
         "orientation": orientation,
         "coherence": coherence,
         "opponency": _opponency(weights),
-        "aliasing": _aliasing(weights, found.stride),
+        "aliasing": _aliasing(weights, stride),
     }
     return Filters(
-        net=net.name,
-        layer=found.name,
-        stride=found.stride,
+        net=net,
+        layer=layer,
+        stride=stride,
         weights=weights,
         rms=rms,
         dead=dead,
@@ -141,8 +146,11 @@ def _weights(net: DeconvNet, name: str) -> Tensor:
     return weights.detach().float().cpu()
 
 
-def _spectrum(weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Power [N, S, S] summed over input channels; vertical and horizontal frequency [S, S]."""
+def spectrum(weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Power [N, S, S] of filters [N, C, h, w] summed over input channels, zero frequency first.
+
+    Besides, the vertical and the horizontal frequency [S, S] in cycles per pixel.
+    """
     side = max(SIDE, 2 * max(weights.shape[2:]))
     power = sum(
         torch.fft.fft2(plane.double(), s=(side, side)).abs().square() for plane in weights.unbind(1)
@@ -155,7 +163,7 @@ def _spectrum(weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _stripes(weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Frequency, orientation in degrees and coherence, each [N]."""
-    power, fy, fx = _spectrum(weights - weights.mean((2, 3), keepdim=True))
+    power, fy, fx = spectrum(weights - weights.mean((2, 3), keepdim=True))
     peak = power.flatten(1).argmax(1)
     frequency = (fy.square() + fx.square()).sqrt().flatten()[peak]
     # Doubled angles: a wave and its mirror image are one orientation. Rows count downwards.
@@ -166,7 +174,7 @@ def _stripes(weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _aliasing(weights: Tensor, stride: tuple[int, int]) -> Tensor:
     """Share of energy [N] beyond the Nyquist frequency of the stride, along rows or columns."""
-    power, fy, fx = _spectrum(weights)
+    power, fy, fx = spectrum(weights)
     beyond = (fy.abs() > 0.5 / stride[0]) | (fx.abs() > 0.5 / stride[1])
     return (power * beyond).sum((1, 2)) / power.sum((1, 2)).clamp_min(1e-30)
 
