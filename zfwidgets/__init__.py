@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from zfwidgets.analysis import invariance as invariance
     from zfwidgets.analysis import occlusion as occlusion
     from zfwidgets.analysis import usage as usage
+    from zfwidgets.analysis.evolution import evolution as evolution
+    from zfwidgets.analysis.recorder import EvolutionRecorder as EvolutionRecorder
     from zfwidgets.deconv import DeconvNet as DeconvNet
     from zfwidgets.deconv import Projections as Projections
     from zfwidgets.deconv import Recording as Recording
     from zfwidgets.deconv import UnsupportedModel as UnsupportedModel
+    from zfwidgets.deconv.checkpoints import Checkpoints as Checkpoints
+    from zfwidgets.deconv.checkpoints import checkpoints as checkpoints
     from zfwidgets.deconv.load import load as load
     from zfwidgets.images import ImageError as ImageError
     from zfwidgets.images import Preprocess as Preprocess
@@ -56,6 +60,10 @@ _HOME = {
     "Recording": "deconv",
     "UnsupportedModel": "deconv",
     "load": "deconv.load",
+    "Checkpoints": "deconv.checkpoints",
+    "checkpoints": "deconv.checkpoints",
+    "EvolutionRecorder": "analysis.recorder",
+    "evolution": "analysis.evolution",
     "ImageError": "images",
     "Preprocess": "images",
     "sample": "images.samples",
