@@ -17,12 +17,6 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 PATIENCE = 60.0  # seconds until what is on the screen must be what was asked for
 
 READ_CANVAS = "canvas => canvas.toDataURL('image/png')"
-READ_SVG_IMAGE = """async image => {
-    const blob = await (await fetch(image.href.baseVal)).blob();
-    const reader = new FileReader();
-    return await new Promise(done => { reader.onload = () => done(reader.result);
-                                       reader.readAsDataURL(blob); });
-}"""
 
 
 class InspectorPage:
@@ -82,8 +76,8 @@ class InspectorPage:
 
     def figure(self, index: int) -> Pixels:
         """The pictures that zoom together: 0 the photo, 1 the projection. uint8 [H, W, 3]."""
-        image = self.root.locator(".zf-linked-figure").nth(index).locator("image")
-        return _pixels(image.evaluate(READ_SVG_IMAGE))
+        canvas = self.root.locator(".zf-pane-picture").nth(index)
+        return _pixels(canvas.evaluate(READ_CANVAS))
 
     def wait_for_layer(self, name: str) -> None:
         """Until the grid says that it shows this layer and waits for no tile in sight."""

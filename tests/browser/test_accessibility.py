@@ -39,12 +39,17 @@ def layers() -> ZFWidget:
     return zf.LayerSelector(zf.load("zfnet", device="cpu"))
 
 
+def projection() -> ZFWidget:
+    return zf.ProjectionView(recording(), layer="conv2", channel=3, all_rules=True, inline=True)
+
+
 #: A widget as a person finds it, and what says that its page is drawn.
 WIDGETS: dict[str, tuple[Callable[[], ZFWidget], str]] = {
     "channel-browser": (browser, "!!document.querySelector('[role=gridcell] canvas')"),
     "image-picker": (zf.ImagePicker, "!!document.querySelector('[role=option]')"),
     "inspector-head": (head, "!!document.querySelector('.zf-guess')"),
     "layer-selector": (layers, "!!document.querySelector('[role=option]')"),
+    "projection-view": (projection, "!!document.querySelector('.zf-pane:nth-child(5)')"),
 }
 
 

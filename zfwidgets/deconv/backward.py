@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,27 +41,61 @@ def from_maps(calls: list[Call], step: int, maps: Tensor) -> Signal:
     return Signal(maps, Window.whole(size) if size else None, calls[step].axes or (2, 3))
 
 
-def send_back(calls: list[Call], step: int, signal: Signal, way: Way) -> Signal:
-    """The signal at the network's input, [N, C, h, w] with its window."""
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """The signal at one call: as it arrives at its output and as it leaves at each argument."""
+
+    index: int
+    arriving: Signal
+    leaving: Sequence[Signal | None]
+
+
+Back = Callable[[Call, Signal, Way], Sequence[Signal | None]]
+
+
+def by_rule(call: Call, signal: Signal, way: Way) -> Sequence[Signal | None]:
+    """The signal goes back as the call's rule says."""
+    return call.rule.back(signal, way)
+
+
+def passages(
+    calls: list[Call], step: int, signal: Signal, way: Way, back: Back = by_rule
+) -> Iterator[Passage]:
+    """The signal at every call on its way from `step` to the input, which is the last one.
+
+    The input's passage has nothing leaving. back: how the signal goes through a call.
+    """
     pending = {step: signal}
     for index in range(step, 0, -1):
         arriving = pending.pop(index, None)
         if arriving is None:
             continue
         call = calls[index]
-        for source, leaving in zip(call.sources, call.rule.back(arriving, way), strict=False):
+        passage = Passage(index, arriving, back(call, arriving, way))
+        yield passage
+        for source, leaving in zip(call.sources, passage.leaving, strict=False):
             if source is None or leaving is None:
                 continue
             other = pending.get(source)
             pending[source] = (
                 leaving if other is None else way.add(other, leaving, calls[source].size)
             )
+        del passage  # or the last signal would be kept while the next is made
     if 0 not in pending:
         size = calls[0].size
         assert size is not None
         zeros = signal.values.new_zeros(len(signal.values), calls[0].shape[1], *size)
-        return Signal(zeros, Window.whole(size))
-    return pending[0]
+        pending[0] = Signal(zeros, Window.whole(size))
+    yield Passage(0, pending[0], ())
+
+
+def send_back(calls: list[Call], step: int, signal: Signal, way: Way) -> Signal:
+    """The signal at the network's input, [N, C, h, w] with its window."""
+    for passage in passages(calls, step, signal, way):
+        if passage.index == 0:
+            return passage.arriving
+        del passage
+    raise AssertionError("the input's passage is always the last")
 
 
 def extensions_on_the_way(calls: list[Call], step: int) -> tuple[str, ...]:

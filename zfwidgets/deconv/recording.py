@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from zfwidgets.deconv import backward, neurons
-from zfwidgets.deconv.graph import Record
+from zfwidgets.deconv.graph import Call, Record
 from zfwidgets.deconv.layers import Layers
 from zfwidgets.deconv.neurons import Indices, Neurons
 from zfwidgets.deconv.precision import exactly
 from zfwidgets.deconv.projections import Origin, Projections
-from zfwidgets.deconv.signals import LrnName, Method, RuleName, SeedName, UnpoolName, Way
+from zfwidgets.deconv.signals import LrnName, Method, RuleName, SeedName, Signal, UnpoolName, Way
+from zfwidgets.deconv.steps import OPTIONAL, Step, kind_of, left_out, steps
 from zfwidgets.deconv.windows import Places
 
 if TYPE_CHECKING:
@@ -185,14 +186,61 @@ class Recording:
 
     @torch.no_grad()
     @exactly()
-    def _project(self, some: Neurons, step: int, method: Method) -> Projections:
+    def steps(
+        self,
+        neurons: Neurons,
+        rule: RuleName = "deconvnet",
+        seed: SeedName = "activation",
+        unpool: UnpoolName = "sum",
+        lrn: LrnName = "identity",
+        off: Collection[str] = (),
+    ) -> list[Step]:
+        """One projection operation by operation: unpool, rectify, filter, layer by layer.
+
+        off: names of steps to leave out, of those whose kind is in `OPTIONAL`. Without a
+        rectification the signal passes as it is; unpooling without switches puts every value into
+        the middle of its window. With nothing off, the last step's signal is what `project` gives.
+        All signals are kept, on whole maps: for a few neurons, not for a layer.
+
+        Raises:
+            ValueError: no neuron, or a step that cannot be left out.
+        """
+        if not len(neurons):
+            raise ValueError("steps() got no neuron; expected one or a few.")
+        self._check_weights()
+        step = self._step(neurons)
+        self._check_off(off, step)
+        signal, way = self._start(neurons, step, Method(rule, seed, unpool, lrn))
+
+        def back(call: Call, signal: Signal, way: Way) -> Sequence[Signal | None]:
+            gone = call.name in off
+            return left_out(call.rule, signal, way) if gone else call.rule.back(signal, way)
+
+        passages = backward.passages(self._calls, step, signal, way, back)
+        return steps(self._calls, self.layers, passages, way, frozenset(off))
+
+    def _check_off(self, off: Collection[str], step: int) -> None:
+        known = [c.name for c in self._calls[1 : step + 1] if kind_of(c.rule) in OPTIONAL]
+        if wrong := [name for name in off if name not in known]:
+            raise ValueError(
+                f"off={wrong}: expected names of steps that can be left out "
+                f"({', '.join(OPTIONAL)}): {', '.join(known)}."
+            )
+
+    def _start(self, some: Neurons, step: int, method: Method) -> tuple[Signal, Way]:
+        """The neurons' own activations, or ones, and the way they go back."""
         way = Way(method, Places.of(some.image, some.row, some.col, self.net.device))
         channel = some.channel.to(self.net.device)
         value = some.value.to(self.net.device)
         if method.seed == "one":
             value = torch.ones_like(value)
         start = backward.Start(step, way.places, channel, value)
-        signal = backward.from_neurons(self._calls, start)
+        return backward.from_neurons(self._calls, start), way
+
+    @torch.no_grad()
+    @exactly()
+    def _project(self, some: Neurons, step: int, method: Method) -> Projections:
+        signal, way = self._start(some, step, method)
         signal = backward.send_back(self._calls, step, signal, way)
         assert signal.window is not None
         boxes = backward.boxes_of(signal.window, way.places).cpu()

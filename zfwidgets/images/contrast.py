@@ -42,7 +42,12 @@ class Contrast:
     low: tuple[float, ...]
     high: tuple[float, ...]
 
+    fixed: bool = False
+    """Whether full contrast was given as a number, not found in the pictures."""
+
     def __str__(self) -> str:
+        if self.fixed:
+            return f"contrast: zero is mid-grey, full at |x| = {self.high[0]:.3g}, as given"
         scope = "each tile on its own" if self.share == "tile" else "one scale for all tiles"
         if self.rule == "minmax":
             return f"contrast: smallest value black, largest white, {scope}"
@@ -60,6 +65,7 @@ def contrast(
     share: Share = "tile",
     percentile: float = 99.5,
     gain: Tensor | Sequence[float] | None = None,
+    full: float | None = None,
 ) -> tuple[Array, Contrast]:
     """Signed pictures ``[N, 3 or 1, h, w]`` -> uint8 ``[N, h, w, 3]`` and the `Contrast` used.
 
@@ -74,9 +80,11 @@ def contrast(
         percentile: 0 < percentile <= 100, used by ``"symmetric"`` (nearest rank from above).
         gain: one factor per channel, applied first: `Preprocess.pixel_gain` undoes the division by
             the standard deviation, so that colours are balanced.
+        full: with ``"symmetric"``, the |x| of full contrast instead of the percentile: pictures
+            shown with one number can be compared.
 
     Raises:
-        ValueError: wrong shape, rule or percentile, or values that are not finite.
+        ValueError: wrong shape, rule, percentile or full, or values that are not finite.
     """
     values = _checked(pixels, 4, "contrast")
     if values.shape[1] not in (1, 3):
@@ -89,11 +97,19 @@ def contrast(
             f"contrast(rule={rule!r}, percentile={percentile}): expected rule 'symmetric' or "
             "'minmax' and 0 < percentile <= 100."
         )
+    if full is not None and not (rule == "symmetric" and 0 < full < math.inf):
+        raise ValueError(
+            f"contrast(rule={rule!r}, full={full}): expected a positive number, and 'symmetric'."
+        )
     if gain is not None:
         values = values * _gain(gain, values)
     rows = _rows(values, share)
     if rule == "symmetric":
-        high = _top_percentile(rows.abs(), percentile)
+        high = (
+            _top_percentile(rows.abs(), percentile)
+            if full is None
+            else torch.full_like(rows[:, 0], full)
+        )
         levels = _scaled(rows, high, 127).add_(MID_GREY)
         low = -high
     else:
@@ -103,7 +119,8 @@ def contrast(
         levels[span < _TINY] = MID_GREY
     levels = levels.round_().clamp_(1 if rule == "symmetric" else 0, 255).to(torch.uint8)
     picture = levels.view(values.shape).expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
-    how = Contrast(rule, share, percentile, tuple(low.tolist()), tuple(high.tolist()))
+    ends = tuple(low.tolist()), tuple(high.tolist())
+    how = Contrast(rule, share, percentile, *ends, fixed=full is not None)
     return picture.contiguous().cpu().numpy(), how
 
 

@@ -25,6 +25,7 @@ class FakeLayer:
     receptive_field: tuple[int, int] = (8, 8)
     jump: tuple[int, int] = (4, 4)
     inputs: tuple[str, ...] = ()
+    offset: tuple[int, int] = (-2, -2)
 
 
 LAYERS = {
@@ -54,9 +55,18 @@ class FakeProjection:
     """A window whose pixels are the channel's number plus one."""
 
     def __init__(self, neurons: FakeNeurons) -> None:
-        row = int(neurons.row[0])
+        row, col = int(neurons.row[0]), int(neurons.col[0])
         self.level = int(neurons.channel[0]) + 1
-        self.boxes = torch.tensor([[4 * row - 2, 2, 4 * row + 6, 10]])
+        self.boxes = torch.tensor([[4 * row - 2, 4 * col - 2, 4 * row + 6, 4 * col + 6]])
+
+    def on_canvas(self) -> torch.Tensor:
+        canvas = torch.zeros(1, 3, SIDE, SIDE)
+        top, left, bottom, right = self.boxes[0].clamp(0, SIDE).tolist()
+        canvas[:, :, top:bottom, left:right] = self.level
+        return canvas
+
+    def to_rgb(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels
 
     def shown(self, *, canvas: bool) -> tuple[Any, str]:
         assert canvas
@@ -90,6 +100,12 @@ class FakeRecording:
         if any(not 0 <= channel < found.channels for channel in chosen):
             raise IndexError(f"channel {chosen[0]} of layer {layer!r}: expected less")
         return FakeNeurons(found, chosen, float(self.picture.mean()))
+
+    def neurons(self, layer: str, image: int, channel: int, row: int, col: int) -> FakeNeurons:
+        assert image == 0
+        found = self.strongest(layer, [channel])
+        found.row, found.col = torch.tensor([row]), torch.tensor([col])
+        return found
 
     def project(self, neurons: FakeNeurons, rule: str) -> FakeProjection:
         self.net.rules.append(rule)

@@ -1,4 +1,4 @@
-"""ProjectionView: which neuron is shown, what stays when something fails, which answer wins."""
+"""ProjectionView: which neuron is shown, in which contrast, what stays, which answer wins."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import gc
 import io
 import threading
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import traitlets
 from PIL import Image
 
 from tests.unit.widgets.fakes import SIDE, FakeNet, FakeRecording, picture
+from zfwidgets.images.signed import signed_colours
+from zfwidgets.widgets.projection_answer import RULES, pictures
 from zfwidgets.widgets.projection_view import ProjectionView
 from zfwidgets.widgets.rpc import worker
+
+Pixels = np.ndarray[Any, Any]
 
 
 def recording(colour: str = "red") -> FakeRecording:
@@ -28,23 +32,34 @@ def hold(gate: threading.Event) -> None:
     gate.wait(20)
 
 
-def shown(view: ProjectionView, index: int) -> np.ndarray[Any, Any]:
-    """The pixels of picture 0 (photo) or 1 (projection) as the page gets them."""
-    mark = view.pictures.children[index].children[1].marks[0]
-    return np.asarray(Image.open(io.BytesIO(mark.image.value)))
+def photo(view: ProjectionView) -> Pixels:
+    """The photo as the page gets it."""
+    return np.asarray(Image.open(io.BytesIO(view._photo["data"])))
+
+
+def projections(view: ProjectionView) -> Pixels:
+    """The projections as the page cuts them from their sheet: [R, H, W, 3]."""
+    shown = view._shown
+    sheet = np.asarray(Image.open(io.BytesIO(shown["data"])))
+    (height, width), columns = shown["sheet"]["tile"], shown["sheet"]["columns"]
+    places = [divmod(i, columns) for i in range(len(shown["rules"]))]
+    return np.stack(
+        [sheet[r * height : (r + 1) * height, c * width : (c + 1) * width] for r, c in places]
+    )
 
 
 def test_nothing_is_shown_without_a_recording() -> None:
     view = ProjectionView(inline=True)
     assert (view.status, view.neuron, view.error) == ("empty", {}, {})
+    assert (view._photo, view._shown) == ({}, {})
     assert view.contact_sheet() is None
 
 
 def test_the_photo_waits_for_a_channel() -> None:
     view = ProjectionView(recording("blue"), layer="conv1", inline=True)
     assert view.status == "empty"
-    assert (shown(view, 0) == (0, 0, 255)).all()
-    assert (shown(view, 1) == 128).all()
+    assert (photo(view) == (0, 0, 255)).all()
+    assert view._shown == {}
 
 
 def test_the_strongest_neuron_of_the_channel_is_shown() -> None:
@@ -59,27 +74,48 @@ def test_the_strongest_neuron_of_the_channel_is_shown() -> None:
         "value": 2 + 255 / 3,
         "box": (6, 2, 14, 10),
     }
-    assert (shown(view, 1) == 3).all()
-    facts = view.caption.facts
-    assert (facts["field"], facts["map"]) == ([8, 8], [8, 8])
-    assert facts["contrast"] == "contrast: as it is"
+    grey = np.full((SIDE, SIDE, 3), 128)
+    grey[6:14, 2:10] = 255
+    assert (projections(view)[0] == grey).all()
+    facts = view._shown
+    assert (facts["field"], facts["map"], facts["jump"]) == ([8, 8], [8, 8], [4, 4])
+    assert (facts["rules"], facts["full"], facts["contrast"]) == (["deconvnet"], [3], "percentile")
     assert not facts["beyond"]
+    assert not facts["chosen"]
 
 
-def test_the_receptive_field_is_drawn_on_photo_and_projection() -> None:
+def test_another_place_is_another_neuron_until_the_strongest_is_wanted_again() -> None:
     view = ProjectionView(recording(), layer="conv1", channel=2, inline=True)
-    for cell in view.pictures.children:
-        line = cell.children[1].marks[-1]
-        assert line.visible
-        assert (min(line.x), max(line.x)) == (2, 10)
-        assert (min(line.y), max(line.y)) == (SIDE - 14, SIDE - 6)
+    view.place = (5, 3)
+    assert (view.neuron["row"], view.neuron["col"], view.neuron["box"]) == (5, 3, (18, 10, 26, 18))
+    assert view._shown["chosen"]
+    view.channel = 1
+    assert (view.neuron["channel"], view.neuron["row"]) == (1, 5), "one place, many channels"
+    view.place = None
+    assert (view.neuron["row"], view.neuron["col"]) == (1, 1)
+    view.set_state({"place": [4, 4]})  # as the page sends it
+    assert view.place == (4, 4)
+    view.layer = "conv2"
+    assert view.place is None
+    assert view.neuron["layer"] == "conv2"
+
+
+def test_all_four_rules_stand_side_by_side() -> None:
+    made = recording()
+    view = ProjectionView(made, layer="conv1", channel=1, rule="guided", inline=True)
+    view.all_rules = True
+    assert made.net.rules == ["guided", *RULES]
+    assert view._shown["rules"] == list(RULES)
+    assert projections(view).shape == (4, SIDE, SIDE, 3)
+    view.all_rules = False
+    assert view._shown["rules"] == ["guided"]
 
 
 def test_a_field_beyond_the_edge_is_said_to_be() -> None:
     view = ProjectionView(recording(), layer="conv1", channel=0, inline=True)
     assert view.neuron["box"][0] < 0
-    assert view.caption.facts["beyond"]
-    assert not view.caption.facts["all"]
+    assert view._shown["beyond"]
+    assert not view._shown["all"]
 
 
 def test_the_rule_reaches_the_engine() -> None:
@@ -87,30 +123,71 @@ def test_the_rule_reaches_the_engine() -> None:
     view = ProjectionView(made, layer="conv1", channel=1, rule="guided", inline=True)
     view.rule = "gradient"
     assert made.net.rules == ["guided", "gradient"]
-    assert view.caption.facts["rule"] == "gradient"
     with pytest.raises(traitlets.TraitError):
         view.rule = "magic"
+
+
+def test_contrast_changes_the_picture_without_the_engine() -> None:
+    made = recording()
+    view = ProjectionView(made, layer="conv1", channel=2, inline=True)
+    view.contrast = "fixed"
+    assert view.full == 3, "begins with what was shown"
+    assert projections(view)[0, 10, 5].tolist() == [255] * 3
+    view.full = 6.0
+    assert projections(view)[0, 10, 5].tolist() == [192] * 3
+    assert projections(view)[0, 0, 0].tolist() == [128] * 3
+    view.colours = "signed"
+    assert projections(view)[0, 10, 5].tolist() == signed_colours()[127 + 64].tolist()
+    assert projections(view)[0, 0, 0].tolist() == [255] * 3
+    assert made.net.rules == ["deconvnet"]
+    view.full = -1.0
+    assert "positive number" in view.error["message"]
+    view.full = 3.0
+    assert view.error == {}
+
+
+def test_contrasts_do_what_they_say() -> None:
+    """Two pictures of 1000 values, one of them ten times the other."""
+    ramp = torch.linspace(-1, 1, 1000).view(1, 1, 10, 100).expand(1, 3, -1, -1)
+    values = torch.cat([ramp, ramp * 10])
+    _, own = pictures(values, "percentile", "colour", 0)
+    assert own[0] == pytest.approx(0.995, abs=2e-3)
+    assert own[1] == pytest.approx(9.95, abs=2e-2)
+    assert pictures(values, "largest", "colour", 0)[1] == pytest.approx((1, 10))
+    shared, both = pictures(values, "shared", "colour", 0)
+    assert both[0] == both[1] > 9
+    assert np.ptp(shared[0]) < np.ptp(shared[1]) / 5
+    assert pictures(values, "fixed", "signed", 2.5)[1] == (2.5, 2.5)
 
 
 def test_the_last_good_picture_stays_when_the_engine_fails() -> None:
     made = recording("lime")
     view = ProjectionView(made, layer="conv1", channel=1, inline=True)
     made.net.broken = True
+    before = view._shown
     view.channel = 3
     assert view.status == "error"
     assert "the way back is blocked" in view.error["message"]
-    assert view.caption.error == view.error
-    assert (shown(view, 1) == 2).all()
+    assert view._shown is before
     made.net.broken = False
     view.channel = 2
-    assert (view.status, view.error, view.caption.error) == ("ready", {}, {})
-    assert (shown(view, 1) == 3).all()
+    assert (view.status, view.error) == ("ready", {})
+    assert view._shown["channel"] == 2
 
 
 def test_a_channel_that_the_layer_lacks_is_an_error_in_the_view() -> None:
     view = ProjectionView(recording(), layer="conv1", channel=99, inline=True)
     assert view.status == "error"
     assert "99" in view.error["message"]
+
+
+def test_the_photo_is_sent_only_when_it_changes() -> None:
+    view = ProjectionView(recording("red"), layer="conv1", channel=2, inline=True)
+    before = view._photo
+    view.channel = 1
+    assert view._photo is before
+    view.recording = recording("lime")
+    assert (photo(view) == (0, 255, 0)).all()
 
 
 def test_of_quick_changes_only_the_last_is_shown() -> None:
@@ -129,29 +206,6 @@ def test_of_quick_changes_only_the_last_is_shown() -> None:
     view.close()
 
 
-def test_the_frame_follows_the_neuron_if_asked_to() -> None:
-    view = ProjectionView(recording(), layer="conv1", channel=2, inline=True)
-    assert view.pictures.window == pytest.approx((0, 0, SIDE, SIDE))
-    view.caption.frame = "field"
-    top, left, bottom, right = view.pictures.window
-    assert top < 6 < 14 < bottom < SIDE
-    assert left < 2 < 10 < right < SIDE
-    view.channel = 3
-    assert view.pictures.window[0] == top + 4
-    view.caption.frame = "picture"
-    assert view.pictures.window == pytest.approx((0, 0, SIDE, SIDE))
-
-
-def test_a_zoom_by_hand_stays_for_the_next_neuron_and_a_click_resets_it() -> None:
-    view = ProjectionView(recording(), layer="conv1", channel=2, inline=True)
-    view.pictures.zoom_to((3, 3, 9, 9))
-    zoomed = view.pictures.window
-    view.channel = 3
-    assert view.pictures.window == zoomed
-    view.caption._asked += 1
-    assert view.pictures.window == pytest.approx((0, 0, SIDE, SIDE))
-
-
 def test_the_static_picture_shows_photo_and_projection_side_by_side() -> None:
     view = ProjectionView(recording("blue"), layer="conv1", channel=2, inline=True)
     sheet = view.contact_sheet()
@@ -159,20 +213,16 @@ def test_the_static_picture_shows_photo_and_projection_side_by_side() -> None:
     pixels = np.asarray(Image.open(io.BytesIO(sheet)))
     assert pixels.shape == (SIDE, 2 * SIDE + 8, 3)
     assert (pixels[:, :SIDE] == (0, 0, 255)).all()
-    assert (pixels[:, -SIDE:] == 3).all()
+    assert (pixels[:, -SIDE:] == projections(view)[0]).all()
 
 
 def test_closing_lets_go_of_the_recording() -> None:
     made = recording()
     view = ProjectionView(made, layer="conv1", channel=1)
     worker().join()
-    references: list[Callable[[], object]] = [
-        weakref.ref(made),
-        weakref.ref(view),
-        weakref.ref(view.caption),
-    ]
+    references: list[weakref.ref[Any]] = [weakref.ref(made), weakref.ref(view)]
     view.close()
     view.close()
     del made, view
     gc.collect()
-    assert [reference() for reference in references] == [None, None, None]
+    assert [reference() for reference in references] == [None, None]
