@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from zfwidgets.images.sheet import contact_sheet as contact_sheet
     from zfwidgets.nets import list_nets as list_nets
     from zfwidgets.widgets.channel_browser import ChannelBrowser as ChannelBrowser
+    from zfwidgets.widgets.export import PageTooLarge as PageTooLarge
+    from zfwidgets.widgets.export import SavedPage as SavedPage
+    from zfwidgets.widgets.export import to_html as to_html
     from zfwidgets.widgets.image_picker import ImagePicker as ImagePicker
     from zfwidgets.widgets.inspector import Inspector as Inspector
     from zfwidgets.widgets.layer_selector import LayerSelector as LayerSelector
@@ -76,7 +79,10 @@ _HOME = {
     "LayerSelector": "widgets.layer_selector",
     "LiveView": "widgets.live_view",
     "OcclusionView": "widgets.occlusion_view",
+    "PageTooLarge": "widgets.export",
     "ProjectionView": "widgets.projection_view",
+    "SavedPage": "widgets.export",
+    "to_html": "widgets.export",
 }
 
 __all__ = [*sorted(_HOME), "__version__"]
