@@ -103,7 +103,7 @@ class Inspector(StaticPicture, ipywidgets.Box):
         inline: bool = False,
     ) -> None:
         """`inline` computes in the calling thread: for tests and platforms without threads."""
-        self.net = _net(net)
+        self.net = shared_net(net)
         self.head = InspectorHead(name=f"{self.net.name} on {self.net.device}", status="busy")
         self.picker = _picker(image)
         self.layers = LayerSelector(self.net, value=layer)
@@ -198,7 +198,7 @@ class Inspector(StaticPicture, ipywidgets.Box):
         try:
             recording = self.net.record(image)
             layers = [describe(layer) for layer in recording.layers.values()]
-            classes = _classes(recording)
+            classes = top_classes(recording)
         except Exception as error:  # noqa: BLE001 - the person who looks must see it
             if job.wanted:
                 self._set("error", describe_error(error))
@@ -228,8 +228,8 @@ class Inspector(StaticPicture, ipywidgets.Box):
         self.set_trait("status", status)
 
 
-def _net(net: Any) -> Any:
-    """The network itself, or the one of that name."""
+def shared_net(net: Any) -> Any:
+    """The network itself, or the one of that name, loaded once for all who look at it."""
     if not isinstance(net, str):
         return net
     found = _loaded.get(net)
@@ -252,7 +252,8 @@ def _picker(image: Any) -> ImagePicker:
     return picker
 
 
-def _classes(recording: Any) -> list[dict[str, Any]]:
+def top_classes(recording: Any) -> list[dict[str, Any]]:
+    """The most probable classes of the first picture, ``{label, p}``; none without a classifier."""
     if recording.logits is None:
         return []
     return [{"label": label, "p": p} for label, p in recording.top_classes(_TOP)[0]]
