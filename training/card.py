@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from training.catalogue import Picture
+from training.crops import CropPlan, how_many
 
 LICENCES = {
     "gcompris-qt-data": "per file: CC-BY-SA 2.0-4.0 mostly, public domain, CC-BY, CC0, GFDL, "
@@ -207,10 +208,13 @@ def _recipe(about: dict[str, Any]) -> str:
     sizes = ", ".join(f"{size} px up to {until:.0%}" for until, size in r["sizes"])
     return f"""## Recipe
 
-{about["steps"]} steps of {r["batch"]} ({about["samples"]:,} samples drawn from {about["crops"]:,}
-labelled crops) in {about["seconds"] / 60:.0f} minutes on two CPU cores shared with much other work,
-bf16 autocast, seed
-{r["seed"]}, one run, {about["date"]}. Input sizes: {sizes}. AdamW (.9, .98), learning rate
+**One uninterrupted run, the same for both bundled networks:** ZFNet and AlexNet were trained side
+by side, a step of each in turn, with the same crops, sizes and learning rates at the same steps; so
+their two cards compare. {about["steps"]:,} steps of {r["batch"]} ({about["samples"]:,} samples
+drawn from {about["crops"]:,} labelled crops) in {about["seconds"] / 60:.0f} minutes of its own on
+two CPU cores shared with much other work, bf16 autocast, seed {r["seed"]}, {about["date"]}:
+`python -m training all{_options(about)}`. Progress is counted
+{_clock(r)}. Input sizes: {sizes}. AdamW (.9, .98), learning rate
 {r["learning_rate"]} with {r["warm_up"]:.0%} warm-up and half a cosine to zero, weight decay
 {r["weight_decay"]}. Weights start as in the paper, N(0, .01); filters whose root mean square
 exceeds .1 are scaled back, as in the paper (before folding). Varied at each showing: sub-crop of
@@ -227,6 +231,18 @@ photographs hold nothing and a chequered veil grew instead. They bear on the loo
 and on its numbers above."""
 
 
+def _clock(recipe: dict[str, Any]) -> str:
+    if recipe["minutes"] is None:
+        return "in steps"
+    return f"on the clock, {recipe['minutes']:.0f} minutes for both networks together"
+
+
+def _options(about: dict[str, Any]) -> str:
+    recipe = about["recipe"]
+    clock = "" if recipe["minutes"] is None else f" --minutes {recipe['minutes']:.0f}"
+    return f" --steps {recipe['steps']}{clock} --shards {-(-about['crops'] // CropPlan().shard)}"
+
+
 def _data(pictures: list[Picture]) -> str:
     train = Counter((p.path.split("/")[0], p.kind) for p in pictures if p.split == "train")
     held = Counter((p.path.split("/")[0], p.kind) for p in pictures if p.split == "held-out")
@@ -236,14 +252,20 @@ def _data(pictures: list[Picture]) -> str:
         licence = LICENCES.get(package, "CC0 (Getty Open Content); code Apache-2.0")
         rows.append((name, kind, train[package, kind], held[package, kind], licence))
     sums = Counter((p.kind, p.split) for p in pictures)
+    plan, crops = CropPlan(), Counter[str]()
+    for picture in pictures:
+        if picture.split == "train":
+            crops[picture.kind] += how_many(picture, plan)
     return f"""## Data
 
 {sums["photo", "train"]} photographs, {sums["cutout", "train"]} photographed objects without
-background (pasted on crops of the photographs) and {sums["painting", "train"]} paintings (6 % of
-the crops) to train on; {sums["photo", "held-out"]} photographs held out. Drawings were left out.
+background (pasted on crops of the photographs) and {sums["painting", "train"]} paintings
+({percent(crops["painting"] / crops.total())} of the crops) to train on; {sums["photo", "held-out"]}
+photographs held out, the same ones whatever is trained on. Drawings were left out.
 Split by photograph before cropping; look-alikes by perceptual hash (64 bits, at most 8 different,
-mirrored ones too) count as one picture, of which the largest is kept. All pictures fit to ship as
-sample photos are held out. **No training picture ships.** Licences as the packages state them:
+mirrored ones too) count as one picture, of which the held-out one or else the largest is kept. All
+pictures fit to ship as sample photos are held out. **No training picture ships.** Licences as the
+packages state them:
 
 {table(("package", "kind", "train", "held out", "licence"), rows)}"""
 
