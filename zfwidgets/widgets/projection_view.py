@@ -84,6 +84,11 @@ class ProjectionView(ZFWidget):
     frame = t.Enum(["picture", "field"], "picture").tag(sync=True)
     """What new neurons are framed by: the whole picture, or their receptive field."""
 
+    window: Any = t.Tuple(
+        t.Float(), t.Float(), t.Float(), t.Float(), default_value=None, allow_none=True
+    ).tag(sync=True)
+    """What is in sight: (top, left, bottom, right) in shares of the picture; None: all of it."""
+
     neuron = t.Dict(read_only=True)
     """The neuron shown: ``{layer, image, channel, row, col, value, box}``; empty if none is.
     ``box`` is (top, left, bottom, right) in input pixels and may reach outside the picture."""

@@ -31,6 +31,19 @@ export class Camera {
     return [this.#row - tall, this.#col - wide, this.#row + tall, this.#col + wide];
   }
 
+  /** The same in shares of the picture, 0 to 1. */
+  get shares(): Box {
+    const [top, left, bottom, right] = this.window;
+    return [top / this.#height, left / this.#width, bottom / this.#height, right / this.#width];
+  }
+
+  /** Show this part, in shares of the picture; its middle counts if it has another shape. */
+  show([top, left, bottom, right]: Box): void {
+    const share = Math.max(bottom - top, right - left);
+    this.zoom = Math.min(DEEPEST, Math.max(1, 1 / Math.max(share, 1 / DEEPEST)));
+    this.#place(((top + bottom) / 2) * this.#height, ((left + right) / 2) * this.#width);
+  }
+
   /** Enlarge by `factor` so that this place of the picture stays where it is. */
   zoomAt(factor: number, row: number, col: number): void {
     const zoom = Math.min(DEEPEST, Math.max(1, this.zoom * factor));

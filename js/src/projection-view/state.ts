@@ -51,6 +51,8 @@ export interface State extends ZFState {
   colours: Colours;
   opacity: number;
   frame: "picture" | "field";
+  /** What is in sight, in shares of the picture; null: all of it. */
+  window: Box | null;
   status: "empty" | "busy" | "ready" | "error";
   _photo: Photo | Record<string, never>;
   _shown: Shown | Record<string, never>;

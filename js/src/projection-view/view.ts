@@ -26,6 +26,7 @@ export class ProjectionPage implements Actions {
   readonly #progress = h("div", { class: "zf-progress" });
   readonly #saved: HTMLElement;
   readonly #look: () => void;
+  readonly #tell: () => void;
   #shown: Shown | null = null;
   #drawing = 0;
   #alive = true;
@@ -39,6 +40,7 @@ export class ProjectionPage implements Actions {
     this.#photo.title(say("photo"));
     this.#row.append(this.#photo.element);
     this.#look = perFrame(() => this.#lookNow(), signal);
+    this.#tell = perFrame(() => this.#tellNow(), signal);
     const head = h("div", { class: "zf-projection-head" }, this.#title, this.#toolbar.looks);
     shell.root.append(
       head,
@@ -53,7 +55,7 @@ export class ProjectionPage implements Actions {
     );
     this.#makeFocusable();
     new Gestures(this.#row, this.#camera, signal, {
-      moved: this.#look,
+      moved: () => this.#moved(),
       chosen: (row, col) => this.#choose(row, col),
       hovered: (place) => this.#hover(place),
     });
@@ -77,12 +79,13 @@ export class ProjectionPage implements Actions {
   frame = (what: "picture" | "field"): void => {
     this.#shell.commit("frame", what);
     this.#aim();
+    this.#tell();
   };
 
   zoom = (factor: number): void => {
     const [row, col] = this.#camera.at(0.5, 0.5);
     this.#camera.zoomAt(factor, row, col);
-    this.#look();
+    this.#moved();
   };
 
   copy = (): void => {
@@ -139,8 +142,10 @@ export class ProjectionPage implements Actions {
     const way = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
     const [down, right] = way[event.key as keyof typeof way] ?? [];
     if (down !== undefined && right !== undefined) {
-      if (event.shiftKey) this.#camera.pan(down / 8, right / 8);
-      else this.#step(down, right);
+      if (event.shiftKey) {
+        this.#camera.pan(down / 8, right / 8);
+        this.#moved();
+      } else this.#step(down, right);
     } else if (event.key === "+" || event.key === "=") this.zoom(1.5);
     else if (event.key === "-") this.zoom(1 / 1.5);
     else if (event.key === "0") this.frame("picture");
@@ -166,6 +171,7 @@ export class ProjectionPage implements Actions {
     const { follow, model } = this.#shell;
     follow("_photo", () => void this.#draw());
     follow("_shown", () => void this.#draw());
+    follow("window", () => this.#seeWindow());
     follow("status", (status) => {
       this.#progress.dataset["busy"] = String(status === "busy");
       setAttribute(this.#row, "aria-busy", status === "busy");
@@ -204,6 +210,7 @@ export class ProjectionPage implements Actions {
   #drawPhoto(image: ImageBitmap): void {
     this.#photo.draw(image, 0, 0, image.width, image.height);
     this.#camera.resize(image.height, image.width);
+    this.#seeWindow();
   }
 
   #drawProjections(shown: Shown, image: ImageBitmap): void {
@@ -247,6 +254,24 @@ export class ProjectionPage implements Actions {
     const box = this.#shown?.box;
     if (box && this.#shell.model.get("frame") === "field") this.#camera.fit(box);
     else this.#camera.reset();
+    this.#look();
+  }
+
+  /** Somebody moved the camera here: others may want to follow. */
+  #moved(): void {
+    this.#look();
+    this.#tell();
+  }
+
+  #tellNow(): void {
+    const seen = this.#camera.zoom > 1 ? this.#camera.shares : null;
+    const told = this.#shell.model.get("window") ?? null;
+    if (String(seen) !== String(told)) this.#shell.commit("window", seen);
+  }
+
+  /** Somebody else moved it. */
+  #seeWindow(): void {
+    this.#camera.show(this.#shell.model.get("window") ?? [0, 0, 1, 1]);
     this.#look();
   }
 
