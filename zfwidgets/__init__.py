@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from zfwidgets.analysis import Exemplars as Exemplars
+    from zfwidgets.analysis import Scan as Scan
     from zfwidgets.analysis import assert_healthy as assert_healthy
     from zfwidgets.analysis import exemplars as exemplars
     from zfwidgets.analysis import faithfulness as faithfulness
     from zfwidgets.analysis import filters as filters
     from zfwidgets.analysis import invariance as invariance
     from zfwidgets.analysis import occlusion as occlusion
+    from zfwidgets.analysis import scan as scan
     from zfwidgets.analysis import usage as usage
     from zfwidgets.analysis.evolution import evolution as evolution
     from zfwidgets.analysis.recorder import EvolutionRecorder as EvolutionRecorder
@@ -52,11 +55,14 @@ if TYPE_CHECKING:
 
 _HOME = {
     "assert_healthy": "analysis",
+    "Exemplars": "analysis",
+    "Scan": "analysis",
     "exemplars": "analysis",
     "faithfulness": "analysis",
     "filters": "analysis",
     "invariance": "analysis",
     "occlusion": "analysis",
+    "scan": "analysis",
     "usage": "analysis",
     "DeconvNet": "deconv",
     "Projections": "deconv",

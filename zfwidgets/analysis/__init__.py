@@ -5,6 +5,7 @@ from zfwidgets.analysis.faithfulness import Faithfulness, faithfulness
 from zfwidgets.analysis.filters import FilterComparison, Filters, compare_filters, filters
 from zfwidgets.analysis.invariance import Invariance, invariance
 from zfwidgets.analysis.occlusion import Occlusion, occlusion
+from zfwidgets.analysis.scan import Scan, scan
 from zfwidgets.analysis.usage import LayerUsage, Usage, assert_healthy, usage
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "LayerUsage",
     "Occlusion",
     "Panel",
+    "Scan",
     "Usage",
     "assert_healthy",
     "compare_filters",
@@ -24,5 +26,6 @@ __all__ = [
     "filters",
     "invariance",
     "occlusion",
+    "scan",
     "usage",
 ]

@@ -8,27 +8,24 @@ any order, equal one scan of all.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from zfwidgets.analysis.stream import Images, batches, find, prepared
+from zfwidgets.analysis.scanning.checkpoint import provenance, read, write
+from zfwidgets.analysis.scanning.scanner import Scanner
+from zfwidgets.analysis.scanning.top import NAMES, Top
+from zfwidgets.analysis.stream import Images, find, prepared
 from zfwidgets.deconv import DeconvNet, Neurons, Projections, Recording
 from zfwidgets.deconv.signals import RuleName
 
-_TENSORS = ("value", "image", "row", "col")
 _TEXTS = ("net", "weights", "preprocessing", "layer")
 _FORMAT = "zfwidgets exemplars 1"
-
-State = tuple[Tensor, Tensor, Tensor, Tensor]
-"""value, image, row, col, each [C, n]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,7 @@ class Exemplars:
             raise IndexError(
                 f"channel {channel} of layer {self.layer!r}: expected 0 to {len(self.value) - 1}."
             )
-        rows = zip(*(getattr(self, n)[channel].tolist() for n in _TENSORS), strict=True)
+        rows = zip(*(getattr(self, n)[channel].tolist() for n in NAMES), strict=True)
         return [(self.ids[i], row, col, value) for value, i, row, col in rows if i >= 0]
 
     def merge(self, other: Exemplars) -> Exemplars:
@@ -105,17 +102,15 @@ class Exemplars:
             raise ValueError(
                 f"merge: image {min(both)!r} is in both scans; expected scans of different images."
             )
-        moved = torch.where(other.image < 0, other.image, other.image + len(self.ids))
-        mine = (self.value, self.image, self.row, self.col)
-        state = _joined(mine, (other.value, moved, other.row, other.col))
+        mine, theirs = (Top(one.value, one.image, one.row, one.col) for one in (self, other))
         ids = [*self.ids, *other.ids]
-        state, kept = _compact(_best(state, self.k, _ranks(ids, state[1])), ids)
+        best, kept = mine.merged(theirs.moved(len(self.ids)), ids).compact(ids)
         return replace(
             self,
-            value=state[0],
-            image=state[1],
-            row=state[2],
-            col=state[3],
+            value=best.value,
+            image=best.image,
+            row=best.row,
+            col=best.col,
             ids=kept,
             scanned=self.scanned + other.scanned,
             complete=self.complete and other.complete,
@@ -123,36 +118,56 @@ class Exemplars:
 
     def save(self, path: str | Path) -> None:
         """One safetensors file; where it comes from stands in its header."""
+        tensors, header = self.parts()
+        write(Path(path), tensors, {"format": _FORMAT, **header})
+
+    def parts(self) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """Everything as named tensors and texts, for a file."""
         texts = {name: getattr(self, name) for name in _TEXTS}
-        header = texts | {
-            "format": _FORMAT,
+        more = {
             "ids": json.dumps(self.ids),
             "scanned": str(self.scanned),
             "complete": json.dumps(self.complete),
         }
-        tensors = {name: getattr(self, name).contiguous() for name in _TENSORS}
-        save_file(tensors, str(path), metadata=header)
+        return {name: getattr(self, name) for name in NAMES}, texts | more
 
     @staticmethod
     def load(path: str | Path) -> Exemplars:
         """What `save` wrote. Raises ValueError for any other file."""
-        try:
-            with safe_open(str(path), framework="pt") as file:
-                header = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in _TENSORS}
-            ids = tuple(json.loads(header["ids"]))
-            scanned, complete = int(header["scanned"]), bool(json.loads(header["complete"]))
-            texts = {name: header[name] for name in _TEXTS}
-        except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        tensors, header = read(path, "exemplars")
+        if header.get("format") != _FORMAT:
             raise ValueError(
-                f"{path} holds no exemplars ({error}); expected a file made by Exemplars.save()."
+                f"{path} holds no exemplars of format {_FORMAT}; expected a file made by "
+                "Exemplars.save(). Scan.load() reads those of Scan.save()."
+            )
+        return Exemplars.of_parts(tensors, header, str(path))
+
+    @staticmethod
+    def of_parts(tensors: dict[str, Tensor], texts: dict[str, str], path: str) -> Exemplars:
+        """What `parts` gave. Raises ValueError naming the file if something is wrong with it."""
+        try:
+            top = Top(*(tensors[name] for name in NAMES))
+            ids = tuple(json.loads(texts["ids"]))
+            scanned, complete = int(texts["scanned"]), bool(json.loads(texts["complete"]))
+            net, weights, preprocessing, layer = (texts[name] for name in _TEXTS)
+        except (KeyError, ValueError, TypeError) as error:
+            raise ValueError(
+                f"{path} holds no exemplars ({error!r} is wrong or missing)."
             ) from error
-        shapes = {tuple(tensor.shape) for tensor in tensors.values()}
-        image = tensors["image"]
+        image, shapes = top.image, {tuple(tensor.shape) for tensor in top.tensors()}
         in_range = image.numel() == 0 or -1 <= int(image.min()) <= int(image.max()) < len(ids)
-        if header.get("format") != _FORMAT or len(shapes) != 1 or image.ndim != 2 or not in_range:
-            raise ValueError(f"{path} holds no exemplars of format {_FORMAT}; scan again.")
-        return Exemplars(**texts, **tensors, ids=ids, scanned=scanned, complete=complete)
+        if len(shapes) != 1 or image.ndim != 2 or not in_range:
+            raise ValueError(f"{path} holds exemplars that do not fit each other; scan again.")
+        return Exemplars(
+            net,
+            weights,
+            preprocessing,
+            layer,
+            *top.tensors(),
+            ids=ids,
+            scanned=scanned,
+            complete=complete,
+        )
 
     def patches(
         self, net: DeconvNet, images: Images, channel: int
@@ -180,10 +195,8 @@ class Exemplars:
         return Panel(names, neurons.value, patches, outside, projections)
 
     def _record(self, net: DeconvNet, images: Images, channel: int) -> tuple[Recording, Neurons]:
-        for name, given in (
-            ("weights", net.weights_hash()),
-            ("preprocessing", _preprocessing(net)),
-        ):
+        origin = provenance(net)
+        for name, given in (item for item in origin.items() if item[0] != "net"):
             if getattr(self, name) != given:
                 raise ValueError(
                     f"{net.name} has other {name} than the network that was scanned "
@@ -198,7 +211,7 @@ class Exemplars:
         return recording, recording.neurons(self.layer, places, channel, rows, cols)
 
 
-@torch.no_grad()
+@overload
 def exemplars(
     net: DeconvNet,
     images: Images,
@@ -208,124 +221,84 @@ def exemplars(
     batch: int = 32,
     progress: bool = True,
     should_stop: Callable[[], bool] | None = None,
-) -> Exemplars:
-    """The k pictures that excite each channel of a layer most (section 4.1, Fig. 2), in one pass.
+    checkpoint: str | Path | None = None,
+    ray: bool | int = False,
+) -> Exemplars: ...
+@overload
+def exemplars(
+    net: DeconvNet,
+    images: Images,
+    *,
+    layers: Sequence[str],
+    k: int = 9,
+    batch: int = 32,
+    progress: bool = True,
+    should_stop: Callable[[], bool] | None = None,
+    checkpoint: str | Path | None = None,
+    ray: bool | int = False,
+) -> dict[str, Exemplars]: ...
+def exemplars(
+    net: DeconvNet,
+    images: Images,
+    layer: str | None = None,
+    k: int = 9,
+    *,
+    layers: Sequence[str] | None = None,
+    batch: int = 32,
+    progress: bool = True,
+    should_stop: Callable[[], bool] | None = None,
+    checkpoint: str | Path | None = None,
+    ray: bool | int = False,
+) -> Exemplars | dict[str, Exemplars]:
+    """The k pictures that excite each channel most (section 4.1, Fig. 2), in one pass.
 
     images: a folder, a mapping from id to picture, a dataset or any iterable; see `Images`. Parts
-    that are to be merged need ids of their own: files or a mapping. k: pictures per channel.
+    that are to be merged need ids of their own: files or a mapping. layer: one, or layers: several
+    in the same pass, which gives the exemplars of each by name. k: pictures per channel.
     should_stop: asked after each batch. Then, or at KeyboardInterrupt, what was found so far comes
-    back with `complete=False`.
+    back with `complete=False`. checkpoint, ray: see `scan`.
 
     Raises KeyError for a layer that does not exist, ValueError for an id that comes twice.
     """
+    if (layer is None) == (layers is None):
+        raise TypeError("exemplars() takes layer=, the name of one, or layers=, the names of some.")
     if k < 1:
         raise ValueError(f"k={k}: expected 1 or more pictures per channel.")
-    state: State | None = None
-    ids: list[str] = []
-    seen: set[str] = set()
-    last, scanned, complete = "", 0, True
-    try:
-        for part in batches(net, images, batch, progress=progress):
-            _check_new(part.ids, seen)
-            recording = net.record(part.inputs, upto=layer)
-            layer = recording.layers[layer].name
-            maps = recording.feature_maps(layer)
-            if state is None:
-                state = _empty(maps.shape[1], k, maps.device)
-            joined = _joined(state, _maxima(maps, len(ids)))
-            # In the order of the ids a stable sort keeps ties right; ranks cost a trip to the host.
-            ordered = part.ids == sorted(part.ids) and last < part.ids[0]
-            ids += part.ids
-            state = _best(joined, k, None if ordered else _ranks(ids, joined[1]))
-            last, scanned = max(last, *part.ids), len(ids)
-            if should_stop is not None and should_stop():
-                complete = False
-                break
-    except KeyboardInterrupt:
-        if state is None:
-            raise
-        complete = False
-    if state is None:
-        raise ValueError("exemplars() got no images; expected one or more.")
-    state, kept = _compact(state, ids)
-    return Exemplars(
-        net.name,
-        net.weights_hash(),
-        _preprocessing(net),
-        layer,
-        *state,
-        ids=kept,
-        scanned=scanned,
-        complete=complete,
+    names = [layer] if layer is not None else layers
+    scanner = Scanner(
+        net,
+        images,
+        names,
+        k,
+        usage=False,
+        batch=batch,
+        checkpoint=checkpoint,
+        ray=ray,
+        progress=progress,
     )
+    scanner.run(should_stop)
+    found = exemplars_of(scanner)
+    return found if layer is None else next(iter(found.values()))
 
 
-def _empty(channels: int, k: int, device: torch.device) -> State:
-    value = torch.full((channels, k), -torch.inf, device=device)
-    zero = torch.zeros((channels, k), dtype=torch.long, device=device)
-    return value, zero - 1, zero, zero.clone()
-
-
-def _joined(first: State, second: State) -> State:
-    value, image, row, col = (torch.cat(pair, 1) for pair in zip(first, second, strict=True))
-    return value, image, row, col
-
-
-def _maxima(maps: Tensor, first: int) -> State:
-    """Per channel and picture the highest activation; of equal ones the first in reading order.
-
-    maps: [B, C, H, W] -> [C, B] each; pictures are numbered from `first`.
-    """
-    flat = maps.flatten(2).transpose(0, 1).float()
-    value, where = flat.max(2)  # torch promises the first of equal ones
-    image = torch.arange(first, first + flat.shape[1], device=flat.device).expand_as(where)
-    return value, image, where // maps.shape[3], where % maps.shape[3]
-
-
-def _best(state: State, k: int, ranks: Tensor | None) -> State:
-    """The k best of each channel: value downwards, then rank; without ranks, as they stand."""
-    value, image, row, col = state
-    if ranks is not None:
-        first = ranks[image].sort(dim=1, stable=True)[1]
-        value, image, row, col = (part.gather(1, first) for part in state)
-    order = value.sort(dim=1, descending=True, stable=True)[1][:, :k]
-    return (
-        value.gather(1, order),
-        image.gather(1, order),
-        row.gather(1, order),
-        col.gather(1, order),
-    )
-
-
-def _ranks(ids: list[str], image: Tensor) -> Tensor:
-    """Place of each picture among the sorted ids; the last entry is of -1, no picture."""
-    used = sorted(_used(image), key=ids.__getitem__)
-    ranks = torch.full((len(ids) + 1,), len(ids), dtype=torch.long)
-    ranks[used] = torch.arange(len(used))
-    return ranks.to(image.device)
-
-
-def _used(image: Tensor) -> list[int]:
-    return image[image >= 0].unique().tolist()
-
-
-def _compact(state: State, ids: list[str]) -> tuple[State, tuple[str, ...]]:
-    """On the CPU, with only the ids that are needed, sorted, so that equal scans are equal."""
-    value, image, row, col = (part.cpu() for part in state)
-    kept = tuple(sorted(ids[index] for index in _used(image)))
-    place = torch.where(image < 0, image, _ranks(ids, image)[image])
-    return (value, place, row, col), kept
-
-
-def _check_new(names: list[str], seen: set[str]) -> None:
-    for name in names:
-        if name in seen:
-            raise ValueError(f"image {name!r} comes twice; expected a different id for each image.")
-        seen.add(name)
-
-
-def _preprocessing(net: DeconvNet) -> str:
-    return " ".join(repr(net.transforms).split())
+def exemplars_of(scanner: Scanner) -> dict[str, Exemplars]:
+    """What a scan has found so far, by layer."""
+    assert scanner.state is not None
+    origin = provenance(scanner.net)
+    result = {}
+    for name, top in scanner.state.tops.items():
+        best, kept = top.compact(scanner.state.ids)
+        result[name] = Exemplars(
+            origin["net"],
+            origin["weights"],
+            origin["preprocessing"],
+            name,
+            *best.tensors(),
+            ids=kept,
+            scanned=len(scanner.state.ids),
+            complete=scanner.complete,
+        )
+    return result
 
 
 def _patches(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -36,10 +36,14 @@ class Indexed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One picture that is loaded when it is needed, with the id by which it is found again."""
+    """One picture that is loaded when it is needed, with the id by which it is found again.
+
+    labels: the one it was given, if any; else the one that comes with the picture counts.
+    """
 
     id: str
     load: Callable[[], Any]
+    labels: tuple[Hashable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +104,44 @@ def batches(
 
     labels: one per picture; those that come with the pictures count otherwise.
     """
+    bar = tqdm(total=count(images), desc="images", unit="image", disable=not progress)
+    with bar:
+        for group in groups(items(images), batch, labels):
+            yield loaded(net, group)
+            bar.update(len(group))
+
+
+def groups(
+    some: Iterable[Item], batch: int, labels: Iterable[Hashable] | None = None
+) -> Iterator[list[Item]]:
+    """The pictures, not yet loaded, `batch` at a time; labels replace those of the pictures.
+
+    Raises ValueError for a batch below 1, and for a picture without a label if some are given.
+    """
     if batch < 1:
         raise ValueError(f"batch={batch}: expected 1 or more pictures at once.")
     given = None if labels is None else iter(labels)
-    names: list[str] = []
-    pictures: list[Any] = []
-    known: list[Hashable | None] = []
-    bar = tqdm(items(images), total=_count(images), desc="images", disable=not progress)
-    for item in bar:
-        picture, label = _pair(item.load())
+    group: list[Item] = []
+    for item in some:
         if given is not None:
-            label = _next(given, item.id)
-        names.append(item.id)
-        pictures.append(picture)
-        known.append(label)
-        if len(names) == batch:
-            yield Batch(names, prepared(net, pictures), known)
-            names, pictures, known = [], [], []
-    if names:
-        yield Batch(names, prepared(net, pictures), known)
+            item = replace(item, labels=(_next(given, item.id),))
+        group.append(item)
+        if len(group) == batch:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def loaded(net: DeconvNet, group: Sequence[Item]) -> Batch:
+    """Decode and prepare some pictures."""
+    pairs = [_pair(item.load()) for item in group]
+    known = [
+        item.labels[0] if item.labels else label
+        for item, (_, label) in zip(group, pairs, strict=True)
+    ]
+    inputs = prepared(net, [picture for picture, _ in pairs])
+    return Batch([item.id for item in group], inputs, known)
 
 
 def prepared(net: DeconvNet, pictures: list[Any]) -> Tensor:
@@ -136,7 +159,8 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
 
 
-def _count(images: Images) -> int | None:
+def count(images: Images) -> int | None:
+    """How many pictures there are, if that can be known without going through them."""
     if isinstance(images, str | Path):
         return len(_files(Path(images)))
     return len(images) if isinstance(images, Sized) else None

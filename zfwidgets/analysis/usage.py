@@ -10,13 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from zfwidgets.analysis.stream import Images, batches
-from zfwidgets.deconv import DeconvNet, Layers
+from zfwidgets.analysis.scanning.scanner import Scanner
+from zfwidgets.analysis.scanning.sums import Sums, treves_rolls
+from zfwidgets.analysis.stream import Images
+from zfwidgets.deconv import DeconvNet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,16 +46,6 @@ def entropy(values: Tensor) -> float:
     """
     shares = values.double() / values.double().sum()
     return float(-torch.special.xlogy(shares, shares).sum())
-
-
-def treves_rolls(mean: Tensor, square: Tensor, n: int) -> Tensor:
-    """Sparsity of n responses r >= 0 from their mean and mean square: 0 all alike, 1 only one.
-
-    S = (1 - a) / (1 - 1/n), a = mean(r)^2 / mean(r^2): a is the activity ratio of Treves & Rolls
-    1991, S its rescaling by Vinje & Gallant 2000. NaN where nothing responds, or for n = 1.
-    """
-    scale = 1 - 1 / n if n > 1 else float("nan")
-    return ((1 - mean.square() / square) / scale).clamp(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,79 +183,6 @@ class Usage:
         return "\n".join([*lines, *remarks])
 
 
-class _Sums:
-    """What is added up for one layer, on the device."""
-
-    def __init__(self, threshold: float) -> None:
-        self.threshold = threshold
-        self.images = 0
-        self.totals: dict[str, Tensor] = {}
-        self.peak: Tensor | None = None
-        self.classes: dict[Hashable, tuple[Tensor, int]] = {}
-
-    def add(self, maps: Tensor, labels: list[Hashable | None]) -> None:
-        """maps: [B, C, H, W]."""
-        # Sums of many pictures need more digits than one activation; MPS has no float64.
-        wide = torch.float32 if maps.device.type == "mps" else torch.float64
-        response = maps.amax((2, 3)).to(wide)
-        positive = response.clamp(min=0)
-        new = {
-            "mean": maps.mean((2, 3), dtype=wide).sum(0),
-            "energy": maps.float().square().mean((2, 3), dtype=wide).sum(0),
-            "fires": (response > self.threshold).to(wide).sum(0),
-            "response": positive.sum(0),
-            "square": positive.square().sum(0),
-            "population": self._population(positive),
-        }
-        self.totals = {name: self.totals.get(name, 0) + value for name, value in new.items()}
-        peak = response.amax(0)
-        self.peak = peak if self.peak is None else torch.maximum(self.peak, peak)
-        self.images += len(maps)
-        self._classify(maps, labels, wide)
-
-    def _population(self, positive: Tensor) -> Tensor:
-        """Sum over the pictures that excite anything, and how many those are: [2]."""
-        sparsity = treves_rolls(positive.mean(1), positive.square().mean(1), positive.shape[1])
-        return torch.stack([sparsity.nansum(), sparsity.isfinite().sum().to(sparsity.dtype)])
-
-    def _classify(self, maps: Tensor, labels: list[Hashable | None], wide: torch.dtype) -> None:
-        if all(label is None for label in labels):
-            return
-        means = maps.clamp(min=0).mean((2, 3), dtype=wide)
-        for label in dict.fromkeys(labels):
-            if label is not None:
-                rows = [index for index, other in enumerate(labels) if other == label]
-                total, count = self.classes.get(label, (torch.zeros_like(means[0]), 0))
-                self.classes[label] = (total + means[rows].sum(0), count + len(rows))
-
-    def _selectivity(self) -> Tensor | None:
-        if len(self.classes) < 2:
-            return None
-        means = torch.stack([total / count for total, count in self.classes.values()])
-        best = means.amax(0)
-        rest = (means.sum(0) - best) / (len(means) - 1)
-        return ((best - rest) / (best + rest)).cpu().double()
-
-    def result(self, layer: str, duplicates: tuple[Duplicate, ...], near: float) -> LayerUsage:
-        """The averages."""
-        assert self.peak is not None
-        totals = {name: total.cpu().double() for name, total in self.totals.items()}
-        n, (population, excited) = self.images, totals["population"].tolist()
-        return LayerUsage(
-            layer=layer,
-            max=self.peak.cpu().double(),
-            mean=totals["mean"] / n,
-            energy=totals["energy"] / n,
-            fires=totals["fires"] / n,
-            lifetime=treves_rolls(totals["response"] / n, totals["square"] / n, n),
-            population=population / excited if excited else float("nan"),
-            duplicates=duplicates,
-            selectivity=self._selectivity(),
-            near=near,
-        )
-
-
-@torch.no_grad()
 def usage(
     net: DeconvNet,
     images: Images,
@@ -273,6 +193,8 @@ def usage(
     threshold: float = 0.0,
     near: float = 0.01,
     progress: bool = True,
+    checkpoint: str | Path | None = None,
+    ray: bool | int = False,
 ) -> Usage:
     """How evenly the channels of a network are used, in one streaming pass over pictures.
 
@@ -280,26 +202,62 @@ def usage(
     ones; default: the convolutions and fully connected layers without the outputs, which are
     no features. batch: pictures at once. labels: one per picture, for the class selectivity.
     threshold: activation above which a channel fires. near: share of pictures below which a
-    channel is near-dead.
+    channel is near-dead. checkpoint, ray: see `scan`, which finds the exemplars in the same pass.
 
     Raises ValueError if there are no images, KeyError for a layer that does not exist.
     """
-    sums: dict[str, _Sums] = {}
-    deepest, seen = "", 0
-    for part in batches(net, images, batch, labels, progress):
-        if not sums:
-            # Asked of a recording: the layers are known for inputs of this size.
-            known = net.record(part.inputs[:1]).layers
-            sums = {name: _Sums(threshold) for name in _chosen(known, layers)}
-            deepest = max(sums, key=lambda name: known[name].step)
-        recording = net.record(part.inputs, upto=deepest)
-        for name, one in sums.items():
-            one.add(recording.feature_maps(name), part.labels)
-        seen += len(part.ids)
-    if not seen:
-        raise ValueError("usage() got no images; expected one or more.")
-    results = {name: one.result(name, duplicates(net, name), near) for name, one in sums.items()}
-    return Usage(net.name, seen, results)
+    scanner = Scanner(
+        net,
+        images,
+        layers,
+        k=0,
+        usage=True,
+        threshold=threshold,
+        batch=batch,
+        labels=labels,
+        checkpoint=checkpoint,
+        ray=ray,
+        progress=progress,
+    )
+    scanner.run()
+    return usage_of(scanner, near)
+
+
+def usage_of(scanner: Scanner, near: float) -> Usage:
+    """What a scan knows so far."""
+    assert scanner.state is not None
+    layers = {
+        name: _averages(name, sums, duplicates(scanner.net, name), near)
+        for name, sums in scanner.state.sums().items()
+    }
+    return Usage(scanner.net.name, len(scanner.state.ids), layers)
+
+
+def _averages(layer: str, sums: Sums, duplicates: tuple[Duplicate, ...], near: float) -> LayerUsage:
+    assert sums.peak is not None
+    totals = {name: total.cpu().double() for name, total in sums.totals.items()}
+    n, (population, excited) = sums.images, totals["population"].tolist()
+    return LayerUsage(
+        layer=layer,
+        max=sums.peak.cpu().double(),
+        mean=totals["mean"] / n,
+        energy=totals["energy"] / n,
+        fires=totals["fires"] / n,
+        lifetime=treves_rolls(totals["response"] / n, totals["square"] / n, n),
+        population=population / excited if excited else float("nan"),
+        duplicates=duplicates,
+        selectivity=_selectivity(sums),
+        near=near,
+    )
+
+
+def _selectivity(sums: Sums) -> Tensor | None:
+    if len(sums.classes) < 2:
+        return None
+    means = torch.stack([total / count for total, count in sums.classes.values()])
+    best = means.amax(0)
+    rest = (means.sum(0) - best) / (len(means) - 1)
+    return ((best - rest) / (best + rest)).cpu().double()
 
 
 @torch.no_grad()
@@ -374,22 +332,6 @@ def _too_many(
         return []
     share = f"{len(channels) / of:.1%} > {limit:.1%}"
     return [f"{layer}: {len(channels)} of {of} channels {what} ({share}): {_listed(channels)}"]
-
-
-def _chosen(known: Layers, layers: Sequence[str] | None) -> list[str]:
-    """Names of the layers asked for; without, those with weights that are not outputs."""
-    if layers is not None:
-        names = [known[name].name for name in layers]
-    else:
-        used = {source for layer in known.values() for source in layer.inputs}
-        names = [
-            layer.name
-            for layer in known.values()
-            if layer.kind == "conv" or (layer.kind == "linear" and layer.name in used)
-        ]
-    if not names:
-        raise ValueError("usage() got no layers; expected one or more, or None for all features.")
-    return names
 
 
 def _where(mask: Tensor) -> list[int]:

@@ -1,0 +1,154 @@
+"""One pass over pictures, batch by batch: it can be looked at, stopped, and gone on with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+import torch
+from tqdm.auto import tqdm
+
+from zfwidgets.analysis.scanning.checkpoint import Checkpoint
+from zfwidgets.analysis.scanning.state import RUN, Plan, State
+from zfwidgets.analysis.stream import Images, Item, count, groups, items, loaded
+from zfwidgets.deconv import DeconvNet, Layers
+
+_SAVE_SECONDS = 3.0
+"""Least time between two checkpoints."""
+
+
+class Scanner:
+    """A scan in the making: each step of iterating over it sees some more pictures.
+
+    layers: names; None: all features, the convolutions and fully connected layers without the
+    outputs. k: pictures per channel, 0 for none. usage: whether sums are kept. threshold:
+    activation above which a channel fires. labels: one per picture; without, those that come with
+    the pictures. checkpoint: a file that is written every few seconds, and from which the scan goes
+    on if it is there. ray: True or a number of processes: share the pictures out, see `workers`.
+
+    A step gives the `State` so far. Raises KeyError for a layer that does not exist, ValueError if
+    there are no images or an id comes twice.
+    """
+
+    def __init__(
+        self,
+        net: DeconvNet,
+        images: Images,
+        layers: Sequence[str] | None,
+        k: int,
+        *,
+        usage: bool,
+        threshold: float = 0.0,
+        batch: int = 32,
+        labels: Iterable[Hashable] | None = None,
+        checkpoint: str | Path | None = None,
+        ray: bool | int = False,
+        progress: bool = True,
+    ) -> None:
+        self.net, self.images, self.total = net, images, count(images)
+        self.state: State | None = None
+        self.complete = False
+        self._layers = layers
+        self._wish = (k, usage, threshold, batch)
+        self._groups = _different(groups(items(images), batch, labels))
+        self._checkpoint = None if checkpoint is None else Checkpoint(checkpoint, net)
+        self._ray = ray
+        self._progress = progress
+
+    def __iter__(self) -> Iterator[State]:
+        run, saved = RUN * self._wish[-1], time.monotonic()
+        with tqdm(total=self.total, desc="images", unit="image", disable=not self._progress) as bar:
+            for state in self._steps():
+                self.state = state
+                bar.update(len(state.ids) - bar.n)
+                if len(state.ids) % run == 0 and time.monotonic() - saved > _SAVE_SECONDS:
+                    self._save(state)
+                    saved = time.monotonic()
+                yield state
+        if self.state is None:
+            raise ValueError("a scan got no images; expected one or more.")
+        self._save(self.state)
+        self.complete = True
+
+    def run(self, should_stop: Callable[[], bool] | None = None) -> None:
+        """Go on to the end, or until `should_stop`, asked after each step, or KeyboardInterrupt."""
+        try:
+            for _ in self:
+                if should_stop is not None and should_stop():
+                    return
+        except KeyboardInterrupt:
+            if self.state is None:
+                raise
+
+    def _steps(self) -> Iterator[State]:
+        first = next(self._groups, None)
+        if first is None:
+            return
+        # Asked of a recording: the layers are known for inputs of this size.
+        known = self.net.record(loaded(self.net, first[:1]).inputs).layers
+        plan = Plan(_chosen(known, self._layers), *self._wish)
+        deepest = max(plan.layers, key=lambda name: known[name].step)
+        following = chain([first], self._groups)
+        state = State(plan) if self._checkpoint is None else self._checkpoint.load(plan, following)
+        if state.ids:
+            yield state
+        if self._ray:
+            from zfwidgets.analysis.scanning.workers import shared_out
+
+            seen = len(state.ids)
+            for part in shared_out(
+                self.net, self.images, plan, deepest, seen, following, self._ray
+            ):
+                state.merge(part)
+                yield state
+            return
+        for number, group in enumerate(following, start=1):
+            see(self.net, state, group, deepest)
+            if number % RUN == 0:
+                state.end_run()
+            yield state
+
+    def _save(self, state: State) -> None:
+        if self._checkpoint is not None:
+            self._checkpoint.save(state)
+
+
+@torch.no_grad()
+def see(net: DeconvNet, state: State, group: Sequence[Item], deepest: str) -> None:
+    """Show the network a batch and add to the state what it made of it.
+
+    deepest: the last of the layers that are asked for; the pass stops there.
+    """
+    part = loaded(net, group)
+    state.add(net.record(part.inputs, upto=deepest), part)
+
+
+def _different(some: Iterable[list[Item]]) -> Iterator[list[Item]]:
+    """The same groups; ValueError for an id that was there before."""
+    seen: set[str] = set()
+    for group in some:
+        for item in group:
+            if item.id in seen:
+                raise ValueError(
+                    f"image {item.id!r} comes twice; expected a different id for each image."
+                )
+            seen.add(item.id)
+        yield group
+
+
+def _chosen(known: Layers, asked: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of the layers asked for; without, those with weights that are not outputs."""
+    if asked is None:
+        used = {source for layer in known.values() for source in layer.inputs}
+        names = [
+            layer.name
+            for layer in known.values()
+            if layer.kind == "conv" or (layer.kind == "linear" and layer.name in used)
+        ]
+    else:
+        names = [known[name].name for name in asked]
+    if not names:
+        raise ValueError("a scan got no layers; expected one or more, or None for all features.")
+    return tuple(dict.fromkeys(names))
