@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from zfwidgets.widgets.live_view import LiveView as LiveView
     from zfwidgets.widgets.occlusion_view import OcclusionView as OcclusionView
     from zfwidgets.widgets.projection_view import ProjectionView as ProjectionView
+    from zfwidgets.widgets.steps_view import StepsView as StepsView
 
 _HOME = {
     "assert_healthy": "analysis",
@@ -87,6 +88,7 @@ _HOME = {
     "OcclusionView": "widgets.occlusion_view",
     "PageTooLarge": "widgets.export",
     "ProjectionView": "widgets.projection_view",
+    "StepsView": "widgets.steps_view",
     "SavedPage": "widgets.export",
     "to_html": "widgets.export",
 }

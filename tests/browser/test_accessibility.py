@@ -43,12 +43,17 @@ def projection() -> ZFWidget:
     return zf.ProjectionView(recording(), layer="conv2", channel=3, all_rules=True, inline=True)
 
 
+def steps() -> ZFWidget:
+    return zf.StepsView(recording(), layer="pool2", channel=3, inline=True)
+
+
 #: A widget as a person finds it, and what says that its page is drawn.
 WIDGETS: dict[str, tuple[Callable[[], ZFWidget], str]] = {
     "channel-browser": (browser, "!!document.querySelector('[role=gridcell] canvas')"),
     "image-picker": (zf.ImagePicker, "!!document.querySelector('[role=option]')"),
     "inspector-head": (head, "!!document.querySelector('.zf-guess')"),
     "layer-selector": (layers, "!!document.querySelector('[role=option]')"),
+    "steps-view": (steps, "!!document.querySelector('.zf-switches')"),
     "projection-view": (projection, "!!document.querySelector('.zf-pane:nth-child(5)')"),
 }
 

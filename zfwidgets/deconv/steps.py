@@ -79,7 +79,8 @@ class Step:
     name: unique, as in the traced model; layer: the layer it belongs to. kind: what it does.
     before, signal: Tensor [N, C, H, W] on whole maps, or [N, K] where the model has no maps, the
     signal as it arrives and as it leaves. off: it was left out; an unpooling that is off puts every
-    value into the middle of its window. switches: of an unpooling. kernel: of a filter or pooling.
+    value into the middle of its window. switches: of an unpooling. filters: of a convolution,
+    [K, C, h, w] as the forward pass has them.
     """
 
     name: str
@@ -89,7 +90,7 @@ class Step:
     signal: Tensor
     off: bool
     switches: Switches | None = None
-    kernel: Pair | None = None
+    filters: Tensor | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -111,7 +112,8 @@ def steps(
     branch; each branch goes on from its own part. Operations that change nothing (dropout in
     evaluation, LRN passed unchanged) are left out.
     """
-    found = []
+    found: list[Step] = []
+    last: Signal | None = None
     for passage in passages:
         call = calls[passage.index]
         kind = kind_of(call.rule)
@@ -120,8 +122,10 @@ def steps(
         if not alive:
             continue
         source, leaving = alive[0]
-        before = _plain(passage.arriving, call, way)
-        after = _plain(leaving, calls[source], way)
+        # Where nothing else joined in, what arrives is what left the step before.
+        same = bool(found) and passage.arriving is last
+        before = found[-1].signal if same else _plain(passage.arriving, call, way)
+        after, last = _plain(leaving, calls[source], way), leaving
         idle = kind in ("other", "normalise") and call.name not in off
         if idle and before.shape == after.shape and torch.equal(before, after):
             continue
@@ -134,7 +138,7 @@ def steps(
                 signal=after,
                 off=call.name in off,
                 switches=_switches(call.rule, way) if isinstance(call.rule, MaxPool) else None,
-                kernel=getattr(call.rule, "kernel", None),
+                filters=call.rule.weight.detach() if isinstance(call.rule, Conv) else None,
             )
         )
     return found

@@ -50,7 +50,7 @@ def answer(question: Question, check: Callable[[], None]) -> Answer:
     if question.channel is None or not question.layer:
         return Answer(photo)
     check()
-    found = _neuron(question)
+    found = neuron_of(question)
     made = []
     for rule in question.rules:
         projection = recording.project(found, rule=rule)
@@ -69,7 +69,8 @@ def answer(question: Question, check: Callable[[], None]) -> Answer:
     return Answer(photo, values, question.rules, neuron, _facts(neuron, question, photo.shape[:2]))
 
 
-def _neuron(question: Question) -> Any:
+def neuron_of(question: Question) -> Any:
+    """The neuron asked for, as `Neurons` of length 1."""
     recording, image, channel = question.recording, question.image, question.channel
     if question.place is not None:
         row, col = question.place

@@ -20,6 +20,7 @@ from zfwidgets.widgets.projection_answer import (
 )
 from zfwidgets.widgets.projection_answer import RULES as RULES
 from zfwidgets.widgets.rpc import Job, Responder
+from zfwidgets.widgets.steps_view import StepsView
 from zfwidgets.widgets.wire import describe_error, sheet
 
 
@@ -135,6 +136,25 @@ class ProjectionView(ZFWidget):
         gap = np.full((shown.photo.shape[0], 8, 3), 255, np.uint8)
         parts = [shown.photo] + [part for picture in pixels for part in (gap, picture)]
         return encode(np.concatenate(parts, axis=1), "image/png")
+
+    def steps(self) -> StepsView:
+        """The projection that is shown, step by step, as a widget of its own.
+
+        Raises:
+            ValueError: nothing is shown.
+        """
+        if not self.neuron:
+            raise ValueError("steps() got a view that shows no neuron; choose a channel first.")
+        neuron = self.neuron
+        return StepsView(
+            self.recording,
+            layer=neuron["layer"],
+            channel=neuron["channel"],
+            place=(neuron["row"], neuron["col"]),
+            image=neuron["image"],
+            rule=self.rule,
+            locale=self.locale,
+        )
 
     # ---------------------------------------------------------------------- question
 

@@ -53,6 +53,8 @@ def test_nothing_is_shown_without_a_recording() -> None:
     assert (view.status, view.neuron, view.error) == ("empty", {}, {})
     assert (view._photo, view._shown) == ({}, {})
     assert view.contact_sheet() is None
+    with pytest.raises(ValueError, match="choose a channel"):
+        view.steps()
 
 
 def test_the_photo_waits_for_a_channel() -> None:
