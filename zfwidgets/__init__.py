@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from zfwidgets.analysis import occlusion as occlusion
     from zfwidgets.analysis import scan as scan
     from zfwidgets.analysis import usage as usage
+    from zfwidgets.analysis.equivariance import equivariance as equivariance
     from zfwidgets.analysis.evolution import evolution as evolution
     from zfwidgets.analysis.recorder import EvolutionRecorder as EvolutionRecorder
+    from zfwidgets.analysis.tuning import tuning as tuning
     from zfwidgets.deconv import DeconvNet as DeconvNet
     from zfwidgets.deconv import Projections as Projections
     from zfwidgets.deconv import Recording as Recording
@@ -43,11 +45,14 @@ if TYPE_CHECKING:
     from zfwidgets.images.sheet import contact_sheet as contact_sheet
     from zfwidgets.nets import list_nets as list_nets
     from zfwidgets.widgets.channel_browser import ChannelBrowser as ChannelBrowser
+    from zfwidgets.widgets.evolution_view import EvolutionView as EvolutionView
+    from zfwidgets.widgets.compare import Compare as Compare
     from zfwidgets.widgets.export import PageTooLarge as PageTooLarge
     from zfwidgets.widgets.export import SavedPage as SavedPage
     from zfwidgets.widgets.export import to_html as to_html
     from zfwidgets.widgets.image_picker import ImagePicker as ImagePicker
     from zfwidgets.widgets.inspector import Inspector as Inspector
+    from zfwidgets.widgets.invariance_view import InvarianceView as InvarianceView
     from zfwidgets.widgets.layer_selector import LayerSelector as LayerSelector
     from zfwidgets.widgets.live_view import LiveView as LiveView
     from zfwidgets.widgets.occlusion_view import OcclusionView as OcclusionView
@@ -55,9 +60,9 @@ if TYPE_CHECKING:
     from zfwidgets.widgets.steps_view import StepsView as StepsView
 
 _HOME = {
-    "assert_healthy": "analysis",
     "Exemplars": "analysis",
     "Scan": "analysis",
+    "assert_healthy": "analysis",
     "exemplars": "analysis",
     "faithfulness": "analysis",
     "filters": "analysis",
@@ -65,15 +70,17 @@ _HOME = {
     "occlusion": "analysis",
     "scan": "analysis",
     "usage": "analysis",
+    "equivariance": "analysis.equivariance",
+    "evolution": "analysis.evolution",
+    "EvolutionRecorder": "analysis.recorder",
+    "tuning": "analysis.tuning",
     "DeconvNet": "deconv",
     "Projections": "deconv",
     "Recording": "deconv",
     "UnsupportedModel": "deconv",
-    "load": "deconv.load",
     "Checkpoints": "deconv.checkpoints",
     "checkpoints": "deconv.checkpoints",
-    "EvolutionRecorder": "analysis.recorder",
-    "evolution": "analysis.evolution",
+    "load": "deconv.load",
     "ImageError": "images",
     "Preprocess": "images",
     "sample": "images.samples",
@@ -81,16 +88,19 @@ _HOME = {
     "contact_sheet": "images.sheet",
     "list_nets": "nets",
     "ChannelBrowser": "widgets.channel_browser",
+    "EvolutionView": "widgets.evolution_view",
+    "Compare": "widgets.compare",
+    "PageTooLarge": "widgets.export",
+    "SavedPage": "widgets.export",
+    "to_html": "widgets.export",
     "ImagePicker": "widgets.image_picker",
     "Inspector": "widgets.inspector",
+    "InvarianceView": "widgets.invariance_view",
     "LayerSelector": "widgets.layer_selector",
     "LiveView": "widgets.live_view",
     "OcclusionView": "widgets.occlusion_view",
-    "PageTooLarge": "widgets.export",
     "ProjectionView": "widgets.projection_view",
     "StepsView": "widgets.steps_view",
-    "SavedPage": "widgets.export",
-    "to_html": "widgets.export",
 }
 
 __all__ = [*sorted(_HOME), "__version__"]

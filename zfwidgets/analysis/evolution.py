@@ -183,17 +183,17 @@ def evolution(
         raise ValueError("evolution() got no checkpoints; expected one or more.")
     last = checkpoints[-1]
     images = held(last, images, batch)
-    found: list[_Column] = []
+    found: list[Column] = []
     asked: list[int] = []
     bar = tqdm(checkpoints.steps, desc=f"checkpoints, {layer}", disable=not progress)
     for step in bar:
         net = checkpoints.at(step)
         scan = exemplars(net, images, layer, k, batch=batch, progress=False)
-        asked = asked or _asked(scan, channels)
-        found.append(_column(net, last, images, scan, asked))
+        asked = asked or asked_channels(scan, channels)
+        found.append(column(net, last, images, scan, asked))
         if should_stop is not None and should_stop():
             break
-    return _joined(checkpoints, asked, found)
+    return joined(checkpoints, asked, found)
 
 
 def held(net: DeconvNet, images: Images, batch: int = 32) -> Images:
@@ -210,7 +210,7 @@ def held(net: DeconvNet, images: Images, batch: int = 32) -> Images:
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
+class Column:
     """One checkpoint: its scan and, in the order of the channels asked for, the rest."""
 
     scan: Exemplars
@@ -219,7 +219,8 @@ class _Column:
     patches: np.ndarray[Any, np.dtype[np.uint8]]
 
 
-def _asked(scan: Exemplars, channels: Sequence[int] | None) -> list[int]:
+def asked_channels(scan: Exemplars, channels: Sequence[int] | None) -> list[int]:
+    """The channels as a list, all for None. Raises IndexError for one that the layer has not."""
     count = len(scan.value)
     asked = list(range(count)) if channels is None else [int(channel) for channel in channels]
     if not asked:
@@ -232,11 +233,12 @@ def _asked(scan: Exemplars, channels: Sequence[int] | None) -> list[int]:
     return asked
 
 
-def _column(
+def column(
     net: DeconvNet, last: DeconvNet, images: Images, scan: Exemplars, asked: list[int]
-) -> _Column:
+) -> Column:
+    """What there is to know of one checkpoint; last: the network that its filters end as."""
     projections, patches = _projected(net, images, scan, asked)
-    return _Column(scan, _similarity(net, last, scan.layer, asked), projections, patches)
+    return Column(scan, _similarity(net, last, scan.layer, asked), projections, patches)
 
 
 def _projected(
@@ -307,8 +309,8 @@ def filters_of(net: DeconvNet, layer: str) -> Tensor | None:
     return weight.detach().float().cpu()
 
 
-def _joined(checkpoints: Checkpoints, asked: list[int], found: list[_Column]) -> Evolution:
-    """All columns over one list of ids."""
+def joined(checkpoints: Checkpoints, asked: list[int], found: list[Column]) -> Evolution:
+    """The first checkpoints' columns, with one list of ids for all."""
     ids = tuple(sorted({name for column in found for name in column.scan.ids}))
     place = {name: index for index, name in enumerate(ids)}
     tops = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -84,7 +85,7 @@ def plot_evolution(
 
 
 def _mark(cell: Axes) -> None:
-    edge = {"transform": cell.transAxes, "edgecolor": ORANGE, "linewidth": 2.5}
+    edge: dict[str, Any] = {"transform": cell.transAxes, "edgecolor": ORANGE, "linewidth": 2.5}
     cell.add_patch(Rectangle((0, 0), 1, 1, fill=False, clip_on=False, **edge))
 
 
