@@ -85,9 +85,7 @@ def expected(step: Step, module: nn.Module, x: Tensor, signal: Tensor, rule: str
             signal = signal.clamp(min=0)
         return signal * (x > 0) if rule in ("guided", "gradient") else signal
     assert isinstance(module, nn.Conv2d)
-    return conv2d_input(
-        x.shape, module.weight.detach(), signal, module.stride, module.padding
-    )
+    return conv2d_input(x.shape, module.weight.detach(), signal, module.stride, module.padding)
 
 
 def test_switches_name_the_places_of_the_maxima(recording: zf.Recording) -> None:
