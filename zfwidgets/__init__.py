@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from zfwidgets.images.sheet import contact_sheet as contact_sheet
     from zfwidgets.nets import list_nets as list_nets
     from zfwidgets.widgets.channel_browser import ChannelBrowser as ChannelBrowser
-    from zfwidgets.widgets.evolution_view import EvolutionView as EvolutionView
     from zfwidgets.widgets.compare import Compare as Compare
+    from zfwidgets.widgets.evolution_view import EvolutionView as EvolutionView
     from zfwidgets.widgets.export import PageTooLarge as PageTooLarge
     from zfwidgets.widgets.export import SavedPage as SavedPage
     from zfwidgets.widgets.export import to_html as to_html

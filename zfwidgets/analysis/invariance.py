@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from zfwidgets.analysis.levels import Fill, class_index, colour, level
-from zfwidgets.deconv import DeconvNet
+from zfwidgets.analysis.levels import Fill, class_index
+from zfwidgets.analysis.transforms import DEFAULTS, Transform, changer
+from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.deconv.deconvnet import Picture
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Transform = Literal["translation", "scale", "rotation", "brightness", "contrast", "blur"]
-
-DEFAULTS: dict[str, tuple[float, ...]] = {
-    "translation": tuple(range(-60, 61, 10)),
-    "scale": tuple(1 + step / 10 for step in range(9)),
-    "rotation": tuple(range(0, 360, 10)),
-    "brightness": tuple(step / 10 for step in range(-4, 5)),
-    "contrast": tuple(step / 5 for step in range(1, 10)),
-    "blur": (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8),
-}
-"""The values tried where none are given."""
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +27,7 @@ class Invariance:
     distance: Tensor [L, B, V], Euclidean distance of a layer's feature vector from that of the
     picture as it was. norm: Tensor [L, B], length of that vector, to compare layers by.
     probability: Tensor [B, V], softmax probability of the picture's class `labels` LongTensor [B];
-    both None if the network does not classify.
+    both None if the network does not classify. names: of the pictures, their classes in words.
     """
 
     transform: str
@@ -49,6 +37,12 @@ class Invariance:
     norm: Tensor
     probability: Tensor | None
     labels: Tensor | None
+    names: tuple[str, ...]
+
+    @property
+    def relative(self) -> Tensor:
+        """Distances as shares of the layer's own length, to compare layers: [L, B, V]."""
+        return self.distance / self.norm[:, :, None].clamp_min(1e-12)
 
     def to_frame(self) -> pd.DataFrame:
         """A pandas table, one row per picture and value (needs pandas)."""
@@ -64,6 +58,12 @@ class Invariance:
         if self.probability is not None:
             columns["probability"] = self.probability.flatten().tolist()
         return pd.DataFrame(columns)
+
+    def plot(self) -> Figure:
+        """Fig. 5: distances per layer, absolute and as shares of their length, and p(class)."""
+        from zfwidgets.analysis.plot.invariance import plot_invariance
+
+        return plot_invariance(self)
 
 
 def invariance(
@@ -83,44 +83,98 @@ def invariance(
     The prepared input is transformed, of the size the network sees. translation: pixels downwards,
     as in the paper; scale: magnification about the centre; rotation: degrees counter-clockwise;
     brightness: shares of the way from black to white that are added; contrast: factor about the
-    picture's mean colour; blur: standard deviation of a Gaussian in pixels. Brightness and contrast
-    are not clipped at black and white. fill: what comes in from outside the picture, "grey", "mean"
-    (each picture's mean colour) or a number; the paper does not say. Moves by whole pixels are
-    exact, other geometry is bilinear.
+    picture's mean colour; blur: standard deviation of a Gaussian in pixels; hue: degrees about the
+    grey axis of the colour cube. Brightness, contrast and hue are not clipped at black and white.
+    fill: what comes in from outside the picture, "grey", "mean" (each picture's mean colour) or a
+    number; the paper does not say. Moves by whole pixels are exact, other geometry is bilinear.
 
-    layers: by default the first and the last one; the paper's are 1 and 7. labels: the class of
-    each picture by number or name, by default the most probable one of the picture as it was.
+    layers: by default the first one and the last before the class scores. That is fc7 where there
+    is one, as in the paper (its layers 1 and 7), and the global average of conv5 in networks with
+    one light layer on top. labels: the class of each picture by number or name, by default the
+    most probable one of the picture as it was.
     """
-    if transform not in get_args(Transform):
-        known = ", ".join(get_args(Transform))
-        raise ValueError(f"transform={transform!r}: expected one of {known}.")
+    trial = Trial(net, images, transform, layers=layers, labels=labels, fill=fill, batch=batch)
     values = DEFAULTS[transform] if values is None else values
-    if not len(values) or batch < 1:
-        raise ValueError(f"{len(values)} values, batch={batch}: expected 1 or more of each.")
-    inputs = net.preprocess(images)
-    names = list(net.record(inputs[:1]).layers)
-    chosen = (names[0], names[-1]) if layers is None else tuple(layers)
-    change = _changer(net, inputs, transform, fill)
+    if not len(values):
+        raise ValueError("0 values: expected 1 or more.")
+    steps = tqdm(values, desc=transform, disable=not progress, leave=False)
+    return trial.result(values, [trial.at(float(value)) for value in steps])
 
-    clean, chances = _features(net, inputs, chosen, batch)
-    wanted = _labels(net, chances, labels)
-    distance, probability = [], []
-    for value in tqdm(values, desc=transform, disable=not progress, leave=False):
-        features, now = _features(net, change(float(value)), chosen, batch)
-        distance.append(
-            torch.stack([(f - c).norm(dim=1) for f, c in zip(features, clean, strict=True)])
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One value of a transform: distance [L, B] and class probabilities [B, K]."""
+
+    distance: Tensor
+    chances: Tensor | None
+
+
+class Trial:
+    """Pictures, and how far their features move under one transform. See `invariance`."""
+
+    def __init__(
+        self,
+        net: DeconvNet,
+        images: Picture | Sequence[Picture] | Tensor,
+        transform: Transform,
+        *,
+        layers: Sequence[str] | None = None,
+        labels: Sequence[int | str] | None = None,
+        fill: Fill = "grey",
+        batch: int = 64,
+    ) -> None:
+        if batch < 1:
+            raise ValueError(f"batch={batch}: expected 1 or more.")
+        inputs = net.preprocess(images)
+        self._net, self._batch, self.transform = net, batch, transform
+        self._change = changer(net, inputs, transform, fill)
+        self.layers = ends(net.record(inputs[:1])) if layers is None else tuple(layers)
+        self._clean, self.chances = _features(net, inputs, self.layers, batch)
+        self.labels = _labels(net, self.chances, labels)
+        self.norm = torch.stack([c.norm(dim=1) for c in self._clean])
+
+    def changed(self, value: float) -> Tensor:
+        """The pictures at one value: [B, C, H, W]."""
+        return self._change(value)
+
+    def at(self, value: float) -> Moved:
+        """Their features at one value."""
+        features, chances = _features(self._net, self._change(value), self.layers, self._batch)
+        pairs = zip(features, self._clean, strict=True)
+        return Moved(torch.stack([(f - c).norm(dim=1) for f, c in pairs]), chances)
+
+    def result(self, values: Sequence[float], moved: Sequence[Moved]) -> Invariance:
+        """The curves through these values."""
+        probability = None
+        if self.labels is not None:
+            wanted = self.labels[:, None]
+            chances = [each.chances.gather(1, wanted) for each in moved if each.chances is not None]
+            probability = torch.cat(chances, 1)
+        return Invariance(
+            transform=self.transform,
+            values=torch.tensor([float(value) for value in values]),
+            layers=self.layers,
+            distance=torch.stack([each.distance for each in moved], 2),
+            norm=self.norm,
+            probability=probability,
+            labels=self.labels,
+            names=self.names,
         )
-        if now is not None and wanted is not None:
-            probability.append(now.gather(1, wanted[:, None])[:, 0])
-    return Invariance(
-        transform=transform,
-        values=torch.tensor([float(value) for value in values]),
-        layers=chosen,
-        distance=torch.stack(distance, 2),
-        norm=torch.stack([c.norm(dim=1) for c in clean]),
-        probability=torch.stack(probability, 1) if probability else None,
-        labels=wanted,
-    )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The pictures' classes in words, or their places."""
+        if self.labels is None:
+            return tuple(f"picture {i}" for i in range(self.norm.shape[1]))
+        known = self._net.categories
+        return tuple(known[i] if known else str(i) for i in self.labels.tolist())
+
+
+def ends(recording: Recording) -> tuple[str, str]:
+    """The first layer, and the last one before the class scores."""
+    layers = list(recording.layers.values())
+    scores = recording.logits is not None and layers[-1].kind == "linear" and len(layers) > 1
+    return layers[0].name, layers[-2 if scores else -1].name
 
 
 def _features(
@@ -150,72 +204,3 @@ def _labels(
     if len(labels) != len(chances):
         raise ValueError(f"{len(labels)} labels for {len(chances)} pictures; expected one each.")
     return torch.tensor([class_index(net, label, chances.shape[1]) for label in labels])
-
-
-def _changer(
-    net: DeconvNet, inputs: Tensor, transform: Transform, fill: Fill
-) -> Callable[[float], Tensor]:
-    """The transform of the inputs [B, C, H, W] as a function of its value."""
-    if transform == "blur":
-        return lambda sigma: _blurred(inputs, sigma)
-    if transform == "contrast":
-        mean = inputs.mean((2, 3), keepdim=True)
-        return lambda factor: mean + factor * (inputs - mean)
-    if transform == "brightness":
-        channels = inputs.shape[1]
-        span = level(net, 255, channels) - level(net, 0, channels)
-        return lambda share: inputs + share * span
-    outside = colour(net, inputs, fill)
-    if transform == "translation":
-        return lambda pixels: _moved(inputs, pixels, outside)
-    if transform == "scale":
-        return lambda factor: _turned(inputs, 0, factor, outside)
-    return lambda degrees: _turned(inputs, degrees, 1, outside)
-
-
-def _moved(inputs: Tensor, pixels: float, outside: Tensor) -> Tensor:
-    """Downwards; between whole pixels the two neighbouring moves are mixed."""
-    whole = math.floor(pixels)
-    share = pixels - whole
-    height = inputs.shape[2]
-
-    def by(rows: int) -> Tensor:
-        moved = outside.expand_as(inputs).clone()
-        if abs(rows) < height:
-            moved[:, :, max(0, rows) : height + min(0, rows)] = inputs[
-                :, :, max(0, -rows) : height - max(0, rows)
-            ]
-        return moved
-
-    return by(whole) if not share else (1 - share) * by(whole) + share * by(whole + 1)
-
-
-def _turned(inputs: Tensor, degrees: float, factor: float, outside: Tensor) -> Tensor:
-    """Counter-clockwise about the centre, and magnified."""
-    if factor <= 0:
-        raise ValueError(f"scale {factor}: expected a magnification above 0.")
-    if degrees % 360 == 0 and factor == 1:
-        return inputs
-    height, width = inputs.shape[2:]
-    angle = math.radians(degrees)
-    cos, sin = math.cos(angle) / factor, math.sin(angle) / factor
-    # From output to input, in coordinates that run from -1 to 1 along both sides.
-    matrix = [[cos, -sin * height / width, 0], [sin * width / height, cos, 0]]
-    theta = inputs.new_tensor(matrix).expand(len(inputs), 2, 3)
-    grid = F.affine_grid(theta, list(inputs.shape), align_corners=False)
-    return F.grid_sample(inputs - outside, grid, align_corners=False) + outside
-
-
-def _blurred(inputs: Tensor, sigma: float) -> Tensor:
-    """A Gaussian of this standard deviation; the border's pixels are repeated outwards."""
-    if sigma < 0:
-        raise ValueError(f"blur {sigma}: expected a standard deviation of 0 pixels or more.")
-    reach = math.ceil(3 * sigma)
-    if reach == 0:
-        return inputs
-    place = torch.arange(-reach, reach + 1, device=inputs.device, dtype=inputs.dtype)
-    kernel = (-place.square() / (2 * sigma**2)).exp()
-    kernel = (kernel / kernel.sum()).expand(inputs.shape[1], 1, -1)
-    padded = F.pad(inputs, (reach, reach, reach, reach), mode="replicate")
-    rows = F.conv2d(padded, kernel[:, :, :, None], groups=inputs.shape[1])
-    return F.conv2d(rows, kernel[:, :, None, :], groups=inputs.shape[1])

@@ -8,7 +8,7 @@ therefore zooms into the projection, in the page, without asking the kernel.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import bqplot
@@ -23,6 +23,11 @@ Box = tuple[float, float, float, float]
 
 #: Okabe-Ito orange over black: visible on any photo, and not by hue alone.
 BOX_COLOUR = "#E69F00"
+
+#: Okabe & Ito's blue, vermilion and green; lines also differ by their dashes.
+CURVE_COLOURS = ("#0072B2", "#D55E00", "#009E73")
+_DASHES = ("solid", "dashed", "dash_dotted")
+CURVE_MARGIN = {"top": 8, "bottom": 28, "left": 44, "right": 12}
 _MARGIN = {"top": 0, "bottom": 0, "left": 0, "right": 0}
 
 
@@ -174,6 +179,88 @@ class LinkedPictures(ipywidgets.Box):
         left, right = (float(np.clip(column, 0, width)) for column in (box[1], box[3]))
         rows = [height - row for row in (top, top, bottom, bottom, top)]
         return [left, right, right, left, left], rows
+
+
+class CurveChart(ipywidgets.Box):
+    """Lines over one shared quantity, told apart by colour and by dash.
+
+    ``name`` is what screen readers say.  The page finds its plotting area by the class
+    ``zf-curves``, to draw a cursor there without asking the kernel.
+    """
+
+    _figure: Any = None  # until it is made: ipywidgets closes half-made widgets too
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        # Without padding the plotting area is the span itself, which the page's cursor relies on.
+        self._x = bqplot.LinearScale(min=0.0, max=1.0, allow_padding=False)
+        self._y = bqplot.LinearScale(min=0.0, max=1.0, allow_padding=False)
+        self._axes = [
+            bqplot.Axis(scale=self._x, grid_lines="none"),
+            bqplot.Axis(scale=self._y, side="left", grid_lines="none"),
+        ]
+        self.title = ipywidgets.Label(name)
+        self._figure = bqplot.Figure(
+            marks=[],
+            axes=self._axes,
+            fig_margin=CURVE_MARGIN,
+            padding_x=0.0,
+            padding_y=0.0,
+            animation_duration=0,
+            display_toolbar=False,
+        )
+        self._figure.add_class("zf-curve-figure")
+        super().__init__([self.title, self._figure], **kwargs)
+        self.add_class("zf-curves")
+
+    def show(self, x: Sequence[float], lines: Mapping[str, Sequence[float]], span: Box) -> None:
+        """Draw one line per name; ``span`` is (lowest y, lowest x, highest y, highest x).
+
+        Lines of the names that were shown before are moved, not made anew.
+        """
+        low_y, low_x, high_y, high_x = span
+        with self._x.hold_sync():
+            self._x.min, self._x.max = float(low_x), float(high_x)
+        with self._y.hold_sync():
+            self._y.min, self._y.max = float(low_y), float(high_y)
+        for axis, low, high, count in zip(
+            self._axes, (low_x, low_y), (high_x, high_y), (7, 3), strict=True
+        ):
+            axis.tick_values = np.linspace(low, high, count)
+            axis.tick_format = ".3~g"
+        if [mark.labels[0] for mark in self._figure.marks] != list(lines):
+            old, self._figure.marks = (
+                self._figure.marks,
+                [self._line(name, place) for place, name in enumerate(lines)],
+            )
+            for mark in old:
+                dispose(mark)
+        for mark, values in zip(self._figure.marks, lines.values(), strict=True):
+            with mark.hold_sync():
+                mark.x, mark.y = np.asarray(x, float), np.asarray(values, float)
+
+    def close(self) -> None:
+        """Close every widget that this one made, bqplot's and the layouts included."""
+        figure, self._figure = self._figure, None  # closing twice is allowed
+        super().close()
+        if figure is None:
+            return
+        parts = [self.title, *figure.marks, *self._axes, self._x, self._y]
+        for part in (*parts, figure.scale_x, figure.scale_y, figure):
+            dispose(part)
+
+    def _line(self, name: str, place: int) -> bqplot.Lines:
+        return bqplot.Lines(
+            # bqplot stumbles over a line that was empty when it was first drawn.
+            x=[0.0, 0.0],
+            y=[0.0, 0.0],
+            scales={"x": self._x, "y": self._y},
+            colors=[CURVE_COLOURS[place % len(CURVE_COLOURS)]],
+            line_style=_DASHES[place % len(_DASHES)],
+            stroke_width=2.0,
+            labels=[name],
+            marker="circle",
+            marker_size=20,
+        )
 
 
 def _within(centre: float, half: float, size: int) -> float:

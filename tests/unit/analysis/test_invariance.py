@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from zfwidgets.analysis import invariance
-from zfwidgets.analysis.invariance import Transform
+from zfwidgets.analysis.invariance import ends
+from zfwidgets.analysis.transforms import Transform, changer
 from zfwidgets.deconv import DeconvNet
+from zfwidgets.images import Preprocess
 
 
 class Identity(nn.Module):
@@ -79,6 +82,8 @@ def test_a_move_by_three_pixels_is_a_roll_and_its_distance_is_theirs() -> None:
         ("brightness", 0),
         ("contrast", 1),
         ("blur", 0),
+        ("hue", 0),
+        ("hue", 360),
     ],
 )
 def test_a_transform_that_changes_nothing_leaves_no_distance(
@@ -146,6 +151,51 @@ def test_blur_and_brightness_do_what_they_say_to_a_constant() -> None:
     # ImageNet's preparation divides by these: half of the way from black to white is 0.5 / std.
     step = 0.5 / torch.tensor([0.229, 0.224, 0.225])
     torch.testing.assert_close(bright.distance[0, 0, 0], 24 * step.norm(), rtol=1e-4, atol=0)
+
+
+def test_hue_by_a_third_of_a_circle_makes_red_green_and_green_blue() -> None:
+    net = DeconvNet(Identity(), Preprocess(size=24, resize=24), device="cpu")
+    photo = np.zeros((24, 24, 3), np.uint8)
+    photo[:12, :, 0], photo[12:, :, 1], photo[:, :6] = 200, 150, 90
+    turned = changer(net, net.preprocess(photo), "hue", "grey")(120.0)
+    np.testing.assert_array_equal(net.undo(turned)[0], np.roll(photo, 1, axis=2))
+    # The same photo, prepared for a network that takes blue first.
+    caffe = DeconvNet(
+        Identity(), Preprocess(size=24, resize=24, channels="BGR", scale=255), device="cpu"
+    )
+    turned = changer(caffe, caffe.preprocess(photo), "hue", "grey")(120.0)
+    np.testing.assert_array_equal(caffe.undo(turned)[0], np.roll(photo, 1, axis=2))
+
+
+def test_a_grey_picture_does_not_mind_hue() -> None:
+    net = DeconvNet(Identity(), device="cpu")
+    grey = net.preprocess(np.full((24, 24, 3), 77, np.uint8))
+    result = invariance(net, grey, "hue", [-100, 33, 180], layers=["conv1"], progress=False)
+    assert float(result.relative.max()) < 1e-5
+
+
+def test_the_last_layer_is_the_one_before_the_class_scores() -> None:
+    full = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten())
+    full.extend([nn.Linear(2 * 22 * 22, 5), nn.ReLU(), nn.Linear(5, 4)])
+    seen = DeconvNet(full, device="cpu").record(blob())
+    first, last = ends(seen)
+    assert first == "conv1"
+    assert last == list(seen.layers)[-2]
+    assert seen.feature_maps(last).shape[1] == 5
+    pooled = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    seen = DeconvNet(pooled, device="cpu").record(blob())
+    assert ends(seen) == ("conv1", list(seen.layers)[-1])
+
+
+def test_the_plot_shows_every_curve_absolute_and_relative() -> None:
+    net = DeconvNet(Identity(), device="cpu")
+    result = invariance(net, blob(), "scale", [1.5, 1, 2], layers=["conv1"], progress=False)
+    drawn = [np.asarray(line.get_ydata()) for axes in result.plot().axes for line in axes.lines]
+    assert result.probability is not None
+    for curves in (result.distance[0], result.relative[0], result.probability):
+        for curve in curves:
+            expected = curve[[1, 0, 2]]
+            assert any(len(y) == 3 and np.allclose(y, expected) for y in drawn)
 
 
 def test_the_table_has_a_row_per_picture_and_value() -> None:

@@ -1,0 +1,152 @@
+"""InvarianceView: the photo at one amount, the curves, stopping, and what is said when it fails."""
+
+from __future__ import annotations
+
+import gc
+import io
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ipywidgets.widgets import widget as widgets
+from PIL import Image
+from torch import nn
+
+from zfwidgets.analysis import invariance
+from zfwidgets.analysis.transforms import DEFAULTS
+from zfwidgets.deconv import DeconvNet, Recording
+from zfwidgets.images import Preprocess
+from zfwidgets.widgets.invariance_view import InvarianceView
+from zfwidgets.widgets.rpc import worker
+
+NAMES = ["ant", "bee", "cat"]
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model.append(nn.Linear(4, 3))
+    net = DeconvNet(model, Preprocess(size=64, resize=64), NAMES, device="cpu")
+    photo = np.zeros((64, 64, 3), np.uint8)
+    photo[8:24, :, 0], photo[30:50, 20:40] = 200, 90
+    return net.record(photo)
+
+
+@pytest.fixture
+def view(recording: Recording) -> Iterator[InvarianceView]:
+    made = InvarianceView(recording, inline=True)
+    yield made
+    made.close()
+
+
+def ask(view: InvarianceView, value: Any) -> tuple[dict[str, Any], list[bytes]]:
+    answers: list[tuple[dict[str, Any], list[bytes]]] = []
+    view._responder._send = lambda content, buffers: answers.append(
+        (content, [bytes(b) for b in buffers or ()])
+    )
+    message = {"v": 1, "id": 3, "epoch": view.panel.epoch, "op": "look", "value": value}
+    view.panel._handle_custom_msg(message, [])
+    worker().join()
+    return answers[-1]
+
+
+def test_the_curves_are_the_analysis(view: InvarianceView, recording: Recording) -> None:
+    expected = invariance(recording.net, recording.inputs, "translation", progress=False)
+    assert not view.running
+    assert view.panel.progress == 1
+    assert view.result is not None
+    torch.testing.assert_close(view.result.distance, expected.distance)
+    lines = {mark.labels[0]: mark for mark in view.distances._figure.marks}
+    for name, curve in zip(expected.layers, expected.relative[:, 0], strict=True):
+        np.testing.assert_allclose(lines[name].y, curve, rtol=1e-5)
+        assert lines[name].x.tolist() == list(DEFAULTS["translation"])
+    (p,) = view.probabilities._figure.marks
+    assert expected.probability is not None
+    np.testing.assert_allclose(p.y, expected.probability[0], rtol=1e-5)
+    assert view.probabilities.title.value == f"p({expected.names[0]})"
+
+
+def test_one_amount_is_the_moved_photo(view: InvarianceView, recording: Recording) -> None:
+    answer, (photo,) = ask(view, 30)
+    expected = invariance(
+        recording.net, recording.inputs, "translation", [30], progress=False
+    ).relative
+    np.testing.assert_allclose(answer["shares"], expected[:, 0, 0], rtol=1e-5)
+    shown = np.asarray(Image.open(io.BytesIO(photo)).convert("RGB")).astype(int)
+    before = recording.seen()[0].astype(int)
+    assert np.abs(shown[40:52, 50:] - before[10:22, 50:]).mean() < 12
+    assert sum(answer["p"]) == pytest.approx(1, rel=1e-4)
+    assert view.panel.facts["names"][int(np.argmax(answer["p"]))] == answer["best"]
+
+
+@pytest.mark.parametrize("value", [61, -61, "far", None, float("nan")])
+def test_an_amount_beyond_the_axis_is_refused(view: InvarianceView, value: Any) -> None:
+    answer, _ = ask(view, value)
+    assert not answer["ok"]
+    assert "-60 to 60" in answer["error"]["message"]
+
+
+def test_another_transform_starts_over(view: InvarianceView) -> None:
+    epoch = view.panel.epoch
+    view.panel.transform = "scale"
+    assert view.transform == "scale"
+    assert view.panel.epoch == epoch + 1
+    assert view.value == 1
+    assert view.result is not None
+    assert view.result.transform == "scale"
+    assert view.contact_sheet()
+
+
+def test_it_stops_at_once_and_goes_on_where_it_stopped(recording: Recording) -> None:
+    view = InvarianceView(recording, transform="rotation")
+
+    def stop(_change: object) -> None:
+        view.running = False
+
+    view.panel.observe(stop, "progress")
+    worker().join()
+    assert 0 < view.panel.progress < 0.5
+    assert view.result is not None
+    before = len(view.result.values)
+    view.panel.unobserve(stop, "progress")
+    view.running = True
+    worker().join()
+    assert view.panel.progress == 1
+    assert len(view.result.values) == 36 > before
+    view.close()
+
+
+def test_what_is_wrong_is_said(recording: Recording) -> None:
+    view = InvarianceView(recording, layers=["conv7"], inline=True)
+    assert view.status == "error"
+    assert "conv7" in view.error["message"]
+    view.layers = ["conv1"]
+    assert view.status == "ready"
+    assert view.error == {}
+    view.close()
+
+
+def test_without_a_photo_the_view_is_empty() -> None:
+    view = InvarianceView(inline=True)
+    assert view.status == "empty"
+    view.running = True
+    assert not view.running
+    assert view.contact_sheet() is None
+    view.close()
+
+
+def test_closing_leaves_no_widget(recording: Recording) -> None:
+    before = set(widgets._instances)
+    view = InvarianceView(recording)
+    worker().join()
+    gone = weakref.ref(view)
+    view.close()
+    worker().join()
+    del view
+    gc.collect()
+    assert gone() is None
+    assert set(widgets._instances) <= before
