@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
@@ -23,6 +23,10 @@ from zfwidgets.analysis.scanning.top import NAMES, Top
 from zfwidgets.analysis.stream import Images, find, prepared
 from zfwidgets.deconv import DeconvNet, Neurons, Projections, Recording
 from zfwidgets.deconv.signals import RuleName
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 _TEXTS = ("net", "weights", "preprocessing", "layer")
 _FORMAT = "zfwidgets exemplars 1"
@@ -193,6 +197,31 @@ class Exemplars:
         projections = recording.project(neurons, rule)
         names = tuple(name for name, *_ in self.of(channel))
         return Panel(names, neurons.value, patches, outside, projections)
+
+    def plot(
+        self,
+        net: DeconvNet,
+        images: Images,
+        channels: Sequence[int] = range(9),
+        rule: RuleName = "deconvnet",
+    ) -> Figure:
+        """Some channels as the paper prints them: projections beside patches (Fig. 2)."""
+        from zfwidgets.analysis.plot.exemplars import plot_panels
+
+        panels = [(channel, self.project(net, images, channel, rule)) for channel in channels]
+        return plot_panels(panels, f"{self.net} {self.layer}, strongest of {self.scanned} images")
+
+    def to_frame(self) -> pd.DataFrame:
+        """A pandas table, one row per channel and picture, strongest first."""
+        import pandas as pd
+
+        rows = [
+            (channel, rank, *found)
+            for channel in range(len(self.value))
+            for rank, found in enumerate(self.of(channel))
+        ]
+        names = ["channel", "rank", "image", "row", "col", "value"]
+        return pd.DataFrame(rows, columns=names).set_index(["channel", "rank"])
 
     def _record(self, net: DeconvNet, images: Images, channel: int) -> tuple[Recording, Neurons]:
         origin = provenance(net)

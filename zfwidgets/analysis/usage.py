@@ -23,6 +23,7 @@ from zfwidgets.deconv import DeconvNet
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 Duplicate = tuple[int, int, float]
 
@@ -121,6 +122,12 @@ class LayerUsage:
             columns["selectivity"] = self.selectivity.tolist()
         return pd.DataFrame(columns).rename_axis("channel")
 
+    def plot(self) -> Figure:
+        """The energy of each channel, and in how many pictures it fires."""
+        from zfwidgets.analysis.plot.usage import plot_layer
+
+        return plot_layer(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -157,6 +164,12 @@ class Usage:
             for one in self.layers.values()
         ]
         return pd.DataFrame(rows).set_index("layer")
+
+    def plot(self) -> Figure:
+        """The report card: skew, wasted channels and sparsity of every layer."""
+        from zfwidgets.analysis.plot.usage import plot_usage
+
+        return plot_usage(self)
 
     def report(self) -> str:
         """A report card as text, one line per layer, and what to look at below it."""
