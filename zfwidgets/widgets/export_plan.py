@@ -62,7 +62,7 @@ def plan_for(source: Any, layers: Any, photos: Any, rules: Any, locale: str | No
         photos=_photos(shown, photos),
         layers=ordered,
         rules=named,
-        locale=locale or (default_locale() if shown is None else shown.head.locale),
+        locale=locale or (default_locale() if shown is None else shown.locale),
         layer=begin if begin in ordered else first,
         mode=mode if mode in MODES else "projection",
         rule=shown.rule if shown is not None and shown.rule in named else named[0],

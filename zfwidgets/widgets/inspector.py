@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 import ipywidgets
@@ -17,7 +18,11 @@ from zfwidgets.widgets.image_picker import ImagePicker
 from zfwidgets.widgets.layer_selector import LayerSelector, describe
 from zfwidgets.widgets.projection_view import RULES, ProjectionView
 from zfwidgets.widgets.rpc import Job, Responder
+from zfwidgets.widgets.strings import LOCALES, default_locale
 from zfwidgets.widgets.wire import describe_error
+
+if TYPE_CHECKING:
+    from zfwidgets.widgets.export import SavedPage
 
 _TOP = 5
 
@@ -53,6 +58,7 @@ class Inspector(StaticPicture, ipywidgets.Box):
         layer: the layer to begin with, see `LayerSelector`.
         mode: what the channels' tiles show to begin with, "projection" or "feature map".
         rule: how the signal goes back, see `Recording.project`.
+        locale: language of all parts, "en" or "ko".
 
     The parts are widgets of their own, ``picker``, ``layers``, ``browser`` and ``view``, and can
     be linked to anything else. What the Inspector does can be done by hand:
@@ -87,6 +93,9 @@ class Inspector(StaticPicture, ipywidgets.Box):
     status = t.Enum(["empty", "busy", "ready", "error"], "empty", read_only=True)
     """What the Inspector does with the picture. The parts have a status of their own."""
 
+    locale = t.Enum(LOCALES, LOCALES[0])
+    """Language of all parts."""
+
     error = t.Dict(read_only=True)
     """What went wrong with the picture, as {title, message, hint}; empty when all is well."""
 
@@ -100,22 +109,25 @@ class Inspector(StaticPicture, ipywidgets.Box):
         *,
         mode: str = "projection",
         rule: str = "deconvnet",
+        locale: str | None = None,
         inline: bool = False,
     ) -> None:
         """`inline` computes in the calling thread: for tests and platforms without threads."""
         self.net = shared_net(net)
-        self.head = InspectorHead(name=f"{self.net.name} on {self.net.device}", status="busy")
-        self.picker = _picker(image)
-        self.layers = LayerSelector(self.net, value=layer)
+        say = {"locale": locale or default_locale()}
+        name = f"{self.net.name} on {self.net.device}"
+        self.head = InspectorHead(name=name, status="busy", **say)
+        self.picker = gallery(image, **say)
+        self.layers = LayerSelector(self.net, value=layer, **say)
         chosen = self.layers.value
         # Strongest first: the channel to begin with is then the first one, and in sight.
-        self.browser = ChannelBrowser(layer=chosen, mode=mode, rule=rule, sort="strength")
-        self.view = ProjectionView(layer=chosen, rule=rule, inline=inline)
+        self.browser = ChannelBrowser(layer=chosen, mode=mode, rule=rule, sort="strength", **say)
+        self.view = ProjectionView(layer=chosen, rule=rule, inline=inline, **say)
         self._responder = Responder(self.head.send, {}, inline=inline)
         self._job: Job | None = None
         grid = ipywidgets.Box([self.head, self.picker, self.layers, self.browser, self.view])
         grid.add_class("zf-inspector-grid")
-        super().__init__([grid], layer=chosen, rule=rule)
+        super().__init__([grid], layer=chosen, rule=rule, **say)
         self.add_class("zf-inspector")
         self._closed = False
         self._connect()
@@ -132,10 +144,21 @@ class Inspector(StaticPicture, ipywidgets.Box):
         self.unobserve_all()
         self.picker.unobserve(self._record, "image")
         super().close()
-        for part in (*self.children, self.head, self.picker, self.layers, self.browser, self.view):
+        for part in (*self.children, *self.parts):
             dispose(part)
         self.set_trait("recording", None)
         self.net = self._job = None
+
+    @property
+    def parts(self) -> tuple[ZFWidget, ...]:
+        """Head, picker, layers, browser and view."""
+        return self.head, self.picker, self.layers, self.browser, self.view
+
+    def to_html(self, path: str | Path, **options: Any) -> SavedPage:
+        """Write one HTML file that opens without a kernel and can be explored: `zf.to_html`."""
+        from zfwidgets.widgets.export import to_html
+
+        return to_html(self, path, **options)
 
     def contact_sheet(self) -> bytes | None:
         """Photo and projection as one PNG file, for places without a kernel."""
@@ -155,8 +178,13 @@ class Inspector(StaticPicture, ipywidgets.Box):
             t.link((self, "rule"), (self.browser, "rule")),
             t.link((self, "rule"), (self.view, "rule")),
         ]
+        self.observe(self._speak, "locale")
         self.observe(self._change_layer, "layer")
         self.picker.observe(self._record, "image")
+
+    def _speak(self, _change: object) -> None:
+        for part in self.parts:
+            part.locale = self.locale
 
     def _change_layer(self, _change: object) -> None:
         # An index means nothing in another layer, and may not exist there.
@@ -240,15 +268,15 @@ def shared_net(net: Any) -> Any:
     return found
 
 
-def _picker(image: Any) -> ImagePicker:
-    if image is None:
-        return ImagePicker(rows=1)
+def gallery(image: Any, **traits: Any) -> ImagePicker:
+    """A picker of one row that begins with `image`: a sample's name, a picture, or several."""
     if isinstance(image, str) and image in samples():
-        return ImagePicker(value=image, rows=1)
+        return ImagePicker(value=image, rows=1, **traits)
     if isinstance(image, (Mapping, list, tuple)):
-        return ImagePicker(image, rows=1)
-    picker = ImagePicker(rows=1)
-    picker.add(image)
+        return ImagePicker(image, rows=1, **traits)
+    picker = ImagePicker(rows=1, **traits)
+    if image is not None:
+        picker.add(image)
     return picker
 
 

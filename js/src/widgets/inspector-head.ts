@@ -4,37 +4,15 @@
  */
 import type { RenderProps } from "@anywidget/types";
 import type strings from "../../../zfwidgets/widgets/strings/inspector_head.json";
+import { percent } from "../core/bars";
 import { h, setText } from "../core/dom";
 import { mount, type ZFState } from "../core/shell";
-
-interface Guess {
-  label: string;
-  p: number;
-}
+import { type Guess, guess } from "../inspector/guesses";
 
 interface State extends ZFState {
   name: string;
   classes: Guess[];
   status: "empty" | "busy" | "ready" | "error";
-}
-
-/** "62 %", and never "0 %" or "100 %" for what is neither. */
-export function percent(p: number): string {
-  const rounded = Math.round(p * 100);
-  if (rounded === 0 && p > 0) return "<1 %";
-  if (rounded === 100 && p < 1) return ">99 %";
-  return `${rounded} %`;
-}
-
-function guess({ label, p }: Guess): HTMLElement {
-  const bar = h("span", { class: "zf-guess-bar", "aria-hidden": "true" });
-  bar.style.setProperty("--zf-p", String(Math.max(0, Math.min(1, p))));
-  return h(
-    "li",
-    { class: "zf-guess", title: `${label}: ${percent(p)}` },
-    h("span", { class: "zf-guess-text" }, h("bdi", {}, label), " ", h("small", {}, percent(p))),
-    bar,
-  );
 }
 
 export default {

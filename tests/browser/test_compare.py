@@ -1,0 +1,115 @@
+"""Compare in JupyterLab: ZFNet against AlexNet, each side what its own engine computes."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
+
+import zfwidgets as zf
+from tests.browser import conftest, hosts
+from tests.browser.inspector_page import READ_CANVAS, InspectorPage, Pixels
+
+NETS = ("zfnet", "alexnet")
+
+
+@pytest.fixture(scope="module")
+def opened(chromium: Browser, lab: hosts.Host) -> Iterator[Page]:
+    """A notebook with the one-liner."""
+    page = conftest.new_page(chromium)
+    cell = "import zfwidgets as zf\n\nzf.Compare('zfnet', 'alexnet', image='cat')"
+    conftest.write_notebook(lab.folder / "compare.ipynb", cell)
+    conftest.open_in_lab(page, lab, "compare.ipynb")
+    expect(page.locator(".zf-compare")).to_be_visible()
+    yield page
+    page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
+    page.context.close()
+
+
+def side(page: Page, index: int) -> Locator:
+    """The left half (0) or the right one (1)."""
+    return page.locator(".zf-compare-column").nth(index)
+
+
+def pane(half: Locator, index: int) -> Pixels:
+    """The photo (0) or the projection (1) of a side, as it is drawn."""
+    png = half.locator(".zf-pane-picture").nth(index).evaluate(READ_CANVAS)
+    return np.asarray(
+        Image.open(io.BytesIO(base64.b64decode(png.partition(",")[2]))).convert("RGB")
+    )
+
+
+def strongest(name: str, layer: str, rank: int) -> tuple[int, Pixels]:
+    """A network's channel of this rank on the cat, and its projection."""
+    recording = zf.load(name, device="cpu").record(zf.samples()["cat"].open())
+    order = recording.strongest(layer).value.argsort(descending=True, stable=True)
+    channel = int(order[rank])
+    found = recording.project(recording.strongest(layer, [channel]))
+    return channel, found.to_images(canvas=True)[0]
+
+
+def test_each_side_shows_its_own_networks_channel_of_that_rank(opened: Page) -> None:
+    look = InspectorPage(opened)
+    side(opened, 0).locator(".zf-side-layer select").select_option("conv4")
+    expect(side(opened, 1).locator(".zf-side-layer select")).to_have_value("conv4")
+    channel, _ = strongest("zfnet", "conv4", 2)
+    box = side(opened, 0).get_by_label("go to channel number or name")
+    box.fill(str(channel))
+    box.press("Enter")
+    side(opened, 0).locator(f'[data-channel="{channel}"]').click()
+    for index, name in enumerate(NETS):
+        _, expected = strongest(name, "conv4", 2)
+        look.until(
+            lambda index=index, expected=expected: np.array_equal(  # type: ignore[misc]
+                pane(side(opened, index), 1), expected
+            ),
+            f"{name} shows its own third strongest channel",
+        )
+
+
+def test_both_photos_zoom_as_one_until_they_are_let_go(opened: Page) -> None:
+    moved = "nth => document.querySelectorAll('.zf-panes')[nth].dataset.zoomed"
+    side(opened, 0).locator(".zf-pane-frame").first.hover()
+    opened.keyboard.down("Control")
+    opened.mouse.wheel(0, -300)
+    opened.keyboard.up("Control")
+    opened.wait_for_function(f"({moved})(1) === 'true'")
+    styles = [
+        side(opened, i).locator(".zf-pane-picture").first.evaluate("c => c.style.transform")
+        for i in (0, 1)
+    ]
+    scales = [float(style.split("scale(")[1].split(")")[0].split(",")[0]) for style in styles]
+    assert scales[0] == pytest.approx(scales[1], rel=0.05)
+    opened.get_by_label("zoom", exact=True).uncheck()
+    side(opened, 1).get_by_role("button", name="whole").first.click()
+    opened.wait_for_function(f"({moved})(1) === 'false'")
+    assert opened.evaluate(f"({moved})(0)") == "true"
+    side(opened, 0).get_by_role("button", name="whole").first.click()
+
+
+@pytest.mark.parametrize(("theme", "width"), [("Light", 1500), ("Dark", 1500), ("Light", 800)])
+def test_screenshots(opened: Page, screenshots: Path, theme: str, width: int) -> None:
+    opened.evaluate(
+        "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})",
+        f"JupyterLab {theme}",
+    )
+    expect(
+        opened.locator(f"body[data-jp-theme-light='{str(theme == 'Light').lower()}']")
+    ).to_be_attached()
+    opened.set_viewport_size({"width": width, "height": 1700})
+    expect(opened.locator('[data-waiting="true"]:visible')).to_have_count(0)
+    root = opened.locator(".zf-compare")
+    boxes = [side(opened, i).bounding_box() for i in (0, 1)]
+    assert boxes[0] is not None
+    assert boxes[1] is not None
+    assert (boxes[0]["y"] == boxes[1]["y"]) == (width > 1000), (
+        "beside each other where there is room"
+    )
+    assert root.evaluate("root => root.scrollWidth - root.clientWidth") <= 0
+    root.screenshot(path=screenshots / f"compare-{theme.lower()}-{width}.png")

@@ -1,0 +1,211 @@
+"""Compare: two sides that go together as far as they are told to."""
+
+from __future__ import annotations
+
+import gc
+import io
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import traitlets
+from PIL import Image
+
+from tests.unit.widgets.fakes import LAYERS, FakeLayer, FakeNet, picture
+from zfwidgets.widgets.compare import Compare, counterpart
+from zfwidgets.widgets.rpc import worker
+
+GALLERY = {"red": picture("red"), "white": picture("white")}
+Make = Callable[..., Compare]
+
+
+class OtherNet(FakeNet):
+    """As deep, but with other names, and fewer channels in its last convolution."""
+
+    name = "other"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = {
+            "features.0": FakeLayer("features.0", "conv", 4, 8, 8),
+            "features.3": FakeLayer("features.3", "conv", 5, 4, 4),
+            "classifier": FakeLayer("classifier", "linear", 3, 1, 1),
+        }
+
+    def record(self, image: Image.Image) -> Any:
+        recording = super().record(image)
+        recording.layers = dict(self.layers)
+        return recording
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """Comparisons that are done with their first picture; closed afterwards."""
+    made: list[Compare] = []
+
+    def build(*nets: Any, image: Any = GALLERY, **options: Any) -> Compare:
+        if "images" not in options:
+            options["image"] = image
+        made.append(Compare(*nets, **options))
+        worker().join()
+        return made[-1]
+
+    yield build
+    for one in made:
+        one.close()
+
+
+def test_both_sides_look_at_the_one_photo(make: Make) -> None:
+    one, two = FakeNet(["cat", "dog"]), FakeNet()
+    compare = make(one, two, names=("before", "after"))
+    assert one.recorded == two.recorded == [(40, 30)]
+    assert (compare.left.head.name, compare.right.head.name) == ("before", "after")
+    assert [side.head.status for side in (compare.left, compare.right)] == ["ready", "ready"]
+    assert compare.left.head.classes[0] == {"label": "cat", "p": 0.5}
+    assert compare.right.head.classes == []
+    compare.pickers[0].value = "white"
+    worker().join()
+    assert compare.left.view.neuron["value"] == compare.right.view.neuron["value"] == 5 + 255
+
+
+def test_two_photos_make_one_network_both_sides(make: Make) -> None:
+    net = FakeNet()
+    compare = make(net, images=(picture("red"), picture("white", (7, 9))))
+    assert net.recorded == [(40, 30), (7, 9)]
+    assert compare.left.net is compare.right.net
+    assert compare.left.view.neuron["value"] < compare.right.view.neuron["value"]
+    assert len(compare.pickers) == 2
+
+
+def test_checkpoints_go_together_by_number(make: Make) -> None:
+    compare = make(FakeNet(), FakeNet())
+    assert compare.head.link_channels == "number"
+    assert (compare.left.layer, compare.right.layer) == ("conv2", "conv2")
+    compare.right.browser.active = 2
+    worker().join()
+    assert compare.left.view.neuron["channel"] == compare.right.view.neuron["channel"] == 2
+    compare.left.layer = "conv1"
+    worker().join()
+    assert compare.right.layer == compare.right.browser.layer == compare.right.view.layer == "conv1"
+    assert compare.left.browser.active == compare.right.browser.active == 3
+
+
+def test_other_networks_go_together_by_depth_and_by_rank(make: Make) -> None:
+    compare = make(FakeNet(), OtherNet())
+    assert compare.head.link_channels == "rank"
+    assert (compare.left.layer, compare.right.layer) == ("conv2", "features.3")
+    assert (compare.left.browser.active, compare.right.browser.active) == (5, 4)
+    compare.left.browser.active = 3  # the third strongest of six
+    worker().join()
+    assert compare.right.view.neuron["channel"] == 2  # the third strongest of five
+    compare.right.layer = "features.0"
+    worker().join()
+    assert compare.left.layer == "conv1"
+    compare.left.browser.active = None
+    compare.left.layer = "conv2"
+    compare.left.browser.active = 0  # the sixth, and the other side has five
+    worker().join()
+    assert compare.right.browser.active is None
+    assert compare.left.browser.active == 0
+
+
+def test_what_is_not_linked_stays(make: Make) -> None:
+    compare = make(FakeNet(), FakeNet())
+    compare.head.link_layers = False
+    compare.head.link_channels = "free"
+    compare.head.link_zoom = False
+    compare.left.layer = "conv1"
+    compare.left.browser.active = 1
+    compare.left.view.window = (0.0, 0.0, 0.5, 0.5)
+    worker().join()
+    assert compare.right.layer == "conv2"
+    assert compare.right.view.neuron["channel"] == 5
+    assert compare.right.view.window is None
+    compare.head.link_layers = compare.head.link_zoom = True
+    compare.head.link_channels = "number"
+    worker().join()
+    assert compare.right.layer == "conv1"
+    assert compare.right.view.neuron["channel"] == 1
+    assert compare.right.view.window == (0.0, 0.0, 0.5, 0.5)
+
+
+def test_zoom_rule_and_mode_are_one_for_both(make: Make) -> None:
+    compare = make(FakeNet(), FakeNet())
+    compare.right.view.window = (0.25, 0.25, 0.75, 0.75)
+    assert compare.left.view.window == (0.25, 0.25, 0.75, 0.75)
+    compare.left.browser.mode = "feature map"
+    assert compare.right.browser.mode == "feature map"
+    compare.left.view.rule = "guided"
+    assert compare.right.view.rule == compare.right.browser.rule == "guided"
+
+
+def test_a_side_that_refuses_the_picture_says_so_and_the_other_goes_on(make: Make) -> None:
+    compare = make(
+        FakeNet(), FakeNet(widest=50), image={"red": picture(), "wide": picture("blue", (90, 9))}
+    )
+    compare.pickers[0].value = "wide"
+    worker().join()
+    assert compare.left.head.status == "ready"
+    assert compare.right.head.status == "error"
+    assert "90 wide" in compare.right.head.error["message"]
+    assert compare.right.view.neuron["channel"] == 5
+
+
+def test_it_begins_where_it_is_told_to(make: Make) -> None:
+    compare = make(FakeNet(), OtherNet(), layer="conv1", mode="feature map", locale="ko")
+    assert (compare.left.layer, compare.right.layer) == ("conv1", "features.0")
+    assert compare.right.browser.mode == "feature map"
+    assert {part.locale for part in (*compare.left.parts, *compare.right.parts)} == {"ko"}
+
+
+def test_what_cannot_be_compared_is_an_error_at_once() -> None:
+    with pytest.raises(TypeError, match="a pair of photos"):
+        Compare(FakeNet(), image="cat", images=("cat", "dogs"))
+    with pytest.raises(TypeError, match="a pair of photos"):
+        Compare(FakeNet(), images="cat")
+    with pytest.raises((KeyError, traitlets.TraitError), match="conv9"):
+        Compare(FakeNet(), FakeNet(), image=GALLERY, layer="conv9")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("conv1", "features.0"), ("conv2", "features.3"), ("fc3", "classifier")],
+)
+def test_a_counterpart_is_at_the_same_depth_of_its_kind(name: str, expected: str) -> None:
+    assert counterpart(name, LAYERS, OtherNet().layers) == expected
+
+
+def test_a_kind_that_the_other_lacks_is_found_by_depth_alone() -> None:
+    assert counterpart("pool1", LAYERS, OtherNet().layers) == "features.3"
+
+
+def test_the_same_name_is_its_counterpart_wherever_it_stands() -> None:
+    assert counterpart("conv1", LAYERS, dict(reversed(LAYERS.items()))) == "conv1"
+
+
+def test_the_saved_picture_shows_both_sides(make: Make) -> None:
+    compare = make(FakeNet(), FakeNet())
+    png = compare.contact_sheet()
+    assert png is not None
+    one = compare.left.view.contact_sheet()
+    assert one is not None
+    both, single = Image.open(io.BytesIO(png)), Image.open(io.BytesIO(one))
+    assert both.height == 2 * single.height + 8
+    assert both.width == single.width
+    assert compare._repr_mimebundle_()["image/png"]
+
+
+def test_closing_frees_networks_recordings_and_every_part() -> None:
+    nets = FakeNet(), OtherNet()
+    compare = Compare(*nets, image=GALLERY)
+    worker().join()
+    sides = compare.left, compare.right
+    things = [compare, *nets, *compare.pickers, *(s.recording for s in sides), compare.head]
+    things += [part for side in sides for part in side.parts]
+    references = [weakref.ref(thing) for thing in things]
+    compare.close()
+    compare.close()
+    del compare, nets, sides, things
+    gc.collect()
+    assert [reference() for reference in references] == [None] * len(references)
