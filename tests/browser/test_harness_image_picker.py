@@ -43,6 +43,12 @@ def show(page: Page, theme: str = "light", width: int | None = None, **traits: A
     state = {
         "items": [{"id": name, "label": name, "credit": f"{name}er, CC0-1.0"} for name in NAMES],
         "value": "cat",
+        "crop": None,
+        "order": "given",
+        "recent": ["cat"],
+        "left_out": 0,
+        "_slots": {name: slot for slot, name in enumerate(NAMES)},
+        "_share": 1.0,
         "disabled": False,
         "rows": 0,
         "_thumbs": encode(atlas),
@@ -243,6 +249,6 @@ def test_a_picture_for_people(page: Page, screenshots: Path, theme: str) -> None
     from zfwidgets.widgets.image_picker import ImagePicker
 
     real = ImagePicker()
-    show(page, theme, items=real.items, _thumbs=real._thumbs)
+    show(page, theme, items=real.items, _thumbs=real._thumbs, _slots=real._slots)
     real.close()
     page.screenshot(path=screenshots / f"image-picker-{theme}.png")
