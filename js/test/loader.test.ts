@@ -29,16 +29,26 @@ describe("the store", () => {
   });
 
   it("drops what was drawn longest ago when it is full", () => {
-    const store = new TileStore(3 * 100);
-    store.add(head([1, 2, 3], 10), bitmap());
+    const store = new TileStore(3 * 100 * 4);
+    for (const id of [1, 2, 3]) store.add(head([id], 10), bitmap());
     store.get(1);
     store.add(head([4], 10), bitmap());
-    expect([1, 2, 3, 4].map((id) => store.peek(id) !== undefined)).toEqual([
-      true,
-      false,
-      true,
-      true,
-    ]);
+    const there = [1, 2, 3, 4].map((id) => store.peek(id) !== undefined);
+    expect(there).toEqual([true, false, true, true]);
+  });
+
+  it("counts whole sheets, which stay as long as one of their tiles is in use", () => {
+    const store = new TileStore(4 * 100 * 4);
+    const old = bitmap();
+    store.add(head([1, 2, 3], 10), old);
+    store.get(1);
+    expect(store.bytes).toBe(3 * 100 * 4);
+    store.add(head([4, 5], 10), bitmap());
+    expect(old.close).toHaveBeenCalledOnce();
+    expect(store.bytes).toBe(2 * 100 * 4);
+    expect(store.size).toBe(2);
+    store.clear();
+    expect(store.bytes).toBe(0);
   });
 
   it("does not replace a tile by a smaller one", () => {

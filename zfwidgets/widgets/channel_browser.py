@@ -1,4 +1,4 @@
-"""All channels of a layer on one light table, as feature maps or as projections."""
+"""All channels of a layer on one light table: maps, projections, patches of the photo, filters."""
 
 from __future__ import annotations
 
@@ -9,39 +9,40 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 import traitlets as t
-from PIL import Image
 
 from zfwidgets.images.sheet import contact_sheet
-from zfwidgets.widgets.base import ZFWidget
-from zfwidgets.widgets.looks import MODES, Look, Pictures, default_layer, drawn
-from zfwidgets.widgets.rpc import AHEAD, Cancelled, Job, Responder
+from zfwidgets.images.tiles import encode, resize
+from zfwidgets.widgets.browser_state import BrowserState
+from zfwidgets.widgets.first_page import FirstPage, tiles_of
+from zfwidgets.widgets.looks import Look, default_layer, drawn
+from zfwidgets.widgets.modes import MODES
+from zfwidgets.widgets.pins import pinned
+from zfwidgets.widgets.rpc import AHEAD, VISIBLE, Cancelled, Job, Responder
 from zfwidgets.widgets.wire import Answer, WireError, describe_error, sheet
 
 if TYPE_CHECKING:
-    from zfwidgets.deconv import DeconvNet, Recording
+    from zfwidgets.deconv import DeconvNet, Layer, Recording
     from zfwidgets.deconv.signals import RuleName
 
-_FIRST_PX = 96
-"""Longer side of the tiles of the first page, which is saved with the notebook."""
-_FIRST_PIXELS = 400_000
-"""Pixels of the first page at most; a layer of small maps fits whole."""
 _FIRST_SECONDS = 0.2
 """Time for the first page until it is shown; what is lacking then is added when there is time."""
 _STATIC_SECONDS = 3.0
 """How long the display of a widget may wait for its picture."""
+_PHOTO_PX = 320
+"""Longer side of the photo beside the grid: sharp at twice its size on the page."""
 
 
-class ChannelBrowser(ZFWidget):
-    """Every channel of a layer as a tile; choose one or several.
+class ChannelBrowser(BrowserState):
+    """Every channel of a layer as a tile; choose one or several, keep some in sight.
 
     Parameters:
         source: a `Recording`; or a `DeconvNet`, whose pictures come with :meth:`look_at`; or None.
         layer: name of the layer. Default: conv5 if there is one, else the last convolution.
 
     Keys in the grid: arrows, Home, End, PageUp, PageDown move; Space selects, with Shift a range;
-    Enter makes a channel the active one; / goes to a number; Escape clears the selection.
+    Enter makes a channel the active one; P pins it or takes the pin away; / goes to a number;
+    Escape clears the selection. Among the pins: arrows move, Enter goes there, Delete removes.
 
     Raises:
         TypeError: `source` is something else, or a keyword is no trait.
@@ -52,60 +53,13 @@ class ChannelBrowser(ZFWidget):
         >>> ipywidgets.dlink((selector, "value"), (browser, "layer"))
     """
 
-    bundle_name = "channel-browser"
-
-    recording = t.Any(None, allow_none=True)
-    """The `Recording` that is looked at; not sent to the page. None: an empty table."""
-
-    net = t.Any(None, allow_none=True)
-    """The network of :meth:`look_at`; follows the recording's."""
-
-    image = t.Int(0, min=0)
-    """Which picture of the recording, from 0."""
-
-    layer = t.Unicode().tag(sync=True)
-    """Name of the layer."""
-
-    mode = t.Enum(tuple(MODES), "feature map").tag(sync=True)
-    """What a tile shows: ``"feature map"``, or ``"projection"`` of the channel's strongest neuron.
-    """
-
-    sort = t.Enum(("index", "strength"), "index").tag(sync=True)
-    """Order of the tiles: by channel number, or by falling maximum of the map."""
-
-    rule = t.Enum(("deconvnet", "guided", "gradient", "linear"), "deconvnet").tag(sync=True)
-    """How a signal goes back through rectifiers, for projections."""
-
-    tile_size = t.Int(72, min=24, max=512).tag(sync=True)
-    """Least side of a tile in CSS pixels; tiles grow to fill the line."""
-
-    height = t.Int(420, min=120, max=4000).tag(sync=True)
-    """Height of the grid in CSS pixels; it scrolls."""
-
-    selected = t.List(t.Int(min=0)).tag(sync=True)
-    """Chosen channels in the order in which they were chosen. Another layer clears them."""
-
-    active = t.Int(None, allow_none=True, min=0).tag(sync=True)
-    """The channel that linked views show. Another layer clears it: its numbers mean other things.
-    """
-
-    status = t.Enum(("empty", "busy", "ready", "error"), "empty").tag(sync=True)
-    """Set by the widget: nothing to see, computing, showing `layer`, or not able to (see `error`).
-    """
-
-    epoch = t.Int(0).tag(sync=True)
-    """Set by the widget: the version of what is looked at. A new recording, layer, mode or rule
-    gives a new one; answers to questions about an older one are dropped."""
-
-    _page = t.Dict().tag(sync=True)
-    """The shown look's numbers and first tiles, in one trait so that they change together."""
-
     def __init__(self, source: Recording | DeconvNet | None = None, **kwargs: Any) -> None:
         self._responder: Responder | None = None
         self._epochs = itertools.count(1)
         self._shown: Look | None = None
         self._preparing: Job | None = None
         self._filling: Job | None = None
+        self._pinning: Job | None = None
         self._settled = threading.Event()
         self._settled.set()
         super().__init__(**_source_traits(source), **kwargs)
@@ -113,7 +67,9 @@ class ChannelBrowser(ZFWidget):
             known = ", ".join(self.recording.layers)
             raise ValueError(f"layer={self.layer!r}: expected one of {known}")
         self._responder = Responder(
-            self.send, {"tiles": self._answer_tiles}, epoch=lambda: self.epoch
+            self.send,
+            {"tiles": self._answer_tiles, "visit": self._visit},
+            epoch=lambda: self.epoch,
         )
         self.on_msg(self._responder.on_msg)
         self._look_again()
@@ -155,7 +111,7 @@ class ChannelBrowser(ZFWidget):
         responder, self._responder = getattr(self, "_responder", None), None
         if responder is not None:
             responder.close()
-            self._shown = self._preparing = self._filling = None
+            self._shown = self._preparing = self._filling = self._pinning = None
             self.recording = self.net = None
             self._settled.set()
         super().close()
@@ -173,7 +129,7 @@ class ChannelBrowser(ZFWidget):
         page = self._page
         if not page or not page["sheet"]:
             return None
-        ids, tiles = _cut(page)
+        ids, tiles = tiles_of(page)
         labels = [str(i) for i in ids]
         # Small maps are enlarged by whole numbers, so that every value stays a square.
         side = max(tiles.shape[1:3]) * max(1, 48 // max(tiles.shape[1:3]))
@@ -182,15 +138,6 @@ class ChannelBrowser(ZFWidget):
         return out.getvalue()
 
     # ------------------------------------------------------------------- what is looked at
-
-    @t.validate("recording")
-    def _is_recording(self, proposal: Any) -> Any:
-        value = proposal["value"]
-        if value is not None and not hasattr(value, "strongest"):
-            raise t.TraitError(
-                f"recording={type(value).__name__}: expected what net.record(photo) returns"
-            )
-        return value
 
     @t.observe("recording", "image", "layer", "mode", "rule")
     def _look_again(self, change: Any = None) -> None:
@@ -213,7 +160,7 @@ class ChannelBrowser(ZFWidget):
         self._preparing = responder.submit(self._prepare)
 
     def _begin(self) -> None:
-        for job in (self._preparing, self._filling):
+        for job in (self._preparing, self._filling, self._pinning):
             if job is not None:
                 job.cancel()
         self._settled.clear()
@@ -225,8 +172,9 @@ class ChannelBrowser(ZFWidget):
         self._begin()
         self._shown = None
         with self.hold_sync():
-            self._page = {}
+            self._page, self._photo, self._pinned = {}, {}, {}
             self.selected, self.active, self.status = [], None, "empty"
+            self.hover = self.hovered = None
             self.clear_error()
         self._settled.set()
 
@@ -234,21 +182,35 @@ class ChannelBrowser(ZFWidget):
         """On the worker: the numbers and the first tiles of the new look, then show it."""
         try:
             look = self._new_look()
-            first = _FirstPage(look, self.sort)
+            first = FirstPage(look, look.order(self.sort, self.show, self.threshold))
             until = time.perf_counter() + _FIRST_SECONDS
             while first.draw() and time.perf_counter() < until:
                 job.check()
-            page = first.as_trait()
+            page, photo = first.as_trait(), self._photo_of(look)
         except Exception as error:  # noqa: BLE001 - shown in the widget
             self._give_up(job, error)
             return
         with self.hold_sync():
             job.check()
-            self._shown, self._page = look, page
+            self._shown, self._page, self._photo = look, page, photo
             self.status = "ready"
             self.clear_error()
+        self._where()
         self._settled.set()
+        self._pin_again()
         self._complete(first)
+
+    def _photo_of(self, look: Look) -> dict[str, Any]:
+        """The trait `_photo`; the present one if it is of the same picture."""
+        shown = self._shown
+        same = shown and (shown.recording, shown.image) == (look.recording, look.image)
+        if same and self._photo:
+            return self._photo
+        height, width = look.photo.shape[:2]
+        scale = min(1.0, _PHOTO_PX / max(height, width))
+        small = resize(look.photo[None], round(height * scale), round(width * scale))[0]
+        data = encode(small, "image/jpeg")
+        return {"size": [height, width], "mime": "image/jpeg", "data": data}
 
     def _new_look(self) -> Look:
         recording = self.recording
@@ -256,10 +218,19 @@ class ChannelBrowser(ZFWidget):
             raise Cancelled
         if not 0 <= self.image < len(recording):
             last = len(recording) - 1
-            raise WireError("No such picture", f"got image {self.image}, expected 0 to {last}")
+            title, message = self.say("no_picture"), self.say("no_picture_why", n=self.image)
+            raise WireError(title, message, self.say("no_picture_hint", last=last))
         layer = recording.layers[self.layer]
+        if not MODES[self.mode].suits(layer):
+            raise self._no_filters(recording, layer)
         rule = cast("RuleName", self.rule)
         return Look(self.epoch, recording, self.image, layer, self.mode, rule)
+
+    def _no_filters(self, recording: Recording, layer: Layer) -> WireError:
+        first = [each.name for each in recording.layers.values() if MODES[self.mode].suits(each)]
+        hint = self.say("no_filters_hint", layers=", ".join(first)) if first else ""
+        why = self.say("no_filters_why", layer=layer.name)
+        return WireError(self.say("no_filters"), why, hint)
 
     def _give_up(self, job: Job, error: BaseException) -> None:
         """Say what went wrong; the last good page stays, and with it its epoch."""
@@ -273,12 +244,14 @@ class ChannelBrowser(ZFWidget):
 
     # --------------------------------------------------------- the first page, when there is time
 
-    @t.observe("sort")
+    @t.observe("sort", "show", "threshold")
     def _another_order(self, _change: Any) -> None:
-        if self._shown is not None and self.status == "ready":
-            self._complete(_FirstPage(self._shown, self.sort))
+        look = self._shown
+        if look is not None and self.status == "ready":
+            order = look.order(self.sort, self.show, self.threshold)
+            self._complete(FirstPage(look, order))
 
-    def _complete(self, first: _FirstPage) -> None:
+    def _complete(self, first: FirstPage) -> None:
         """Draw the rest of the first page, one batch at a time behind all other work."""
         responder = self._responder
         if responder is None or first.done:
@@ -298,6 +271,48 @@ class ChannelBrowser(ZFWidget):
             self._filling.cancel()
         self._filling = responder.submit(work, AHEAD)
 
+    # ------------------------------------------------------------------- pins and what is hovered
+
+    @t.observe("pins")
+    def _pin_again(self, _change: Any = None) -> None:
+        """Have the pins' pictures drawn, after what is on screen."""
+        responder = self._responder
+        if responder is None or self._shown is None:
+            return
+        if self._pinning is not None:
+            self._pinning.cancel()
+        if self.pins or self._pinned:
+            self._pinning = responder.submit(self._draw_pins, VISIBLE)
+
+    def _draw_pins(self, job: Job) -> None:
+        look = self._shown
+        if look is None:
+            raise Cancelled
+        try:
+            found = pinned(look, self.pins)
+        except Exception as error:  # noqa: BLE001 - shown in the widget
+            self.fail(error)
+            return
+        with self.hold_sync():
+            job.check()
+            self._pinned = found
+
+    def _visit(self, job: Job) -> None:
+        """``{layer, channel}``: go to a pinned channel, in whichever layer it is."""
+        layer, channel = job.request.body.get("layer"), job.request.integer("channel", 0, 2**31)
+        if not isinstance(layer, str):
+            raise WireError("Unreadable message", f"expected layer as text, got {layer!r:.80}")
+        self.layer = layer
+        self.active = channel
+
+    @t.observe("hover")
+    def _where(self, _change: Any = None) -> None:
+        look, channel = self._shown, self.hover
+        if look is None or channel is None or channel >= look.count:
+            self.hovered = None
+        else:
+            self.hovered = look.where(channel)
+
     # ------------------------------------------------------------------------------- tiles
 
     def _answer_tiles(self, job: Job) -> Iterator[Answer]:
@@ -314,37 +329,6 @@ class ChannelBrowser(ZFWidget):
             yield Answer(made.head(), [made.data], last=sent == len(ids))
 
 
-class _FirstPage:
-    """The first tiles of a look, drawn batch by batch."""
-
-    def __init__(self, look: Look, sort: str) -> None:
-        self.look = look
-        height, width = look.size(_FIRST_PX)
-        room = max(16, _FIRST_PIXELS // (height * width))
-        ids = look.order(sort)[:room]
-        self._wanted = len(ids)
-        self._ids: list[int] = []
-        self._tiles: list[Pictures] = []
-        self._batches = drawn(look, ids, _FIRST_PX)
-
-    @property
-    def done(self) -> bool:
-        """Whether all tiles that there is room for are drawn."""
-        return len(self._ids) == self._wanted
-
-    def draw(self) -> bool:
-        """Draw one more batch; whether some are still lacking."""
-        ids, tiles = next(self._batches)
-        self._ids.extend(ids)
-        self._tiles.append(tiles)
-        return not self.done
-
-    def as_trait(self) -> dict[str, Any]:
-        """The trait `_page`, as `RawPage` of the page side."""
-        made = sheet(self._ids, np.concatenate(self._tiles))
-        return {**self.look.facts(), "sheet": made.head(), "picture": made.data}
-
-
 def _source_traits(source: Any) -> dict[str, Any]:
     if source is None:
         return {}
@@ -356,14 +340,3 @@ def _source_traits(source: Any) -> dict[str, Any]:
         f"ChannelBrowser got {type(source).__name__}; expected a Recording (net.record(photo)), "
         "a DeconvNet (zf.load(...)) or None"
     )
-
-
-def _cut(page: dict[str, Any]) -> tuple[list[int], Pictures]:
-    """The tiles uint8 [N, h, w, 3] of a first page's sheet, and their channels."""
-    head = page["sheet"]
-    height, width = head["tile"]
-    columns = head["columns"]
-    picture = np.asarray(Image.open(io.BytesIO(page["picture"])).convert("RGB"))
-    rows = picture.shape[0] // height
-    cells = picture.reshape(rows, height, columns, width, 3).transpose(0, 2, 1, 3, 4)
-    return head["ids"], cells.reshape(-1, height, width, 3)[: len(head["ids"])]

@@ -1,7 +1,6 @@
-"""What a channel browser looks at, and the pictures of its channels. Knows nothing of Jupyter.
+"""What a channel browser looks at: one layer of one picture, its numbers and its order of channels.
 
-A `Look` is one recording, layer and mode, fixed while it is worked on. A mode is one class with
-`native`, `tiles` and `note`; to add one, write it and enter it in `MODES`.
+A `Look` is fixed while it is worked on. Knows nothing of Jupyter; the pictures come from modes.py.
 """
 
 from __future__ import annotations
@@ -10,83 +9,26 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from torch import Tensor
 
+from zfwidgets.analysis.scanning.sums import treves_rolls
 from zfwidgets.deconv import Layer, Neurons, Recording
 from zfwidgets.deconv.signals import RuleName
-from zfwidgets.images import contrast, heat
-from zfwidgets.images.tiles import resize
-
-Pictures = npt.NDArray[np.uint8]
+from zfwidgets.widgets.modes import MODES, Pictures
 
 MOST_AT_ONCE = 256
 """Channels in one batch at most."""
 
+SORTS = ("index", "strength", "mean", "sparsity", "energy")
+"""Orders of the channels: by number, or by the falling value of one of `Look.measures`."""
 
-class Mode(Protocol):
-    """How the channels of a layer become pictures."""
-
-    per_batch: int
-    """Channels to start with in one batch; `drawn` finds out how many are quick enough."""
-
-    note: str
-    """How numbers became colours, for people."""
-
-    def native(self, look: Look) -> tuple[int, int]:
-        """Height and width of a picture before it is shrunk."""
-
-    def tiles(self, look: Look, ids: Sequence[int], size: tuple[int, int]) -> Pictures:
-        """The pictures of channels `ids`: uint8 [N, height, width, 3]."""
-
-
-class FeatureMap:
-    """The rectified map itself, as heat."""
-
-    per_batch = 256
-    note = "heat: zero is dark, each map's own largest value is brightest"
-
-    def native(self, look: Look) -> tuple[int, int]:
-        """One pixel for each place of the map."""
-        return look.layer.height, look.layer.width
-
-    def tiles(self, look: Look, ids: Sequence[int], size: tuple[int, int]) -> Pictures:
-        """The maps as heat."""
-        maps = look.recording.feature_maps(look.layer.name)[look.image]
-        chosen = maps[list(ids)]
-        if chosen.shape[-2:] == (1, 1):
-            # One value alone would always be its own largest: compare with the layer's largest.
-            largest = maps.amax().reshape(1, 1, 1)
-            return heat(torch.cat([chosen, largest]), share="all")[:-1]
-        return heat(resize(chosen[:, None], *size)[:, 0])
-
-
-class Projection:
-    """The channel's strongest neuron sent back to pixels (Zeiler & Fergus 2013, section 2.1)."""
-
-    per_batch = 8
-    note = "zero is mid-grey, each tile on its own scale (99.5th percentile of |x|)"
-
-    def native(self, look: Look) -> tuple[int, int]:
-        """One pixel for each of the input's that the neuron can touch."""
-        height, width = look.recording.inputs.shape[2:]
-        rows, columns = look.layer.receptive_field
-        # Global pooling and fully connected layers see everything at once, however it is counted.
-        return (rows, columns) if look.layer.jump != (0, 0) else (height, width)
-
-    def tiles(self, look: Look, ids: Sequence[int], size: tuple[int, int]) -> Pictures:
-        """The windows that the neurons can touch, as signed pictures around mid-grey."""
-        found = look.recording.project(look.strongest[list(ids)], rule=look.rule)
-        pixels = found.to_rgb(found.pixels)
-        height, width = min(size[0], pixels.shape[2]), min(size[1], pixels.shape[3])
-        return contrast(resize(pixels, height, width))[0]
-
-
-MODES: dict[str, Mode] = {"feature map": FeatureMap(), "projection": Projection()}
+SHOWS = ("all", "alive", "dead")
+"""Which channels: all, those that respond somewhere in this picture, those that do nowhere."""
 
 
 _strongest: WeakKeyDictionary[Recording, dict[str, Neurons]] = WeakKeyDictionary()
@@ -109,6 +51,16 @@ class Look:
         """Number of channels."""
         return self.layer.channels
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether every neuron sees the whole picture, however its receptive field is counted."""
+        return self.layer.jump == (0, 0)
+
+    @cached_property
+    def photo(self) -> Pictures:
+        """What the network saw: uint8 [H, W, 3]."""
+        return self.recording.seen()[self.image]
+
     @cached_property
     def strongest(self) -> Neurons:
         """Per channel its most active neuron in the picture; neuron i is channel i's."""
@@ -117,6 +69,26 @@ class Look:
             known[self.layer.name] = self.recording.strongest(self.layer.name)
         neurons = known[self.layer.name]
         return neurons[neurons.image == self.image]
+
+    @cached_property
+    def measures(self) -> dict[str, Tensor]:
+        """What channels are ordered by, float32 [C] each.
+
+        strength: the map's largest value. mean: of the map. sparsity: `treves_rolls` over the
+        places of the map, 0 all alike, 1 a single place; NaN for a silent channel and for a map of
+        one place. energy: the channel's share of the layer's sum of squares, 0 to 1. For sparsity
+        and energy negative values (class scores) count as 0.
+        """
+        maps = self.recording.feature_maps(self.layer.name)[self.image].flatten(1).float()
+        heights = maps.clamp_min(0)
+        square = heights.square().mean(1)
+        total = square.sum()
+        return {
+            "strength": self.strongest.value.float(),
+            "mean": maps.mean(1).cpu(),
+            "sparsity": treves_rolls(heights.mean(1), square, maps.shape[1]).cpu(),
+            "energy": (square / total if total > 0 else square).cpu(),
+        }
 
     @cached_property
     def native(self) -> tuple[int, int]:
@@ -131,11 +103,22 @@ class Look:
         is_classes = names and len(names) == self.count and self.layer.name == last
         return list(names) if names and is_classes else []
 
-    def order(self, sort: str) -> list[int]:
-        """Channels by number, or by falling strength; equals keep the order of their numbers."""
-        if sort == "index":
-            return list(range(self.count))
-        return torch.sort(self.strongest.value, descending=True, stable=True).indices.tolist()
+    def order(self, sort: str, show: str = "all", threshold: float = 0.0) -> list[int]:
+        """The channels to be seen, in order; equals keep the order of their numbers.
+
+        threshold: least strength, as a share of the layer's largest; not for the dead ones.
+        """
+        strength = self.measures["strength"]
+        seen = (strength == 0) if show == "dead" else torch.ones_like(strength, dtype=torch.bool)
+        if show == "alive":
+            seen = strength != 0
+        if show != "dead" and threshold > 0:
+            seen &= strength >= threshold * strength.amax().clamp_min(0)
+        order = torch.arange(self.count)
+        if sort != "index":
+            falling = self.measures[sort].nan_to_num(nan=-torch.inf)
+            order = torch.sort(falling, descending=True, stable=True).indices
+        return order[seen[order]].tolist()
 
     def size(self, px: int) -> tuple[int, int]:
         """Height and width of a tile whose longer side has at most `px` pixels."""
@@ -147,22 +130,41 @@ class Look:
         """Pictures of the channels `ids`: uint8 [N, h, w, 3]."""
         return MODES[self.mode].tiles(self, ids, self.size(px))
 
+    def where(self, channel: int) -> dict[str, Any]:
+        """The channel's strongest neuron: channel, row, col, value, and box, its receptive field.
+
+        box is [top, left, bottom, right] in input pixels and may reach outside the picture. A
+        silent channel has no strongest neuron: row, col and box are None.
+        """
+        neurons = self.strongest
+        row, col, value = (
+            float(each[channel]) for each in (neurons.row, neurons.col, neurons.value)
+        )
+        found: dict[str, Any] = {"channel": channel, "row": None, "col": None, "value": value}
+        if value == 0:
+            return {**found, "box": None}
+        box = list(self.layer.box(int(row), int(col)))
+        return {**found, "row": int(row), "col": int(col), "box": box}
+
     def facts(self) -> dict[str, Any]:
         """Everything about the look but pictures, as `RawPage` of the page side has it."""
-        neurons = self.strongest
+        neurons, layer = self.strongest, self.layer
         places = torch.stack([neurons.row, neurons.col], 1)
         return {
             "epoch": self.epoch,
-            "layer": self.layer.name,
+            "layer": layer.name,
             "mode": self.mode,
             "rule": self.rule,
             "count": self.count,
-            "map": [self.layer.height, self.layer.width],
+            "map": [layer.height, layer.width],
             "native": list(self.native),
-            "note": MODES[self.mode].note,
+            "field": list(layer.receptive_field),
+            "jump": list(layer.jump),
+            "offset": list(layer.offset),
+            "filters": MODES["filter"].suits(layer),
             "labels": self.labels,
-            "values": neurons.value.float().numpy().astype("<f4").tobytes(),
-            "places": places.numpy().astype("<i4").tobytes(),
+            "measures": {name: _floats(values) for name, values in self.measures.items()},
+            "places": places.cpu().numpy().astype("<i4").tobytes(),
         }
 
 
@@ -190,3 +192,7 @@ def default_layer(layers: Sequence[Layer]) -> str:
     names = [layer.name for layer in layers]
     convs = [layer.name for layer in layers if layer.kind == "conv"]
     return "conv5" if "conv5" in names else (convs or names)[-1]
+
+
+def _floats(values: Tensor) -> bytes:
+    return np.ascontiguousarray(values.numpy(), "<f4").tobytes()

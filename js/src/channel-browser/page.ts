@@ -1,8 +1,12 @@
 /** What is being looked at: one layer's numbers and first pictures, as one trait and hence one message. */
-import { bytesOf, floatsOf, intsOf, type SheetHead } from "../core/wire";
+import { floatsOf, intsOf, type SheetHead } from "../core/wire";
 
-export type Mode = "feature map" | "projection";
-export type Sort = "index" | "strength";
+export type Mode = "feature map" | "projection" | "in place" | "photo patch" | "filter";
+export type Measure = "strength" | "mean" | "sparsity" | "energy";
+export type Sort = "index" | Measure;
+export type Show = "all" | "alive" | "dead";
+type Pair = [number, number];
+export type Box = [top: number, left: number, bottom: number, right: number];
 
 /** The trait `_page` as Python sets it; empty before the first picture. */
 export interface RawPage {
@@ -12,34 +16,45 @@ export interface RawPage {
   rule: string;
   count: number;
   /** Height and width of a feature map, and of a tile at full resolution. */
-  map: [number, number];
-  native: [number, number];
-  /** How numbers became colours, for people. */
-  note: string;
+  map: Pair;
+  native: Pair;
+  /** Receptive field: rows and columns, its step from neuron to neuron, and where the first one lies. */
+  field: Pair;
+  jump: Pair;
+  offset: Pair;
+  /** Whether the layer's filters have colours. */
+  filters: boolean;
   /** Names of the channels, where they have any (classes). */
   labels: string[];
-  /** float32 per channel; int32 row and column per channel. */
-  values: DataView;
+  /** float32 per channel; NaN where a channel has no such number. */
+  measures: Record<Measure, DataView>;
+  /** int32 row and column of the strongest neuron per channel. */
   places: DataView;
   sheet: SheetHead | null;
   picture: DataView | null;
 }
 
 export class Page {
-  readonly values: Float32Array;
+  readonly #measures: Record<Measure, Float32Array>;
   readonly #places: Int32Array;
   readonly #largest: number;
-  #byStrength: number[] | null = null;
+  readonly #sorted = new Map<Sort, number[]>();
 
   constructor(readonly raw: RawPage) {
-    this.values = floatsOf(raw.values);
+    const { strength, mean, sparsity, energy } = raw.measures;
+    this.#measures = {
+      strength: floatsOf(strength),
+      mean: floatsOf(mean),
+      sparsity: floatsOf(sparsity),
+      energy: floatsOf(energy),
+    };
     this.#places = intsOf(raw.places);
-    this.#largest = this.values.reduce((most, value) => Math.max(most, value), 0);
+    this.#largest = this.#measures.strength.reduce((most, value) => Math.max(most, value), 0);
   }
 
   /** A page from a trait's value; null if there is none yet. */
   static read(raw: Partial<RawPage>): Page | null {
-    if (typeof raw.count !== "number" || !raw.values || !raw.places) return null;
+    if (typeof raw.count !== "number" || !raw.measures || !raw.places) return null;
     return new Page(raw as RawPage);
   }
 
@@ -48,21 +63,30 @@ export class Page {
     return Math.max(...this.raw.native);
   }
 
-  get picture(): Uint8Array<ArrayBuffer> | null {
-    return this.raw.picture && bytesOf(this.raw.picture);
+  /** The layer's largest activation; 0 if there is none above. */
+  get largest(): number {
+    return this.#largest;
   }
 
-  /** Channels in the order of `sort`; equals keep the order of their numbers. */
-  order(sort: Sort): number[] {
-    const index = Array.from({ length: this.raw.count }, (_, i) => i);
-    if (sort === "index") return index;
-    this.#byStrength ??= index.sort((a, b) => this.value(b) - this.value(a) || a - b);
-    return this.#byStrength;
+  /** Channels to be seen, in order, as `Look.order` has them; equals keep the order of their numbers. */
+  order(sort: Sort, show: Show = "all", threshold = 0): readonly number[] {
+    const all = this.#all(sort);
+    if (show === "dead") return all.filter((id) => this.silent(id));
+    if (show === "all" && threshold <= 0) return all;
+    // As Python has it: a product of float32 numbers.
+    const product = Math.fround(Math.fround(threshold) * this.#largest);
+    const least = threshold > 0 ? product : Number.NEGATIVE_INFINITY;
+    return all.filter((id) => this.value(id) >= least && !(show === "alive" && this.silent(id)));
   }
 
   /** The channel's largest activation. */
   value(id: number): number {
-    return this.values[id] ?? 0;
+    return this.#measures.strength[id] ?? 0;
+  }
+
+  /** One of the channel's numbers; NaN if it has none. */
+  measure(name: Measure, id: number): number {
+    return this.#measures[name][id] ?? Number.NaN;
   }
 
   /** Nowhere active. Class scores may be negative; that is not silence. */
@@ -75,20 +99,25 @@ export class Page {
     return this.#largest > 0 ? Math.max(0, this.value(id) / this.#largest) : 0;
   }
 
-  /** "channel 17 (tabby), strength 0.82", for screen readers; "silent" if it is nowhere active. */
-  name(id: number): string {
-    const strength = this.silent(id) ? "silent" : `strength ${brief(this.value(id))}`;
-    return `${this.#title(id)}, ${strength}`;
+  /** Row and column of the strongest neuron on the map; null if silent, or if there is one place only. */
+  place(id: number): Pair | null {
+    const [height, width] = this.raw.map;
+    if (this.silent(id) || height * width === 1) return null;
+    return [this.#places[2 * id] ?? 0, this.#places[2 * id + 1] ?? 0];
   }
 
-  /** The same with its place, for the status line. */
-  describe(id: number): string {
-    const value = this.value(id);
-    if (this.silent(id)) return `${this.#title(id)} · silent on this picture`;
-    const [height, width] = this.raw.map;
-    const [row, column] = [this.#places[2 * id] ?? 0, this.#places[2 * id + 1] ?? 0];
-    const place = height * width > 1 ? ` · row ${row}, column ${column}` : "";
-    return `${this.#title(id)} · strength ${brief(value)}${place}`;
+  /** What the strongest neuron sees, in pixels of the picture; null if the channel is silent. */
+  box(id: number): Box | null {
+    if (this.silent(id)) return null;
+    const { field, jump, offset } = this.raw;
+    const [row, column] = this.place(id) ?? [0, 0];
+    const [top, left] = [row * jump[0] + offset[0], column * jump[1] + offset[1]];
+    return [top, left, top + field[0], left + field[1]];
+  }
+
+  /** Whether each neuron sees the whole picture. */
+  get seesAll(): boolean {
+    return this.raw.jump[0] === 0 && this.raw.jump[1] === 0;
   }
 
   /** The channel that a person means: a number, or the beginning of a name. */
@@ -100,17 +129,17 @@ export class Page {
     return at < 0 ? null : at;
   }
 
-  #title(id: number): string {
-    const label = this.raw.labels[id];
-    return label ? `channel ${id} (${label})` : `channel ${id}`;
+  #all(sort: Sort): number[] {
+    let order = this.#sorted.get(sort);
+    if (!order) {
+      order = Array.from({ length: this.raw.count }, (_, i) => i);
+      if (sort !== "index") {
+        const key = this.#measures[sort].map((value) => (Number.isNaN(value) ? -Infinity : value));
+        const at = (id: number) => key[id] ?? 0;
+        order.sort((a, b) => (at(b) === at(a) ? a - b : at(b) - at(a)));
+      }
+      this.#sorted.set(sort, order);
+    }
+    return order;
   }
-}
-
-/** Three significant digits: 0.82, 12.4, 1310. */
-export function brief(value: number): string {
-  if (value === 0) return "0";
-  const size = Math.floor(Math.log10(Math.abs(value)));
-  if (size >= 3 || size < -3)
-    return size >= 6 || size < 0 ? value.toExponential(1) : value.toFixed(0);
-  return String(Number(value.toPrecision(3)));
 }

@@ -9,58 +9,46 @@ import type { GridLayout } from "../core/grid-layout";
 import { type LoaderOwner, TileLoader } from "../core/loader";
 import { RpcError, RpcTimeout } from "../core/rpc";
 import { choose, extend, type Selection, toggle } from "../core/selection";
-import type { Shell, ZFState } from "../core/shell";
-import { decodeSheet, drawTile, type Tile, TileStore } from "../core/tiles";
+import { decodeSheet, drawCell, TileStore } from "../core/tiles";
 import { type Cell, type GridOwner, type Pick, VirtualGrid } from "../core/virtual-grid";
-import { type Mode, Page, type RawPage, type Sort } from "./page";
+import { throttled } from "./hover";
+import { Inset, subject } from "./inset";
+import { type Mode, Page, type RawPage, type Show, type Sort } from "./page";
+import { Pinning } from "./pinning";
+import type { BrowserShell, BrowserState } from "./state";
+import { Status } from "./status";
 import { Toolbar } from "./toolbar";
-
-export interface BrowserState extends ZFState {
-  layer: string;
-  mode: Mode;
-  sort: Sort;
-  rule: string;
-  tile_size: number;
-  height: number;
-  selected: number[];
-  active: number | null;
-  epoch: number;
-  status: "empty" | "busy" | "ready" | "error";
-  _page: Partial<RawPage>;
-}
+import { brief, name, summary } from "./words";
 
 /** Sizes that tiles are asked for in, so that a moving slider does not ask for each pixel anew. */
 const LADDER = [32, 48, 64, 96, 128, 192, 256, 384, 512];
 /** Below this tile size (CSS px) a number would not fit under the picture. */
 const LEAST_CAPTION = 40;
-/** Feature maps are cheap enough to fetch well ahead; projections cost a backward pass each. */
-const SCREENS_AHEAD: Record<Mode, number> = { "feature map": 6, projection: 1 };
+/** What is cheap is fetched well ahead; projections cost a backward pass each. */
+const SCREENS_AHEAD: Record<Mode, number> = {
+  "feature map": 6,
+  projection: 1,
+  "in place": 1,
+  "photo patch": 3,
+  filter: 6,
+};
 
 const SELECT: Record<
   NonNullable<Pick["select"]>,
   (before: Selection, id: number, order: readonly number[]) => Selection
 > = { only: (_, id) => choose(id), toggle, extend };
 
-interface Drawn {
-  tile: Tile;
-  size: number;
-}
-
 export class ChannelBrowserView implements GridOwner, LoaderOwner {
-  readonly #shell: Shell<BrowserState>;
+  readonly #shell: BrowserShell;
   readonly #store = new TileStore();
   readonly #grid: VirtualGrid;
   readonly #toolbar: Toolbar;
+  readonly #pinning: Pinning;
+  readonly #inset: Inset;
   readonly #loader: TileLoader;
   readonly #redraw: () => void;
-  readonly #progress = h("div", { class: "zf-progress" });
-  readonly #summary = h("span", { class: "zf-summary" });
-  readonly #detail = h("span", { class: "zf-detail" });
-  readonly #empty = h(
-    "p",
-    { class: "zf-empty" },
-    "Choose a picture to see what each channel makes of it.",
-  );
+  readonly #tellHover: (id: number | null) => void;
+  readonly #status: Status;
   #page: Page | null = null;
   #latest = 0;
   #order: readonly number[] = [];
@@ -70,20 +58,29 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
   #onScreen = true;
   #saved = false;
 
-  constructor(shell: Shell<BrowserState>) {
+  constructor(shell: BrowserShell) {
     this.#shell = shell;
-    const { signal, root } = shell;
+    const { signal, root, say } = shell;
     this.#redraw = perFrame(() => {
       this.#grid.render();
       this.#want();
     }, signal);
+    this.#tellHover = throttled((id) => shell.commit("hover", id), signal);
     this.#grid = new VirtualGrid(this, signal);
-    this.#toolbar = new Toolbar(this.#actions(), signal);
+    this.#toolbar = new Toolbar(say, this.#actions(), signal);
+    this.#pinning = new Pinning(shell, this.#grid, {
+      page: () => this.#page,
+      tile: (id) => this.#store.peek(id),
+      tell: (pin) => (pin ? this.#inset.tell(pin) : this.#showDetail()),
+    });
+    this.#inset = new Inset(say);
     this.#loader = new TileLoader(shell.rpc, this.#store, this);
-    const table = h("div", { class: "zf-table" }, this.#grid.element, this.#empty);
-    const footer = h("div", { class: "zf-footer" }, this.#summary, this.#toolbar.chosen);
-    footer.append(this.#detail);
-    root.append(this.#toolbar.element, this.#progress, table, footer);
+    this.#status = new Status(shell, () => this.#showEvery());
+    const { progress, notice, detail, summary } = this.#status;
+    const table = h("div", { class: "zf-table" }, this.#grid.element, notice);
+    const body = h("div", { class: "zf-body" }, table, this.#inset.element);
+    const footer = h("div", { class: "zf-footer" }, summary, this.#toolbar.chosen, detail);
+    root.append(this.#toolbar.element, progress, this.#pinning.element, body, footer);
     this.#observe();
     this.#followTraits();
     shell.greet((alive) => this.#showSaved(!alive));
@@ -95,29 +92,22 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
   fill(cell: Cell, layout: GridLayout): void {
     const page = this.#page;
     if (!page) return;
-    const { id, element, canvas } = cell;
-    const selected = this.#chosen.has(id);
+    const { id, element } = cell;
     const active = this.#shell.model.get("active") === id;
-    setAttribute(element, "aria-label", page.name(id) + (active ? ", active" : ""));
-    setAttribute(element, "aria-selected", selected);
+    const pinned = this.#pinning.has(id);
+    const { say } = this.#shell;
+    const states = [pinned && say("pinned"), active && say("active")].filter(Boolean);
+    setAttribute(element, "aria-label", [name(say, page, id), ...states].join(", "));
+    setAttribute(element, "aria-selected", this.#chosen.has(id));
     setAttribute(element, "aria-current", active ? "true" : null);
+    setAttribute(element, "data-pinned", pinned);
     setAttribute(element, "data-silent", page.silent(id));
     setText(cell.label, String(id));
     cell.bar.style.transform = `scaleX(${page.share(id).toFixed(3)})`;
-    const tile = this.#store.get(id);
-    setAttribute(element, "data-waiting", !tile);
-    if (!tile) {
-      if (cell.drawn) canvas.getContext("2d")?.clearRect(0, 0, canvas.width, canvas.height);
-      cell.drawn = null;
-      return;
-    }
-    const size = Math.round(layout.tile * devicePixelRatio);
-    const drawn = cell.drawn as Drawn | null;
-    if (drawn?.tile === tile && drawn.size === size) return;
-    if (canvas.width !== size) canvas.width = canvas.height = size;
-    drawTile(canvas, tile);
-    cell.drawn = { tile, size } satisfies Drawn;
+    drawCell(cell, this.#store.get(id), layout.tile);
   }
+
+  furnish = (cell: Cell): void => this.#pinning.furnish(cell);
 
   pick(id: number, how: Pick): void {
     const { model } = this.#shell;
@@ -127,11 +117,15 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
     if (after !== before) model.set("selected", [...after.chosen]);
     if (how.activate) model.set("active", id);
     model.save_changes();
-    this.#shell.announce(`${this.#page?.name(id) ?? id}, ${after.chosen.length} selected`);
+    const { say, announce } = this.#shell;
+    const told = this.#page ? name(say, this.#page, id) : String(id);
+    announce(`${told}, ${say("chosen", { count: after.chosen.length })}`);
   }
 
   regard(id: number | null): void {
+    if (id === this.#regarded) return;
     this.#regarded = id;
+    this.#tellHover(id);
     this.#showDetail();
   }
 
@@ -140,6 +134,9 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
       this.#select([]);
     } else if (event.key === "a" && (event.ctrlKey || event.metaKey)) {
       this.#select([...this.#order]);
+    } else if (event.key.toLowerCase() === "p" && !event.ctrlKey && !event.metaKey) {
+      const id = this.#grid.focused;
+      if (id !== null) this.#pinning.toggle(id);
     } else {
       return false;
     }
@@ -155,6 +152,7 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
   arrived(ids: number[]): void {
     this.#shell.fail(null);
     this.#grid.refill(ids);
+    this.#pinning.draw();
   }
 
   failed(reason: unknown): void {
@@ -162,8 +160,8 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
     else if (reason instanceof RpcError) this.#shell.fail(reason.detail);
     else {
       const message = reason instanceof Error ? reason.message : String(reason);
-      const hint = "Choose the layer again; if that does not help, run the cell again.";
-      this.#shell.fail({ title: "The pictures could not be shown", message, hint });
+      const { say } = this.#shell;
+      this.#shell.fail({ title: say("failed"), message, hint: say("failed_hint") });
     }
   }
 
@@ -175,14 +173,20 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
 
   #actions() {
     const { model, commit } = this.#shell;
+    const slide = <K extends "tile_size" | "threshold">(name: K) => {
+      return (value: number, done: boolean) => {
+        model.set(name, value as BrowserState[K]);
+        if (done) model.save_changes();
+      };
+    };
     return {
       mode: (value: string) => commit("mode", value as Mode),
       sort: (value: string) => commit("sort", value as Sort),
+      show: (value: string) => commit("show", value as Show),
       rule: (value: string) => commit("rule", value),
-      size: (value: number, done: boolean) => {
-        model.set("tile_size", value);
-        if (done) model.save_changes();
-      },
+      size: slide("tile_size"),
+      threshold: slide("threshold"),
+      inset: (shown: boolean) => commit("inset", shown),
       clear: () => this.#select([]),
       goTo: (text: string) => this.#goTo(text),
       leave: () => {
@@ -235,27 +239,42 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
       this.#grid.configure({ tile, gap: tile < 64 ? 4 : 8, caption });
       this.#want();
     });
-    const rule = () => this.#toolbar.setRule(model.get("rule"), model.get("mode") === "projection");
+    follow("rule", (rule) => {
+      this.#toolbar.setRule(rule);
+      this.#toolbar.setMode(model.get("mode"));
+    });
     follow("mode", (mode) => {
-      this.#toolbar.mode.set(mode);
-      rule();
+      this.#toolbar.setMode(mode);
+      this.#toolbar.setFilters(this.#page?.raw.filters ?? true);
     });
-    follow("rule", rule);
+    follow("inset", (shown) => {
+      this.#toolbar.setInset(shown);
+      this.#inset.element.hidden = !shown;
+    });
+    follow("_photo", (raw) => void this.#inset.photo(raw));
+    const reorder = perFrame(() => this.#page && this.#reorder(this.#page), this.#shell.signal);
     follow("sort", (sort) => {
-      this.#toolbar.sort.set(sort);
-      if (this.#page) this.#reorder(this.#page);
+      this.#toolbar.setSort(sort);
+      reorder();
     });
+    follow("show", (show) => {
+      this.#toolbar.setShow(show);
+      reorder();
+    });
+    follow("threshold", reorder);
+    follow("pins", () => this.#pinning.show());
+    follow("_pinned", (raw) => void this.#pinning.take(raw));
     follow("selected", (selected) => {
       this.#chosen = new Set(selected);
       this.#toolbar.setChosen(selected.length);
       this.#grid.refill();
     });
-    follow("active", () => {
+    follow("active", (active) => {
+      if (active !== null && !this.#grid.hasFocus) this.#grid.reveal(active, false);
       this.#grid.refill();
       this.#showDetail();
     });
-    follow("status", () => this.#showBusy());
-    follow("layer", () => this.#showSummary());
+    for (const trait of ["status", "layer"] as const) follow(trait, () => this.#showBusy());
     follow("_page", (raw) => void this.#turn(raw));
   }
 
@@ -277,31 +296,49 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
       this.#loader.cancel();
       this.#store.clear();
     }
-    if (page?.raw.layer !== this.#page?.raw.layer) {
+    const other = page?.raw.layer !== this.#page?.raw.layer;
+    if (other) {
       this.#anchor = null;
       this.#grid.element.scrollTop = 0;
     }
     if (image && sheet) this.#store.add(sheet, image);
     this.#page = page;
-    this.#empty.hidden = page !== null;
-    setAttribute(
-      this.#grid.element,
-      "aria-label",
-      page ? `channels of ${page.raw.layer}` : "channels",
-    );
+    const { say, model } = this.#shell;
+    this.#grid.name = page ? say("grid_of", { layer: page.raw.layer }) : say("grid");
+    this.#toolbar.setFilters(page?.raw.filters ?? true);
+    if (other) this.#pinning.show();
     if (page && !same) this.#reorder(page);
     else if (page) this.#grid.refill();
     else this.#grid.show([]);
+    const active = model.get("active");
+    if (other && active !== null) this.#grid.reveal(active, false);
+    this.#pinning.draw();
+    this.#status.explain(this.#page, this.#order.length);
     this.#showBusy();
     this.#showDetail();
-    if (page && !same) this.#shell.announce(this.#summary.textContent ?? "");
+    if (page && !same) this.#shell.announce(summary(say, page));
     this.#want();
   }
 
   #reorder(page: Page): void {
-    this.#order = page.order(this.#shell.model.get("sort"));
+    const { model, say, announce } = this.#shell;
+    const before = this.#order.length;
+    this.#order = page.order(model.get("sort"), model.get("show"), model.get("threshold"));
+    const [shown, count] = [this.#order.length, page.raw.count];
+    const share = model.get("threshold");
+    this.#toolbar.setThreshold(share, brief(share * page.largest), shown, count);
     this.#grid.show(this.#order);
+    this.#status.explain(this.#page, this.#order.length);
+    if (shown !== before && shown < count) announce(say("shown_announced", { shown, count }));
     this.#want();
+  }
+
+  #showEvery(): void {
+    const { model } = this.#shell;
+    model.set("show", "all");
+    model.set("threshold", 0);
+    model.save_changes();
+    this.#pinning.leavePins();
   }
 
   /** Ask for the tiles that are lacking in and around the window. */
@@ -323,18 +360,18 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
   // ----------------------------------------------------------------------------------- selection
 
   #select(ids: number[]): void {
-    this.#shell.commit("selected", ids);
-    this.#shell.announce(ids.length ? `${ids.length} selected` : "selection cleared");
+    const { commit, announce, say } = this.#shell;
+    commit("selected", ids);
+    announce(ids.length ? say("chosen", { count: ids.length }) : say("cleared"));
   }
 
   #goTo(text: string): boolean {
+    const { announce, say } = this.#shell;
     const id = this.#page?.find(text) ?? null;
-    if (id === null || !this.#grid.reveal(id, true)) {
-      const last = (this.#page?.raw.count ?? 1) - 1;
-      this.#shell.announce(`there is no channel ${text.slice(0, 20)}; they go from 0 to ${last}`);
-      return false;
-    }
-    return true;
+    if (id !== null && this.#grid.reveal(id, true)) return true;
+    const last = (this.#page?.raw.count ?? 1) - 1;
+    announce(say(id === null ? "no_channel" : "hidden_channel", { text: text.slice(0, 20), last }));
+    return false;
   }
 
   // -------------------------------------------------------------------------------------- status
@@ -342,41 +379,22 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
   #showSaved(saved: boolean): void {
     if (saved === this.#saved) return;
     this.#saved = saved;
-    this.#showSummary();
-    this.#showBusy();
     this.#want();
+    this.#showBusy();
   }
 
   #showBusy(): void {
     const preparing = this.#shell.model.get("status") === "busy" && !this.#saved;
-    const busy = preparing || this.#loader.busy;
-    setAttribute(this.#progress, "data-busy", String(busy));
-    setAttribute(this.#grid.element, "aria-busy", busy);
-    const state = this.#saved ? "saved" : preparing ? "busy" : "ready";
-    setAttribute(this.#shell.root, "data-state", state);
-    this.#showSummary();
-  }
-
-  #showSummary(): void {
-    const page = this.#page;
-    const layer = this.#shell.model.get("layer");
-    if (!page) {
-      setText(this.#summary, layer);
-      return;
-    }
-    const { count, map, mode, rule, note } = page.raw;
-    const size = map[0] * map[1] > 1 ? ` · ${map[0]} × ${map[1]}` : "";
-    const what = mode === "projection" ? `projection, ${rule}` : "feature map";
-    const text = `${page.raw.layer} · ${count} channels${size} · ${what}`;
-    setText(this.#summary, this.#saved ? `Saved view – run the cell to explore · ${text}` : text);
-    this.#summary.title = note;
+    const loading = this.#loader.busy;
+    setAttribute(this.#grid.element, "aria-busy", preparing || loading);
+    this.#status.show(this.#page, preparing, loading, this.#saved);
   }
 
   #showDetail(): void {
-    const active = this.#shell.model.get("active");
-    const id = this.#regarded ?? active;
-    const text =
-      id === null || !this.#page || id >= this.#page.raw.count ? "" : this.#page.describe(id);
-    setText(this.#detail, text);
+    const page = this.#page;
+    const asked = this.#regarded ?? this.#shell.model.get("active");
+    const id = page && asked !== null && asked < page.raw.count ? asked : null;
+    this.#status.regard(page, id);
+    this.#inset.tell(page && id !== null ? subject(this.#shell.say, page, id) : null);
   }
 }

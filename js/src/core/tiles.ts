@@ -1,7 +1,8 @@
 /**
  * Decoded pictures of tiles. Many tiles share a sheet; a sheet is freed with its last tile. The least
- * recently drawn tiles go first when the store is full.
+ * recently drawn tiles go first when the sheets take more bytes than they may.
  */
+import { setAttribute } from "./dom";
 import { bytesOf, type SheetHead } from "./wire";
 
 export interface Tile {
@@ -14,17 +15,26 @@ export interface Tile {
 
 interface Sheet {
   image: ImageBitmap;
+  bytes: number;
   users: number;
 }
+
+/** What decoded pictures take: red, green, blue and opacity. */
+const BYTES_PER_PIXEL = 4;
 
 export class TileStore {
   readonly #tiles = new Map<number, { tile: Tile; sheet: Sheet }>();
   readonly #capacity: number;
-  #pixels = 0;
+  #bytes = 0;
 
-  /** `capacity` in pixels; four bytes each. */
-  constructor(capacity = 24_000_000) {
+  /** `capacity` in bytes of decoded pictures, whole sheets counted as long as one tile is in use. */
+  constructor(capacity = 96 * 2 ** 20) {
     this.#capacity = capacity;
+  }
+
+  /** Memory that the sheets take. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get size(): number {
@@ -48,7 +58,8 @@ export class TileStore {
   /** Take a sheet over; tiles replace older ones of the same channels unless those are larger. */
   add(head: SheetHead, image: ImageBitmap): number[] {
     const [height, width] = head.tile;
-    const sheet = { image, users: 0 };
+    const bytes = head.ids.length * height * width * BYTES_PER_PIXEL;
+    const sheet = { image, bytes, users: 0 };
     const taken: number[] = [];
     head.ids.forEach((id, i) => {
       if ((this.peek(id)?.width ?? 0) > width) return;
@@ -56,13 +67,13 @@ export class TileStore {
       const x = (i % head.columns) * width;
       const y = Math.floor(i / head.columns) * height;
       this.#tiles.set(id, { tile: { image, x, y, width, height }, sheet });
-      this.#pixels += width * height;
       sheet.users += 1;
       taken.push(id);
     });
     if (sheet.users === 0) image.close();
+    else this.#bytes += bytes;
     for (const id of this.#tiles.keys()) {
-      if (this.#pixels <= this.#capacity || head.ids.includes(id)) break;
+      if (this.#bytes <= this.#capacity || head.ids.includes(id)) break;
       this.#drop(id);
     }
     return taken;
@@ -76,9 +87,10 @@ export class TileStore {
     const entry = this.#tiles.get(id);
     if (!entry) return;
     this.#tiles.delete(id);
-    this.#pixels -= entry.tile.width * entry.tile.height;
     entry.sheet.users -= 1;
-    if (entry.sheet.users === 0) entry.sheet.image.close();
+    if (entry.sheet.users > 0) return;
+    this.#bytes -= entry.sheet.bytes;
+    entry.sheet.image.close();
   }
 }
 
@@ -103,4 +115,33 @@ export function drawTile(canvas: HTMLCanvasElement, tile: Tile): void {
   context.imageSmoothingEnabled = scale < 1;
   context.imageSmoothingQuality = "high";
   context.drawImage(tile.image, tile.x, tile.y, tile.width, tile.height, x, y, width, height);
+}
+
+/** What a cell of a grid has for its picture. */
+interface Drawable {
+  element: HTMLElement;
+  canvas: HTMLCanvasElement;
+  drawn: unknown;
+}
+
+interface Drawn {
+  tile: Tile;
+  size: number;
+}
+
+/** Draw a cell's tile at `side` CSS pixels if it is not there yet; without one the cell is waiting. */
+export function drawCell(cell: Drawable, tile: Tile | undefined, side: number): void {
+  const { element, canvas } = cell;
+  setAttribute(element, "data-waiting", !tile);
+  if (!tile) {
+    if (cell.drawn) canvas.getContext("2d")?.clearRect(0, 0, canvas.width, canvas.height);
+    cell.drawn = null;
+    return;
+  }
+  const size = Math.round(side * devicePixelRatio);
+  const drawn = cell.drawn as Drawn | null;
+  if (drawn?.tile === tile && drawn.size === size) return;
+  if (canvas.width !== size) canvas.width = canvas.height = size;
+  drawTile(canvas, tile);
+  cell.drawn = { tile, size } satisfies Drawn;
 }

@@ -23,6 +23,8 @@ export interface Pick {
 }
 
 export interface GridOwner {
+  /** Add to a new cell what the owner's cells have beside picture, number and bar. */
+  furnish?(cell: Cell): void;
   /** Give a cell that now stands for `cell.id` its name, state and picture. */
   fill(cell: Cell, layout: GridLayout): void;
   /** A click, or a key that chooses. */
@@ -86,6 +88,11 @@ export class VirtualGrid {
     return this.#layout;
   }
 
+  /** What the grid is called, for screen readers. */
+  set name(text: string) {
+    setAttribute(this.element, "aria-label", text);
+  }
+
   get hasFocus(): boolean {
     return this.element.contains(document.activeElement);
   }
@@ -135,7 +142,7 @@ export class VirtualGrid {
     ) {
       this.#recycleAll(false);
     }
-    this.render();
+    this.render(true);
     if (hadFocus && !this.hasFocus)
       this.#cellAt(this.#focus)?.element.focus({ preventScroll: true });
   }
@@ -154,8 +161,8 @@ export class VirtualGrid {
     };
   }
 
-  /** Make the elements match the window and let the owner fill them. */
-  render(): void {
+  /** Make the elements match the window; the owner fills those that are new to it, or `all`. */
+  render(all = false): void {
     const { scrollTop, clientHeight } = this.element;
     const over = clientHeight * OVERSCAN;
     const [first, end] = rowsInView(this.#layout, scrollTop - over, clientHeight + 2 * over);
@@ -164,8 +171,8 @@ export class VirtualGrid {
     for (const [index, row] of this.#rows) {
       if (!needed(index) || index >= this.#layout.rows) this.#recycle(index, row);
     }
-    for (let index = first; index < end; index++) this.#place(index);
-    if (focusRow < this.#layout.rows) this.#place(focusRow);
+    for (let index = first; index < end; index++) this.#place(index, all);
+    if (focusRow < this.#layout.rows) this.#place(focusRow, all);
   }
 
   /** Fill again the cells of these channels, if they have elements. */
@@ -249,7 +256,7 @@ export class VirtualGrid {
     return element ? Number(element.dataset["channel"]) : null;
   }
 
-  #place(index: number): void {
+  #place(index: number, again: boolean): void {
     const { columns, pitch, columnGap, caption, tile, count } = this.#layout;
     let row = this.#rows.get(index);
     if (!row) {
@@ -261,6 +268,8 @@ export class VirtualGrid {
       row.element.style.setProperty("--zf-gap", `${columnGap}px`);
       setAttribute(row.element, "aria-rowindex", index + 1);
       if (!row.element.isConnected) this.#insert(index, row.element);
+    } else if (!again) {
+      return;
     }
     row.cells.forEach((cell, column) => {
       const at = index * columns + column;
@@ -284,6 +293,7 @@ export class VirtualGrid {
   #makeRow(columns: number): Row {
     const element = h("div", { class: "zf-grid-row", role: "row" });
     const cells = Array.from({ length: columns }, (_, column) => makeCell(column));
+    if (this.#owner.furnish) for (const cell of cells) this.#owner.furnish(cell);
     element.append(...cells.map((cell) => cell.element));
     return { element, cells };
   }

@@ -111,7 +111,7 @@ def test_the_page_holds_every_channels_value_and_place(make: Make, recording: Re
     browser = make(recording, layer="conv2", image=1)
     maps = recording.feature_maps("conv2")[1]
     page = browser._page
-    values = np.frombuffer(page["values"], "<f4")
+    values = np.frombuffer(page["measures"]["strength"], "<f4")
     places = np.frombuffer(page["places"], "<i4").reshape(-1, 2)
     np.testing.assert_array_equal(values, maps.flatten(1).amax(1).numpy())
     for channel, (row, column) in enumerate(places):
@@ -176,7 +176,7 @@ def test_a_large_picture_is_shrunk_before_it_is_stretched(
 def test_sorting_by_strength_puts_the_strongest_on_the_first_page(
     make: Make, recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zfwidgets.widgets.channel_browser._FIRST_PIXELS", 0)
+    monkeypatch.setattr("zfwidgets.widgets.first_page._PIXELS", 0)
     neurons = recording.strongest("conv2")
     values = neurons.value[neurons.image == 0]
     browser = make(recording, layer="conv2", sort="strength")

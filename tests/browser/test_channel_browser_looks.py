@@ -1,0 +1,112 @@
+"""How the channel browser looks, and that it keeps up with the hand."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.channels import (
+    COMPLETE,
+    Open,
+    open_browser_fixture,  # noqa: F401
+    recording_fixture,  # noqa: F401
+    tile,
+)
+from tests.browser.conftest import new_page
+from zfwidgets.deconv import Recording
+
+# ----------------------------------------------------------------------------------- looks, speed
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 800])
+def test_every_text_can_be_read_in_every_theme_and_nothing_sticks_out(
+    chromium: Browser,
+    open_browser: Open,
+    recording: Recording,
+    screenshots: Path,
+    theme: str,
+    width: int,
+) -> None:
+    page = new_page(chromium, viewport={"width": width, "height": 620}, device_scale_factor=2)
+    mode = "feature map" if width == 1400 else "projection"
+    live = open_browser(recording, theme, page, layer="conv4", mode=mode)
+    live.until(COMPLETE)
+    tile(live, 3).click()
+    tile(live, 20).click(modifiers=["ControlOrMeta"])
+    live.until(COMPLETE)
+    root = page.locator(".zf-channel-browser")
+    expect(root).to_have_attribute("data-zf-theme", theme)
+    worst = root.evaluate(CONTRAST)
+    assert worst["ratio"] >= 4.5, worst
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    # Canvases have as many pixels as the screen shows.
+    side = tile(live, 0).locator("canvas").evaluate("(c) => [c.width, c.clientWidth]")
+    assert side[0] == 2 * side[1]
+    page.screenshot(path=screenshots / f"channel-browser-{theme}-{width}.png")
+    page.context.close()
+
+
+CONTRAST = """
+(root) => {
+  const rgb = (text) => {
+    const canvas = new OffscreenCanvas(1, 1).getContext('2d');
+    canvas.fillStyle = text;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => [r, g, b]
+    .map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const over = (ink, ground) =>
+    [0, 1, 2].map((i) => ink[i] * ink[3] / 255 + ground[i] * (1 - ink[3] / 255));
+  const behind = (element) => element
+    ? over(rgb(getComputedStyle(element).backgroundColor), behind(element.parentElement))
+    : [255, 255, 255];
+  let worst = { ratio: 21, text: '' };
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    const text = walker.currentNode.textContent.trim();
+    if (!text || !element.checkVisibility({ visibilityProperty: true })) continue;
+    if (element.closest(':disabled, .zf-visually-hidden')) continue;
+    const ground = behind(element);
+    const [a, b] = [light(over(rgb(getComputedStyle(element).color), ground)), light(ground)];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < worst.ratio) worst = { ratio, text, class: element.className };
+  }
+  return worst;
+}
+"""
+
+
+def test_384_channels_are_there_in_time(open_browser: Open, recording: Recording) -> None:
+    live = open_browser(recording, layer="conv5", height=4000, tile_size=32)
+    live.until(COMPLETE)
+    live.page.evaluate(
+        """() => {
+            window.longest = 0;
+            let last = performance.now();
+            const tick = (now) => {
+                longest = Math.max(longest, now - last);
+                last = now;
+                requestAnimationFrame(tick);
+            };
+            requestAnimationFrame(tick);
+        }"""
+    )
+    began = time.perf_counter()
+    live.widget.layer = "conv4"
+    live.until(
+        "model.state._page.layer === 'conv4' && document.querySelectorAll"
+        "('.zf-cell:not([hidden]):not([data-waiting])').length === 384",
+        3.0,
+    )
+    took = time.perf_counter() - began
+    longest = live.page.evaluate("longest")
+    print(f"384 feature maps in {took:.2f} s, longest frame {longest:.0f} ms")
+    assert took < 3
+    assert longest < 500
