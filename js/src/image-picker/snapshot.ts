@@ -18,6 +18,7 @@ export class Snapshot {
   readonly #owner: SnapshotOwner;
   readonly #video: HTMLVideoElement;
   readonly #take: HTMLButtonElement;
+  readonly #close: HTMLButtonElement;
   #camera: Camera | null = null;
   #opening: AbortController | null = null;
 
@@ -27,7 +28,7 @@ export class Snapshot {
     const { say, signal } = shell;
     this.#video = h("video", { class: "zf-snapshot-video", "aria-label": say("camera_view") });
     this.#take = signButton("camera", say("take"));
-    const close = signButton("cross", say("close_camera"));
+    this.#close = signButton("cross", say("close_camera"));
     this.element = h(
       "div",
       { class: "zf-panel zf-snapshot", role: "group", "aria-label": say("camera"), hidden: true },
@@ -35,12 +36,12 @@ export class Snapshot {
       h(
         "div",
         { class: "zf-panel-side" },
-        h("div", { class: "zf-panel-buttons" }, this.#take, close),
+        h("div", { class: "zf-panel-buttons" }, this.#take, this.#close),
         h("p", { class: "zf-panel-note" }, say("camera_private")),
       ),
     );
     this.#take.addEventListener("click", () => void this.#shoot(), { signal });
-    close.addEventListener("click", () => this.close(), { signal });
+    this.#close.addEventListener("click", () => this.close(), { signal });
     this.element.addEventListener(
       "keydown",
       (event) => {
@@ -62,6 +63,7 @@ export class Snapshot {
     this.#release();
     this.element.hidden = false;
     this.#take.disabled = true;
+    this.#close.focus();
     const opening = new AbortController();
     this.#opening = opening;
     try {
