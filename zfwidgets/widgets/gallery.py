@@ -112,6 +112,15 @@ def sources(images: Any) -> Iterator[tuple[str, Any]]:
         yield own_label(source) or f"picture {number}", _found(source)
 
 
+def is_several(source: Any) -> bool:
+    """Whether it is a folder, or a pattern of file names.
+
+    Raises:
+        ImageError: it holds no picture.
+    """
+    return isinstance(_found(source), Files)
+
+
 def own_label(source: Any) -> str:
     """The name that a picture brings with it, or none."""
     if isinstance(source, Sample):

@@ -14,6 +14,7 @@ from zfwidgets.deconv import DeconvNet
 from zfwidgets.images.samples import samples
 from zfwidgets.widgets.base import StaticPicture, ZFWidget, dispose
 from zfwidgets.widgets.channel_browser import ChannelBrowser
+from zfwidgets.widgets.gallery import is_several
 from zfwidgets.widgets.image_picker import ImagePicker
 from zfwidgets.widgets.layer_selector import LayerSelector, describe
 from zfwidgets.widgets.projection_view import RULES, ProjectionView
@@ -114,10 +115,10 @@ class Inspector(StaticPicture, ipywidgets.Box):
     ) -> None:
         """`inline` computes in the calling thread: for tests and platforms without threads."""
         self.net = shared_net(net)
-        say = {"locale": locale or default_locale()}
+        say: dict[str, Any] = {"locale": locale or default_locale()}
         name = f"{self.net.name} on {self.net.device}"
         self.head = InspectorHead(name=name, status="busy", **say)
-        self.picker = gallery(image, **say)
+        self.picker = gallery(image, transforms=getattr(self.net, "transforms", None), **say)
         self.layers = LayerSelector(self.net, value=layer, **say)
         chosen = self.layers.value
         # Strongest first: the channel to begin with is then the first one, and in sight.
@@ -272,7 +273,7 @@ def gallery(image: Any, **traits: Any) -> ImagePicker:
     """A picker of one row that begins with `image`: a sample's name, a picture, or several."""
     if isinstance(image, str) and image in samples():
         return ImagePicker(value=image, rows=1, **traits)
-    if isinstance(image, (Mapping, list, tuple)):
+    if isinstance(image, (Mapping, list, tuple)) or is_several(image):
         return ImagePicker(image, rows=1, **traits)
     picker = ImagePicker(rows=1, **traits)
     if image is not None:

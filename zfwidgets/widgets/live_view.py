@@ -13,7 +13,7 @@ import numpy as np
 import traitlets as t
 from PIL import Image
 
-from zfwidgets.deconv import DeconvNet, Recording
+from zfwidgets.deconv import Recording
 from zfwidgets.images import encode, heat_colours
 from zfwidgets.widgets.base import ZFWidget
 from zfwidgets.widgets.live_frames import LIMITS, Frame, Looker
@@ -87,7 +87,10 @@ class LiveView(ZFWidget):
         self._looker: Looker | None = None
         # Before anything can fail: close() is called for half-made widgets too.
         self._responder = Responder(self.send, {"frame": self._answer}, inline=inline)
-        self.net: Any = _net(net)
+        # Here, because it brings all the other widgets along.
+        from zfwidgets.widgets.inspector import shared_net
+
+        self.net: Any = shared_net(net)
         self._looker = Looker(self.net)
         super().__init__(layer=layer, channel=channel, **kwargs)
         self.observe(self._forget_channel, "layer")
@@ -192,12 +195,3 @@ class LiveView(ZFWidget):
         }
         pictures = frame.levels.tobytes(), encode(frame.projection), frame.strengths.tobytes()
         return Answer(head, pictures, last=True)
-
-
-def _net(net: Any) -> DeconvNet:
-    if isinstance(net, str):
-        from zfwidgets.deconv.load import load
-
-        return load(net)
-    found: DeconvNet = net
-    return found
