@@ -206,7 +206,10 @@ class ChannelBrowser(BrowserState):
         same = shown and (shown.recording, shown.image) == (look.recording, look.image)
         if same and self._photo:
             return self._photo
-        height, width = look.photo.shape[:2]
+        try:
+            height, width = look.photo.shape[:2]
+        except ValueError:
+            return {}  # a preparation that cannot be undone; feature maps are there all the same
         scale = min(1.0, _PHOTO_PX / max(height, width))
         small = resize(look.photo[None], round(height * scale), round(width * scale))[0]
         data = encode(small, "image/jpeg")
