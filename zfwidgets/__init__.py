@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from zfwidgets.analysis import occlusion as occlusion
     from zfwidgets.analysis import scan as scan
     from zfwidgets.analysis import usage as usage
+    from zfwidgets.analysis.architecture import architecture_report as architecture_report
     from zfwidgets.analysis.equivariance import equivariance as equivariance
     from zfwidgets.analysis.evolution import evolution as evolution
+    from zfwidgets.analysis.layer_table import layer_table as layer_table
     from zfwidgets.analysis.recorder import EvolutionRecorder as EvolutionRecorder
     from zfwidgets.analysis.tuning import tuning as tuning
     from zfwidgets.deconv import DeconvNet as DeconvNet
@@ -72,6 +74,8 @@ _HOME = {
     "usage": "analysis",
     "equivariance": "analysis.equivariance",
     "evolution": "analysis.evolution",
+    "architecture_report": "analysis.architecture",
+    "layer_table": "analysis.layer_table",
     "EvolutionRecorder": "analysis.recorder",
     "tuning": "analysis.tuning",
     "DeconvNet": "deconv",

@@ -237,14 +237,17 @@ def column(
     net: DeconvNet, last: DeconvNet, images: Images, scan: Exemplars, asked: list[int]
 ) -> Column:
     """What there is to know of one checkpoint; last: the network that its filters end as."""
-    projections, patches = _projected(net, images, scan, asked)
+    projections, patches = projected(net, images, scan, asked)
     return Column(scan, _similarity(net, last, scan.layer, asked), projections, patches)
 
 
-def _projected(
+def projected(
     net: DeconvNet, images: Images, scan: Exemplars, asked: list[int]
 ) -> tuple[Projections, np.ndarray[Any, np.dtype[np.uint8]]]:
-    """The strongest neuron of each channel, sent back; each picture is recorded once."""
+    """The strongest neuron of each channel, sent back, and what it saw.
+
+    images: those that were scanned. Each is recorded once. patches: uint8 [N, h, w, 3].
+    """
     chosen = torch.tensor(asked)
     image, row, col = (t[chosen, 0] for t in (scan.image, scan.row, scan.col))
     used = image.unique().tolist()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from zfwidgets.analysis import compare_filters, filters
+from zfwidgets.analysis.filters import spectrum
 from zfwidgets.deconv import DeconvNet
 
 
@@ -107,3 +108,11 @@ def test_a_layer_without_filters_is_refused() -> None:
     net = DeconvNet(nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.MaxPool2d(2)), device="cpu")
     with pytest.raises(ValueError, match=r"nn\.Conv2d"):
         filters(net, "pool1")
+
+
+def test_thespectrum_is_the_sum_of_the_planes_spectra() -> None:
+    weights = torch.randn(3, 5, 4, 7)
+    planes = torch.fft.fft2(weights.double(), s=(64, 64)).abs().square().sum(1)
+    power, vertical, horizontal = spectrum(weights)
+    assert torch.allclose(power, planes, atol=1e-9)
+    assert float(vertical[1, 0]) == float(horizontal[0, 1]) == 1 / 64
