@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from zfwidgets.analysis.architecture import architecture_report as architecture_report
     from zfwidgets.analysis.equivariance import equivariance as equivariance
     from zfwidgets.analysis.evolution import evolution as evolution
+    from zfwidgets.analysis.figure import figure as figure
     from zfwidgets.analysis.layer_table import layer_table as layer_table
     from zfwidgets.analysis.recorder import EvolutionRecorder as EvolutionRecorder
     from zfwidgets.analysis.tuning import tuning as tuning
@@ -67,6 +68,7 @@ _HOME = {
     "assert_healthy": "analysis",
     "exemplars": "analysis",
     "faithfulness": "analysis",
+    "figure": "analysis.figure",
     "filters": "analysis",
     "invariance": "analysis",
     "occlusion": "analysis",

@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def saved(net: zf.DeconvNet, tmp_path_factory: pytest.TempPathFactory) -> zf.Sav
 class Opened(InspectorPage):
     """The page in a browser that is offline; every request that is not for the file is counted."""
 
-    def __init__(self, chromium: Browser, saved: zf.SavedPage, **options: object) -> None:
+    def __init__(self, chromium: Browser, saved: zf.SavedPage, **options: Any) -> None:
         context = chromium.new_context(
             offline=True,
             viewport={"width": 1400, "height": 1000},

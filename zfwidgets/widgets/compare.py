@@ -179,6 +179,7 @@ class Compare(StaticPicture, ipywidgets.Box):
         self.head = CompareHead(link_channels=how, locale=locale)
         self._responder = Responder(self.head.send, {}, inline=inline)
         self._following = False
+        self._links: list[t.link] = []
         super().__init__([self._grid()])
         self.add_class("zf-compare")
         self._closed = False
