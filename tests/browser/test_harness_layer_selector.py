@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.harness import open_widget
+from zfwidgets.widgets.strings import table
 
 LAYERS: list[dict[str, Any]] = [
     {
@@ -163,6 +164,83 @@ def test_150_layers_stay_within_the_column_and_in_reach(page: Page, width: int) 
     assert value(page) == layers[120]["name"]
 
 
+def branched() -> list[dict[str, Any]]:
+    """A stem, a residual unit, an Inception module, a head; every layer knows what feeds it."""
+    feeds = {
+        "stem": [],
+        "unit.conv1": ["stem"],
+        "unit.conv2": ["unit.conv1"],
+        "unit.add": ["unit.conv2", "stem"],
+        "mixed.one.conv": ["unit.add"],
+        "mixed.two.0.conv": ["unit.add"],
+        "mixed.two.1.conv": ["mixed.two.0.conv"],
+        "mixed.cat": ["mixed.one.conv", "mixed.two.1.conv"],
+        "head": ["mixed.cat"],
+    }
+    kinds = {"unit.add": "add", "mixed.cat": "concat", "head": "linear"}
+    return [
+        {**LAYERS[3], "name": name, "kind": kinds.get(name, "conv"), "inputs": inputs}
+        for name, inputs in feeds.items()
+    ]
+
+
+def test_branches_stand_in_lanes_with_every_way_drawn(page: Page) -> None:
+    show(page, layers=branched(), value="stem")
+    blocks = page.locator(".zf-block")
+    expect(blocks).to_have_count(4)
+    assert blocks.evaluate_all("all => all.map(b => b.dataset.cells)") == ["1", "3", "4", "1"]
+    ways = blocks.evaluate_all("all => all.map(b => b.querySelectorAll('.zf-way').length)")
+    assert ways == [0, 4, 5, 1], "as many as the layers have inputs"
+    top = "document.querySelector('[data-id=\"{}\"]').getBoundingClientRect().top"
+    one, two = (page.evaluate(top.format(f"mixed.{n}.conv")) for n in ("one", "two.0"))
+    assert two > one, "a branch has a lane of its own"
+    page.get_by_role("option", name="mixed.two.1.conv, convolution").click()
+    assert value(page) == "mixed.two.1.conv"
+    expect(page.locator(".zf-layer-words")).to_contain_text("after mixed.two.0.conv")
+
+
+def test_the_box_finds_layers_by_name_and_by_kind(page: Page) -> None:
+    layers = deep(150)
+    show(page, layers=layers, value=layers[0]["name"])
+    page.get_by_role("option", selected=True).focus()
+    page.keyboard.press("/")
+    box = page.get_by_role("searchbox", name="Filter layers")
+    expect(box).to_be_focused()
+    box.fill("stage2.")
+    expect(page.locator(".zf-found")).to_have_text("40 of 150")
+    assert page.locator(".zf-stage:visible").count() == 1
+    box.fill("sum")
+    expect(page.locator(".zf-found")).to_have_text("17 of 150")
+    box.fill("no such layer")
+    expect(page.locator(".zf-found")).to_have_text("No layer has that in its name.")
+    box.press("Escape")
+    expect(page.locator(".zf-stage:visible")).to_have_count(4)
+    box.fill("stage3.7.")
+    box.press("Enter")
+    assert value(page) == "stage3.7.conv"
+    expect(page.get_by_role("option", selected=True)).to_be_focused()
+
+
+def test_the_receptive_field_grows_with_depth_on_the_input(page: Page) -> None:
+    show(page)
+    sides = page.locator(".zf-layer-sight .zf-field").evaluate_all(
+        "all => all.map(mark => Number(mark.getAttribute('width')))"
+    )
+    assert len(sides) == 6
+    assert sides == sorted(sides)
+    whole = page.locator(".zf-layer-sight .zf-plane").last
+    assert sides[-1] == float(whole.get_attribute("width") or 0), "fc8 sees all of it"
+
+
+def test_maps_are_drawn_to_one_scale_with_the_input(page: Page) -> None:
+    show(page)
+    measure = "Number(document.querySelector('[data-id={}] .zf-plane').getAttribute('width'))"
+    conv1, conv2 = (page.evaluate(measure.format(n)) for n in ("conv1", "conv2"))
+    assert conv1 / conv2 == pytest.approx(110 / 26)
+    frame = page.locator(".zf-layer-input .zf-plane").get_attribute("width")
+    assert float(frame or 0) / conv1 == pytest.approx(224 / 110)
+
+
 def test_names_are_text_never_markup(page: Page) -> None:
     name = '<img src=x onerror="window.hacked=1">'
     show(page, layers=[{**LAYERS[0], "name": name}], value=name)
@@ -179,8 +257,19 @@ def test_a_closed_view_leaves_no_listener(page: Page) -> None:
     assert page.locator(".zf-root").count() == 0
 
 
+def test_it_speaks_korean(page: Page) -> None:
+    show(page, _strings=table("layer-selector", "ko"))
+    expect(page.get_by_role("listbox")).to_have_accessible_name("신경망의 층")
+    expect(page.get_by_role("option", name="conv3")).to_have_accessible_name(
+        "conv3, 합성곱 3×3, 보폭 1 · 맵 384개, 크기 13×13 · "
+        "뉴런 하나가 75×75 픽셀을 봅니다, 간격 16"
+    )
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_picture_for_people(page: Page, screenshots: Path, theme: str) -> None:
-    show(page, theme)
+@pytest.mark.parametrize("what", ["chain", "branches"])
+def test_a_picture_for_people(page: Page, screenshots: Path, theme: str, what: str) -> None:
+    layers = LAYERS if what == "chain" else branched()
+    show(page, theme, layers=layers, value=layers[3]["name"])
     expect(page.locator(".zf-layer-selector")).to_have_attribute("data-zf-theme", theme)
-    page.screenshot(path=screenshots / f"layer-selector-{theme}.png")
+    page.screenshot(path=screenshots / f"layer-selector-{what}-{theme}.png")

@@ -1,8 +1,8 @@
 /**
- * How a layer is drawn and put into words. Blocks look like Fig. 3 of Zeiler & Fergus (2013): a stack
- * of planes with the kernel on the front one. The kind can be told without colour: convolutions carry
- * a kernel, pools a grid, normalisations a dashed edge, linear layers are a bar of units, sums and
- * concatenations a sign.
+ * How a layer is drawn: a stack of planes as in Fig. 3 of Zeiler & Fergus (2013), to scale: the sides of
+ * a plane are proportional to the map's, the depth of the stack to the channels. The kind can be told
+ * without colour: convolutions carry a kernel, pools a grid, normalisations a dashed edge, linear layers
+ * are a bar of units, sums and concatenations a sign.
  */
 import { s } from "./dom";
 
@@ -23,90 +23,57 @@ export interface LayerItem {
   inputs: string[];
 }
 
-const KIND_WORDS: Record<string, string> = {
-  conv: "convolution",
-  pool: "pooling",
-  norm: "normalisation",
-  linear: "fully connected",
-  add: "sum",
-  concat: "concatenation",
-};
-
-export const by = (pair: Pair): string => `${pair[0]}×${pair[1]}`;
-const same = (pair: Pair): string => (pair[0] === pair[1] ? `${pair[0]}` : by(pair));
-const isFlat = (layer: LayerItem): boolean =>
+export const isFlat = (layer: LayerItem): boolean =>
   layer.kind === "linear" || (layer.height === 1 && layer.width === 1);
 
-/** The two short lines under a name. */
-export function shapeLines(layer: LayerItem): [string, string] {
-  const { channels, height, width } = layer;
-  if (channels === null) return ["", ""];
-  if (isFlat(layer)) return [`${channels}`, channels === 1 ? "unit" : "units"];
-  const maps = `${channels} ${channels === 1 ? "map" : "maps"}`;
-  return [maps, height === null || width === null ? "" : by([height, width])];
-}
+export const isJoint = (layer: LayerItem): boolean =>
+  layer.kind === "add" || layer.kind === "concat";
 
-/** What the layer does, makes and sees, in words. */
-export function explain(layer: LayerItem, input: Pair | null): string {
-  return [operation(layer), output(layer), sight(layer, input), origin(layer)]
-    .filter((part) => part !== "")
-    .join(" · ");
-}
-
-function operation(layer: LayerItem): string {
-  const { kernel, stride, padding } = layer;
-  const parts = [KIND_WORDS[layer.kind] ?? layer.kind];
-  if (layer.kind !== "linear") {
-    if (kernel) parts[0] += ` ${by(kernel)}`;
-    if (kernel && stride) parts.push(`stride ${same(stride)}`);
-    if (kernel && padding && (padding[0] || padding[1])) parts.push(`padding ${same(padding)}`);
-  }
-  return parts.filter((part) => part !== "").join(", ");
-}
-
-function output(layer: LayerItem): string {
-  const [first, second] = shapeLines(layer);
-  if (first === "" || second === "") return first;
-  return isFlat(layer) ? `${first} ${second}` : `${first} of ${second}`;
-}
-
-function sight(layer: LayerItem, input: Pair | null): string {
-  const field = layer.receptive_field;
-  if (!field) return "";
-  if (input && field[0] >= input[0] && field[1] >= input[1]) return "sees the whole picture";
-  const step = layer.jump && !isFlat(layer) ? `, in steps of ${same(layer.jump)}` : "";
-  return `one neuron sees ${by(field)} pixels${step}`;
-}
-
-function origin(layer: LayerItem): string {
-  if (layer.inputs.length === 0) return "";
-  if (layer.inputs.length > 4) return `after ${layer.inputs.length} layers`;
-  return `after ${layer.inputs.join(" and ")}`;
-}
-
-/** Sizes in CSS pixels: `side` is that of the largest map. */
+/** CSS pixels per pixel of a map, per channel, and the most that a drawing may be high. */
 export interface Scale {
+  pixel: number;
+  channel: number;
   side: number;
-  largest: number;
 }
 
-/** Side of a block: square root, since 224 and 6 must be visible in one row. */
-export function blockSide(pixels: number, scale: Scale): number {
-  return Math.max(4, Math.round(scale.side * Math.sqrt(Math.min(pixels / scale.largest, 1))));
+/** The scale at which the largest of `layers` (and the input) fills `side`, the deepest `depth`. */
+export function scaleOf(layers: LayerItem[], input: Pair | null, side: number, depth: number) {
+  const maps = layers.filter((layer) => !isFlat(layer));
+  const sides = maps.flatMap((layer) => [layer.height ?? 1, layer.width ?? 1]);
+  const deepest = Math.max(...maps.map((layer) => layer.channels ?? 1), 1);
+  return { pixel: side / Math.max(...sides, ...(input ?? [1])), channel: depth / deepest, side };
 }
 
-/** Planes in the stack: one more for every doubling of the channels. */
-export function planeCount(channels: number | null): number {
-  return Math.min(7, Math.max(1, Math.round(Math.log2(Math.max(channels ?? 1, 1))) - 2));
+/** The direction in which depth is drawn: to the right and up. */
+const ASIDE = 0.82;
+const UP = 0.38;
+/** No plane is smaller than can be seen, no stack has more planes than can be told apart. */
+const LEAST = 2;
+const APART = 2.6;
+
+/** Width and height of a drawing. */
+export function sizeOf(layer: LayerItem, scale: Scale): Pair {
+  if (isJoint(layer)) return [jointSize(scale), jointSize(scale)];
+  if (isFlat(layer)) return [9, barHeight(layer, scale)];
+  const { tall, wide, depth } = box(layer, scale);
+  return [wide + depth * ASIDE, tall + depth * UP];
 }
 
-const BACK = 3;
+function box(layer: LayerItem, scale: Scale) {
+  const unknown = scale.side / 2;
+  const side = (size: number | null) =>
+    Math.max(LEAST, size === null ? unknown : size * scale.pixel);
+  return {
+    tall: side(layer.height),
+    wide: side(layer.width),
+    depth: (layer.channels ?? 1) * scale.channel,
+  };
+}
 
 /** The drawing of one layer; decorative, the option carries the words. */
 export function glyph(layer: LayerItem, scale: Scale): SVGSVGElement {
-  if (layer.kind === "add" || layer.kind === "concat") return joint(layer, scale);
-  if (isFlat(layer)) return units(layer, scale);
-  return stack(layer, scale);
+  if (isJoint(layer)) return joint(layer, scale);
+  return isFlat(layer) ? units(layer, scale) : stack(layer, scale);
 }
 
 function canvas(kind: string, width: number, height: number): SVGSVGElement {
@@ -120,48 +87,46 @@ function canvas(kind: string, width: number, height: number): SVGSVGElement {
 }
 
 function stack(layer: LayerItem, scale: Scale): SVGSVGElement {
-  const tall = blockSide(layer.height ?? scale.largest, scale);
-  const wide = blockSide(layer.width ?? scale.largest, scale);
-  const depth = (planeCount(layer.channels) - 1) * BACK;
-  const drawing = canvas(layer.kind, wide + depth, tall + depth);
-  for (let back = depth; back >= 0; back -= BACK) {
-    drawing.append(
-      s("rect", { class: "zf-plane", x: back, y: depth - back, width: wide, height: tall, rx: 1 }),
-    );
+  const { tall, wide, depth } = box(layer, scale);
+  const drawing = canvas(layer.kind, wide + depth * ASIDE, tall + depth * UP);
+  const gaps = Math.min(Math.round(depth / APART), (layer.channels ?? 1) - 1);
+  for (let plane = gaps; plane >= 0; plane--) {
+    const back = gaps === 0 ? 0 : (depth * plane) / gaps;
+    const [x, y] = [back * ASIDE, (depth - back) * UP];
+    drawing.append(s("rect", { class: "zf-plane", x, y, width: wide, height: tall, rx: 0.5 }));
   }
-  const front = s("g", { transform: `translate(0 ${depth})` });
-  if (layer.kind === "conv") front.append(kernelMark(layer, wide, tall));
-  if (layer.kind === "pool") front.append(poolGrid(wide, tall));
+  const front = s("g", { transform: `translate(0 ${depth * UP})` });
+  if (layer.kind === "conv" && Math.min(wide, tall) >= 5) front.append(kernel(layer, scale, wide));
+  if (layer.kind === "pool" && Math.min(wide, tall) >= 5) front.append(poolGrid(wide, tall));
   drawing.append(front);
   return drawing;
 }
 
-function kernelMark(layer: LayerItem, wide: number, tall: number): SVGElement {
+function kernel(layer: LayerItem, scale: Scale, wide: number): SVGElement {
   const [rows, columns] = layer.kernel ?? [3, 3];
-  const size = (kernel: number, map: number | null, side: number) =>
-    Math.min(side - 2, Math.max(4, Math.round((kernel / Math.max(map ?? kernel, 1)) * side)));
-  const width = Math.max(2, size(columns, layer.width, wide));
-  const height = Math.max(2, size(rows, layer.height, tall));
-  const x = Math.round((wide - width) * 0.3);
-  const y = Math.round((tall - height) * 0.65);
-  return s("rect", { class: "zf-kernel", x, y, width, height });
+  const [width, height] = [columns * scale.pixel, rows * scale.pixel].map((size) =>
+    Math.min(wide - 2, Math.max(2, size)),
+  );
+  return s("rect", { class: "zf-kernel", x: wide * 0.25, y: wide * 0.25, width, height });
 }
 
 function poolGrid(wide: number, tall: number): SVGElement {
   const cells = wide >= 24 ? 4 : wide >= 12 ? 3 : 2;
   let path = "";
   for (let i = 1; i < cells; i++) {
-    const x = Math.round((wide * i) / cells);
-    const y = Math.round((tall * i) / cells);
-    path += `M${x} 0V${tall}M0 ${y}H${wide}`;
+    path += `M${(wide * i) / cells} 0V${tall}M0 ${(tall * i) / cells}H${wide}`;
   }
   return s("path", { class: "zf-grid", d: path });
 }
 
-/** A bar of units; its height is the logarithm of their number. */
-function units(layer: LayerItem, scale: Scale): SVGSVGElement {
+/** The one drawing that is not to scale: thousands of units of one pixel each. */
+const barHeight = (layer: LayerItem, scale: Scale): number => {
   const share = Math.log2(Math.max(layer.channels ?? 2, 2)) / 12;
-  const height = Math.max(14, Math.round(scale.side * Math.min(share, 1)));
+  return Math.max(14, Math.round(scale.side * 0.75 * Math.min(share, 1)));
+};
+
+function units(layer: LayerItem, scale: Scale): SVGSVGElement {
+  const height = barHeight(layer, scale);
   const drawing = canvas("linear", 9, height);
   drawing.append(s("rect", { class: "zf-plane", x: 0, y: 0, width: 9, height, rx: 4.5 }));
   for (let y = 5; y <= height - 4; y += 6) {
@@ -170,11 +135,12 @@ function units(layer: LayerItem, scale: Scale): SVGSVGElement {
   return drawing;
 }
 
+const jointSize = (scale: Scale): number => Math.min(20, scale.side);
+
 function joint(layer: LayerItem, scale: Scale): SVGSVGElement {
-  const size = Math.min(20, scale.side);
+  const size = jointSize(scale);
   const drawing = canvas(layer.kind, size, size);
-  const middle = size / 2;
-  const arm = size * 0.25;
+  const [middle, arm] = [size / 2, size * 0.25];
   const sign =
     layer.kind === "add"
       ? `M${middle - arm} ${middle}h${2 * arm}M${middle} ${middle - arm}v${2 * arm}`
@@ -186,9 +152,9 @@ function joint(layer: LayerItem, scale: Scale): SVGSVGElement {
   return drawing;
 }
 
-/** The receptive field inside the input, both to scale. */
-export function fieldMark(layer: LayerItem, input: Pair): SVGSVGElement {
-  const unit = 22 / Math.max(...input);
+/** The receptive field inside the input, both to scale; `side` is the input's longer side. */
+export function fieldMark(layer: LayerItem, input: Pair, side: number): SVGSVGElement {
+  const unit = side / Math.max(...input);
   const [tall, wide] = [input[0] * unit, input[1] * unit];
   const field = layer.receptive_field ?? [0, 0];
   const height = Math.max(1.5, Math.min(field[0] * unit, tall));

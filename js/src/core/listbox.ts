@@ -31,8 +31,10 @@ export class Listbox {
     setAttribute(this.element, "aria-disabled", value || null);
   }
 
+  /** All options but those in a hidden part. */
   get options(): HTMLElement[] {
-    return [...this.element.querySelectorAll<HTMLElement>('[role="option"]')];
+    const all = [...this.element.querySelectorAll<HTMLElement>('[role="option"]')];
+    return all.filter((option) => option.closest("[hidden]") === null);
   }
 
   option(id: string | null): HTMLElement | undefined {
