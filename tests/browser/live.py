@@ -76,7 +76,9 @@ async ({ code, state, paths, buffers }) => {
   };
   const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
   const widget = (await import(url)).default;
-  window.unmount = await widget.render({ model, el: document.querySelector("#widget") });
+  const show = (el) => widget.render({ model, el });
+  window.unmount = await show(document.querySelector("#widget"));
+  window.showAgain = show;
 }
 """
 

@@ -83,34 +83,34 @@ export class Pinning implements PinOwner {
 
   /** Give a new cell its button; one listener on the grid hears them all. */
   furnish(cell: Cell): void {
-    const named = { "aria-label": this.#shell.say("pin", { id: "" }) };
-    const button = h("button", { class: "zf-pin", type: "button", tabindex: -1, ...named });
-    button.append(icon(ICON));
+    const button = h("button", { class: "zf-pin", type: "button", tabindex: -1 }, icon(ICON));
     cell.element.append(button);
   }
 
+  /** Show whether the cell's channel is pinned. */
+  fill({ element, id }: Cell): void {
+    setAttribute(element, "data-pinned", this.has(id));
+    const button = element.lastElementChild as HTMLElement;
+    const text = this.#shell.say(this.has(id) ? "unpin" : "pin", { id });
+    setAttribute(button, "aria-label", text);
+    button.title = text;
+  }
+
   #listen(): void {
-    const { say, signal } = this.#shell;
-    const on = (type: string, listener: (event: Event, button: Element, id: number) => void) => {
+    const { signal } = this.#shell;
+    const on = (type: string, listener: (event: Event, id: number) => void) => {
       const heard = (event: Event) => {
         const button = (event.target as Element).closest(".zf-pin");
         const cell = button?.closest<HTMLElement>("[data-channel]");
-        if (button && cell) listener(event, button, Number(cell.dataset["channel"]));
+        if (cell) listener(event, Number(cell.dataset["channel"]));
       };
       this.#grid.element.addEventListener(type, heard, { signal, capture: true });
     };
-    const rename = (button: Element, id: number) => {
-      const text = say(this.has(id) ? "unpin" : "pin", { id });
-      setAttribute(button, "title", text);
-      setAttribute(button, "aria-label", text);
-    };
-    on("pointerover", (_, button, id) => rename(button, id));
     // The focus stays on the cell: it is the cell's key that does the same.
-    on("pointerdown", (event) => event.preventDefault());
-    on("click", (event, button, id) => {
+    on("mousedown", (event) => event.preventDefault());
+    on("click", (event, id) => {
       event.stopPropagation();
       this.toggle(id);
-      rename(button, id);
     });
   }
 

@@ -93,14 +93,14 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
     const page = this.#page;
     if (!page) return;
     const { id, element } = cell;
-    const active = this.#shell.model.get("active") === id;
+    const { say, model } = this.#shell;
+    const active = model.get("active") === id;
     const pinned = this.#pinning.has(id);
-    const { say } = this.#shell;
     const states = [pinned && say("pinned"), active && say("active")].filter(Boolean);
     setAttribute(element, "aria-label", [name(say, page, id), ...states].join(", "));
     setAttribute(element, "aria-selected", this.#chosen.has(id));
     setAttribute(element, "aria-current", active ? "true" : null);
-    setAttribute(element, "data-pinned", pinned);
+    this.#pinning.fill(cell);
     setAttribute(element, "data-silent", page.silent(id));
     setText(cell.label, String(id));
     cell.bar.style.transform = `scaleX(${page.share(id).toFixed(3)})`;
@@ -338,6 +338,7 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
     model.set("show", "all");
     model.set("threshold", 0);
     model.save_changes();
+    if (this.#page) this.#reorder(this.#page);
     this.#pinning.leavePins();
   }
 
