@@ -28,11 +28,17 @@ if TYPE_CHECKING:
     from zfwidgets.analysis import scan as scan
     from zfwidgets.analysis import usage as usage
     from zfwidgets.analysis.architecture import architecture_report as architecture_report
+    from zfwidgets.analysis.clusters import clusters as clusters
+    from zfwidgets.analysis.comparison import compare_channels as compare_channels
+    from zfwidgets.analysis.confusion import confusion as confusion
     from zfwidgets.analysis.equivariance import equivariance as equivariance
     from zfwidgets.analysis.evolution import evolution as evolution
     from zfwidgets.analysis.figure import figure as figure
     from zfwidgets.analysis.layer_table import layer_table as layer_table
     from zfwidgets.analysis.recorder import EvolutionRecorder as EvolutionRecorder
+    from zfwidgets.analysis.similarity import best_match as best_match
+    from zfwidgets.analysis.similarity import cka as cka
+    from zfwidgets.analysis.similarity import similarity as similarity
     from zfwidgets.analysis.tuning import tuning as tuning
     from zfwidgets.deconv import DeconvNet as DeconvNet
     from zfwidgets.deconv import Projections as Projections
@@ -76,6 +82,12 @@ _HOME = {
     "usage": "analysis",
     "equivariance": "analysis.equivariance",
     "evolution": "analysis.evolution",
+    "compare_channels": "analysis.comparison",
+    "confusion": "analysis.confusion",
+    "clusters": "analysis.clusters",
+    "similarity": "analysis.similarity",
+    "cka": "analysis.similarity",
+    "best_match": "analysis.similarity",
     "architecture_report": "analysis.architecture",
     "layer_table": "analysis.layer_table",
     "EvolutionRecorder": "analysis.recorder",
