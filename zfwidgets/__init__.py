@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from zfwidgets.widgets.channel_browser import ChannelBrowser as ChannelBrowser
     from zfwidgets.widgets.compare import Compare as Compare
     from zfwidgets.widgets.evolution_view import EvolutionView as EvolutionView
+    from zfwidgets.widgets.exemplar_browser import ExemplarBrowser as ExemplarBrowser
     from zfwidgets.widgets.export import PageTooLarge as PageTooLarge
     from zfwidgets.widgets.export import SavedPage as SavedPage
     from zfwidgets.widgets.export import to_html as to_html
@@ -111,6 +112,7 @@ _HOME = {
     "PageTooLarge": "widgets.export",
     "SavedPage": "widgets.export",
     "to_html": "widgets.export",
+    "ExemplarBrowser": "widgets.exemplar_browser",
     "ImagePicker": "widgets.image_picker",
     "Inspector": "widgets.inspector",
     "InvarianceView": "widgets.invariance_view",

@@ -4,8 +4,10 @@ export interface GridLayout {
   count: number;
   columns: number;
   rows: number;
-  /** Side of the square picture in a cell, CSS pixels. */
+  /** Width of the picture in a cell, CSS pixels. */
   tile: number;
+  /** Its height: the same, unless an aspect is given. */
+  tall: number;
   /** Least distance of two tiles; columns stand further apart by what whole pixels leave over. */
   gap: number;
   columnGap: number;
@@ -17,20 +19,26 @@ export interface GridLayout {
   height: number;
 }
 
-/** Tiles are at least `tile` wide and share what is left of the line, so that both edges are flush. */
+/**
+ * Tiles are at least `tile` wide and share what is left of the line, so that both edges are flush.
+ * `aspect` is their height as a share of their width.
+ */
 export function layoutGrid(
   width: number,
   tile: number,
   count: number,
   gap: number,
   caption: number,
+  aspect = 1,
 ): GridLayout {
   const columns = Math.max(1, Math.floor((width + gap) / (tile + gap)));
   const side = Math.max(1, Math.floor((width + gap) / columns) - gap);
   const rows = Math.ceil(count / columns);
-  const pitch = side + caption + gap;
+  const tall = Math.round(side * aspect);
+  const pitch = tall + caption + gap;
   const columnGap = columns > 1 ? (width - columns * side) / (columns - 1) : gap;
-  return { count, columns, rows, tile: side, gap, columnGap, caption, pitch, height: rows * pitch };
+  const height = rows * pitch;
+  return { count, columns, rows, tile: side, tall, gap, columnGap, caption, pitch, height };
 }
 
 /** First row and the row after the last that a window onto the grid touches. */

@@ -37,6 +37,14 @@ export interface GridOwner {
   moved(): void;
 }
 
+export interface GridOptions {
+  tile: number;
+  gap: number;
+  caption: number;
+  /** Height of a picture as a share of its width; 1 if it is not given. */
+  aspect?: number;
+}
+
 interface Row {
   element: HTMLElement;
   cells: Cell[];
@@ -53,7 +61,7 @@ export class VirtualGrid {
   readonly #spare: Row[] = [];
   #order: readonly number[] = [];
   #layout: GridLayout = layoutGrid(1, 1, 0, 0, 0);
-  #options = { tile: 72, gap: 6, caption: 16 };
+  #options: GridOptions = { tile: 72, gap: 6, caption: 16 };
   /** The cell that Tab leads to; its row always has elements, lest the focus be lost. */
   #focus = 0;
 
@@ -111,21 +119,21 @@ export class VirtualGrid {
     if (hasFocus) this.#goTo(this.#focus, true);
   }
 
-  /** Set the least tile size, the gap and the caption's height, in CSS pixels. */
-  configure(options: { tile: number; gap: number; caption: number }): void {
+  /** Set the least tile width, the gap and the caption's height, in CSS pixels. */
+  configure(options: GridOptions): void {
     this.#options = options;
     this.resize();
   }
 
   /** Lay out anew for the present width; keeps the first visible channel in place. */
   resize(): void {
-    const { tile, gap, caption } = this.#options;
+    const { tile, gap, caption, aspect } = this.#options;
     const before = this.#layout;
     const first = Math.round(this.element.scrollTop / before.pitch) * before.columns;
     const width = this.#spacer.clientWidth;
     if (width === 0) return;
     const hadFocus = this.hasFocus;
-    const layout = layoutGrid(width, tile, this.#order.length, gap, caption);
+    const layout = layoutGrid(width, tile, this.#order.length, gap, caption, aspect);
     this.#layout = layout;
     this.#spacer.style.height = `${Math.max(0, layout.height - gap)}px`;
     setAttribute(this.element, "aria-rowcount", layout.rows);
@@ -257,13 +265,14 @@ export class VirtualGrid {
   }
 
   #place(index: number, again: boolean): void {
-    const { columns, pitch, columnGap, caption, tile, count } = this.#layout;
+    const { columns, pitch, columnGap, caption, tile, tall, count } = this.#layout;
     let row = this.#rows.get(index);
     if (!row) {
       row = this.#spare.pop() ?? this.#makeRow(columns);
       this.#rows.set(index, row);
       row.element.style.transform = `translateY(${index * pitch}px)`;
       row.element.style.setProperty("--zf-tile", `${tile}px`);
+      row.element.style.setProperty("--zf-tall", `${tall}px`);
       row.element.style.setProperty("--zf-caption", `${caption}px`);
       row.element.style.setProperty("--zf-gap", `${columnGap}px`);
       setAttribute(row.element, "aria-rowindex", index + 1);

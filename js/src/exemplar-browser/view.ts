@@ -1,0 +1,357 @@
+/**
+ * One view of an exemplar browser: toolbar, scan bar, grid of channels, panel of one, status line.
+ *
+ * A wall is swapped for the next one whole, numbers and first pictures together. Until then the old
+ * one stays, dimmed.
+ */
+import type strings from "../../../zfwidgets/widgets/strings/exemplar_browser.json";
+import { h, perFrame, setAttribute, setText } from "../core/dom";
+import type { GridLayout } from "../core/grid-layout";
+import { type LoaderOwner, TileLoader } from "../core/loader";
+import { RpcError, RpcTimeout } from "../core/rpc";
+import type { Shell, ZFState } from "../core/shell";
+import type { Say } from "../core/strings";
+import { decodeSheet, type Tile, TileStore } from "../core/tiles";
+import { type Cell, type GridOwner, type Pick, VirtualGrid } from "../core/virtual-grid";
+import { drawMosaic } from "./mosaic";
+import { Panel } from "./panel";
+import { type Progress, ScanBar } from "./scan-bar";
+import { Toolbar } from "./toolbar";
+import { brief, percent, type RawWall, type Sort, Wall } from "./wall";
+
+export type ExemplarKey = keyof typeof strings;
+export type ExemplarSay = Say<ExemplarKey>;
+
+export interface ExemplarState extends ZFState {
+  layers: string[];
+  layer: string;
+  sort: Sort;
+  rule: string;
+  tile_size: number;
+  height: number;
+  active: number | null;
+  status: "empty" | "busy" | "ready" | "error";
+  progress: Partial<Progress>;
+  epoch: number;
+  _page: Partial<RawWall>;
+}
+
+/** Widths that channels are asked for in, so that a moving slider does not ask for each pixel anew. */
+const LADDER = [180, 300, 480, 720, 1080, 1600];
+const CAPTION = 20;
+const GAP = 14;
+
+interface Drawn {
+  tile: Tile;
+  width: number;
+}
+
+export class ExemplarBrowserView implements GridOwner, LoaderOwner {
+  readonly #shell: Shell<ExemplarState, ExemplarKey>;
+  readonly #store = new TileStore();
+  readonly #grid: VirtualGrid;
+  readonly #toolbar: Toolbar;
+  readonly #scan: ScanBar;
+  readonly #panel: Panel;
+  readonly #loader: TileLoader;
+  readonly #redraw: () => void;
+  readonly #busy = h("div", { class: "zf-progress" });
+  readonly #summary = h("span", { class: "zf-summary" });
+  readonly #detail = h("span", { class: "zf-detail" });
+  readonly #empty = h("p", { class: "zf-empty" });
+  #wall: Wall | null = null;
+  #latest = 0;
+  #order: readonly number[] = [];
+  #regarded: number | null = null;
+  #saved = false;
+
+  constructor(shell: Shell<ExemplarState, ExemplarKey>) {
+    this.#shell = shell;
+    const { signal, root, say, rpc } = shell;
+    this.#redraw = perFrame(() => {
+      this.#grid.render();
+      this.#want();
+    }, signal);
+    this.#grid = new VirtualGrid(this, signal);
+    this.#grid.element.setAttribute("aria-multiselectable", "false");
+    this.#toolbar = new Toolbar(say, this.#actions(), signal);
+    const ask = (op: string) => void rpc.request(op, {}, { signal }).catch((e) => this.failed(e));
+    this.#scan = new ScanBar(say, ask, signal);
+    this.#panel = new Panel(shell, {
+      step: (by) => this.#step(by),
+      close: () => this.#close(),
+      failed: (reason) => this.failed(reason),
+    });
+    this.#loader = new TileLoader(rpc, this.#store, this);
+    const table = h("div", { class: "zf-table" }, this.#grid.element, this.#empty);
+    table.append(this.#panel.element);
+    const footer = h("div", { class: "zf-footer" }, this.#summary, this.#detail);
+    root.append(this.#toolbar.element, this.#scan.element, this.#busy, table, footer);
+    const relayout = perFrame(() => {
+      this.#grid.resize();
+      this.#want();
+    }, signal);
+    const sizes = new ResizeObserver(relayout);
+    sizes.observe(this.#grid.element);
+    signal.addEventListener("abort", () => {
+      sizes.disconnect();
+      this.#store.clear();
+    });
+    window.addEventListener("resize", relayout, { signal });
+    this.#followTraits();
+    shell.greet((alive) => this.#showSaved(!alive));
+  }
+
+  // ------------------------------------------------------------------ what the grid asks of its owner
+
+  fill(cell: Cell, layout: GridLayout): void {
+    const wall = this.#wall;
+    if (!wall) return;
+    const { say } = this.#shell;
+    const { id, element, canvas } = cell;
+    const value = brief(wall.strength(id));
+    const dead = wall.dead(id);
+    setAttribute(element, "aria-label", say(dead ? "cell_dead" : "cell", { id, value }));
+    setAttribute(element, "data-dead", dead);
+    const active = this.#shell.model.get("active") === id;
+    setAttribute(element, "aria-current", active ? "true" : null);
+    setText(cell.label, dead ? `${id} · ${say("dead")}` : `${id} · ${value}`);
+    cell.bar.style.transform = `scaleX(${wall.share(id).toFixed(3)})`;
+    const tile = this.#store.get(id);
+    setAttribute(element, "data-waiting", !tile);
+    if (!tile) {
+      if (cell.drawn) canvas.getContext("2d")?.clearRect(0, 0, canvas.width, canvas.height);
+      cell.drawn = null;
+      return;
+    }
+    const width = Math.round(layout.tile * devicePixelRatio);
+    const drawn = cell.drawn as Drawn | null;
+    if (drawn?.tile === tile && drawn.width === width) return;
+    canvas.width = width;
+    canvas.height = Math.round(layout.tall * devicePixelRatio);
+    drawMosaic(canvas, tile, wall.raw.side);
+    cell.drawn = { tile, width } satisfies Drawn;
+  }
+
+  pick(id: number, how: Pick): void {
+    if (how.activate || how.select === "toggle") this.#shell.commit("active", id);
+  }
+
+  regard(id: number | null): void {
+    this.#regarded = id;
+    this.#showDetail();
+  }
+
+  key(event: KeyboardEvent): boolean {
+    if (event.key !== "Escape" || !this.#panel.open) return false;
+    this.#close();
+    return true;
+  }
+
+  moved(): void {
+    this.#redraw();
+  }
+
+  // ---------------------------------------------------------------- what the loader tells its owner
+
+  arrived(ids: number[]): void {
+    this.#shell.fail(null);
+    this.#grid.refill(ids);
+  }
+
+  failed(reason: unknown): void {
+    const { say } = this.#shell;
+    if (reason instanceof RpcTimeout) this.#showSaved(true);
+    else if (reason instanceof RpcError) this.#shell.fail(reason.detail);
+    else {
+      const message = reason instanceof Error ? reason.message : String(reason);
+      this.#shell.fail({ title: say("failed"), message, hint: say("failed_hint") });
+    }
+  }
+
+  progressed(): void {
+    this.#showState();
+  }
+
+  // -------------------------------------------------------------------------------------- wiring
+
+  #actions() {
+    const { model, commit } = this.#shell;
+    return {
+      layer: (value: string) => commit("layer", value),
+      sort: (value: string) => commit("sort", value as Sort),
+      rule: (value: string) => commit("rule", value),
+      size: (value: number, done: boolean) => {
+        model.set("tile_size", value);
+        if (done) model.save_changes();
+      },
+    };
+  }
+
+  #followTraits(): void {
+    const { follow, model } = this.#shell;
+    follow("height", (height) => {
+      this.#grid.element.style.height = `${height}px`;
+    });
+    follow("tile_size", (tile) => {
+      this.#toolbar.setSize(tile);
+      this.#configure();
+      this.#want();
+    });
+    follow("layers", (layers) => {
+      this.#toolbar.setLayers(layers);
+      this.#toolbar.setLayer(model.get("layer"));
+    });
+    follow("layer", (layer) => this.#toolbar.setLayer(layer));
+    follow("rule", (rule) => this.#toolbar.setRule(rule));
+    follow("sort", (sort) => {
+      this.#toolbar.setSort(sort, this.#wall);
+      if (this.#wall) this.#reorder(this.#wall);
+    });
+    follow("active", () => this.#showActive());
+    follow("status", () => this.#showState());
+    follow("progress", () => this.#showState());
+    follow("_page", (raw) => void this.#turn(raw));
+  }
+
+  #configure(): void {
+    const tile = this.#shell.model.get("tile_size");
+    const aspect = this.#wall?.aspect ?? 0.5;
+    this.#grid.configure({ tile, gap: GAP, caption: CAPTION, aspect });
+  }
+
+  // --------------------------------------------------------------------------------------- walls
+
+  /** Show another wall as soon as its first pictures are decoded, unless a newer one has come. */
+  async #turn(raw: Partial<RawWall>): Promise<void> {
+    this.#latest += 1;
+    const mine = this.#latest;
+    const wall = Wall.read(raw);
+    const image = wall ? await decodeSheet(wall.raw.sheet, wall.raw.picture) : null;
+    if (mine !== this.#latest || this.#shell.signal.aborted) {
+      image?.close();
+      return;
+    }
+    this.#loader.cancel();
+    this.#store.clear();
+    if (wall?.raw.layer !== this.#wall?.raw.layer) this.#grid.element.scrollTop = 0;
+    this.#wall = wall;
+    if (image && wall) this.#store.add(wall.raw.sheet, image);
+    this.#configure();
+    this.#toolbar.setSort(this.#shell.model.get("sort"), wall);
+    this.#grid.name = this.#shell.say("grid", { layer: wall?.raw.layer ?? "" });
+    if (wall) this.#reorder(wall);
+    else this.#grid.show([]);
+    this.#showState();
+    this.#showDetail();
+    this.#showActive();
+  }
+
+  #reorder(wall: Wall): void {
+    this.#order = wall.order(this.#shell.model.get("sort"));
+    this.#grid.show(this.#order);
+    this.#want();
+  }
+
+  /** Ask for the pictures that are lacking in and around the window. */
+  #want(): void {
+    const wall = this.#wall;
+    if (!wall || this.#saved) {
+      this.#loader.cancel();
+      return;
+    }
+    const { visible, around } = this.#grid.inView(0.5);
+    const wish = this.#grid.layout.tile * devicePixelRatio;
+    const px = LADDER.find((step) => step >= wish) ?? 1600;
+    const { epoch } = wall.raw;
+    this.#loader.want({ epoch, visible, ahead: around, px, native: wall.native });
+    this.#showState();
+  }
+
+  // --------------------------------------------------------------------------------------- panel
+
+  #showActive(): void {
+    const id = this.#shell.model.get("active");
+    this.#grid.refill();
+    if (id === null || !this.#wall || id >= this.#wall.raw.count) {
+      this.#panel.hide();
+      return;
+    }
+    const opening = !this.#panel.open;
+    void this.#panel.show(this.#wall, id);
+    if (opening && this.#grid.hasFocus) this.#panel.focus();
+    this.#showDetail();
+  }
+
+  #step(by: number): void {
+    const at = this.#order.indexOf(this.#shell.model.get("active") ?? -1);
+    const next = this.#order[at + by];
+    if (at >= 0 && next !== undefined) this.#shell.commit("active", next);
+  }
+
+  #close(): void {
+    const id = this.#shell.model.get("active");
+    this.#panel.hide();
+    this.#shell.commit("active", null);
+    if (id !== null) this.#grid.reveal(id, true);
+  }
+
+  // -------------------------------------------------------------------------------------- status
+
+  #showSaved(saved: boolean): void {
+    if (saved === this.#saved) return;
+    this.#saved = saved;
+    this.#want();
+    this.#showState();
+  }
+
+  #showState(): void {
+    const { model, root, say } = this.#shell;
+    const preparing = model.get("status") === "busy" && !this.#saved;
+    const progress = model.get("progress");
+    const running = progress.state === "running" && !this.#saved;
+    const busy = preparing || this.#loader.busy || (running && !this.#wall);
+    setAttribute(this.#busy, "data-busy", String(busy));
+    setAttribute(this.#grid.element, "aria-busy", busy);
+    // While a scan goes on its newer results replace the older ones without dimming them.
+    const dim = preparing && model.get("layer") !== this.#wall?.raw.layer;
+    setAttribute(root, "data-state", this.#saved ? "saved" : dim ? "busy" : "ready");
+    this.#scan.show(progress, !this.#saved);
+    this.#empty.hidden = this.#wall !== null;
+    setText(this.#empty, say(running || preparing ? "waiting" : "nothing"));
+    this.#showSummary();
+  }
+
+  #showSummary(): void {
+    const { say } = this.#shell;
+    const wall = this.#wall;
+    if (!wall) {
+      setText(this.#summary, "");
+      return;
+    }
+    const { layer, count, complete } = wall.raw;
+    const scanned = wall.raw.scanned.toLocaleString();
+    const key = complete ? "summary" : "summary_part";
+    const parts = [say(key, { layer, count, scanned })];
+    if (wall.deadCount) parts.push(say("dead_count", { count: wall.deadCount }));
+    if (this.#saved) parts.unshift(say("saved"));
+    setText(this.#summary, parts.join(" · "));
+  }
+
+  #showDetail(): void {
+    const wall = this.#wall;
+    const id = this.#regarded ?? this.#shell.model.get("active");
+    if (id === null || !wall || id >= wall.raw.count) {
+      setText(this.#detail, "");
+      return;
+    }
+    const values = {
+      id,
+      value: brief(wall.strength(id)),
+      fires: percent(wall.measure("fires", id)),
+      energy: percent(wall.energy(id)),
+      lifetime: brief(wall.measure("lifetime", id)),
+    };
+    setText(this.#detail, this.#shell.say(wall.knowsUsage ? "detail_usage" : "detail", values));
+  }
+}
