@@ -92,7 +92,7 @@ class Side:
         rule, mode, inline = looks["rule"], looks["mode"], looks["inline"]
         self.head = SideHead(name=name, layers=described, layer=layer, locale=locale)
         self.browser = ChannelBrowser(
-            layer=layer, mode=mode, rule=rule, sort="strength", locale=locale
+            layer=layer, mode=mode, rule=rule, sort="strength", inset=False, locale=locale
         )
         self.view = ProjectionView(layer=layer, rule=rule, inline=inline, locale=locale)
         self.recording: Any = None
@@ -256,6 +256,7 @@ class Compare(StaticPicture, ipywidgets.Box):
             self._links += [
                 t.link((side.browser, "active"), (side.view, "channel")),
                 t.link((side.browser, "rule"), (side.view, "rule")),
+                t.dlink((side.browser, "hovered"), (side.view, "hovered")),
             ]
             side.head.observe(lambda _, side=side: self._change_layer(side), "layer")
             side.browser.observe(lambda _, side=side: self._change_channel(side), "active")

@@ -108,6 +108,7 @@ def _document(plan: Plan, stage: Stage) -> bytes:
             payload,
             parts=tuple(stage.parts),
             title=texts["page_title"].format(net=plan.net.name),
+            rules=len(plan.rules),
             texts=texts,
             facts=_facts(plan, stage, texts, size),
             locale=plan.locale,

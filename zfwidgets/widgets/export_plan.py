@@ -16,8 +16,8 @@ from zfwidgets.widgets.layer_selector import default_layer, describe
 from zfwidgets.widgets.projection_view import RULES
 from zfwidgets.widgets.strings import default_locale
 
-MODES = ("feature map", "projection")
-"""What the tiles of the page can show."""
+MODES = ("feature map", "projection", "photo patch", "filter")
+"""What the tiles of the page can show, in layers that have it."""
 
 CHANNELS = 48
 """Channels of a layer whose large projections are written unless others are asked for."""

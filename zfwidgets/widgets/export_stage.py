@@ -16,6 +16,7 @@ from zfwidgets.widgets.export_plan import MODES, Channels, Plan, chosen_channels
 from zfwidgets.widgets.image_picker import ImagePicker
 from zfwidgets.widgets.inspector import InspectorHead, top_classes
 from zfwidgets.widgets.layer_selector import LayerSelector, describe
+from zfwidgets.widgets.modes import MODES as browser_modes  # noqa: N811
 from zfwidgets.widgets.projection_view import ProjectionView
 from zfwidgets.widgets.tape import Blobs, offstage, settle
 
@@ -24,8 +25,9 @@ _TILE = 96
 """Longer side of the tiles in the file, pixels."""
 _AT_ONCE = 64
 _LOSSY = 48
-"""Tiles of projections with a longer side than this are compressed with loss: they get by with an
-eighth of the bytes. Feature maps are numbers, and small."""
+"""Tiles with a longer side than this are compressed with loss: they get by with an eighth of the
+bytes. Not feature maps: they are numbers, and small."""
+_QUALITY = {"projection": 88, "photo patch": 75}
 
 _VIEWED = ("layer", "channel", "rule", "place", "all_rules", "contrast", "colours")
 """What a view's pictures depend on, besides the photo."""
@@ -128,7 +130,9 @@ class Stage:
         plan = self.plan
         recordings = {name: plan.net.record(photo) for name, photo in plan.photos.items()}
         self.channels = chosen_channels(self._wanted, plan.layers, recordings)
-        steps = sum(len(some) + len(MODES) for some in self.channels.values()) * len(plan.rules)
+        steps = len(plan.rules) * sum(
+            len(self._modes(layer)) + len(some) for layer, some in self.channels.items()
+        )
         with tqdm(total=steps * len(recordings), desc="zfwidgets", disable=not progress) as bar:
             for done, (name, recording) in enumerate(recordings.items(), 1):
                 for _ in self._photo(name, recording):
@@ -157,13 +161,15 @@ class Stage:
 
     def _tiles(self, photo: str, layer: str, rule: str) -> Iterator[None]:
         browser = self.browser
-        for mode in MODES:
-            browser.layer, browser.mode, browser.rule = layer, mode, rule
+        # Not from one layer's filters to another layer, which may have none.
+        browser.mode, browser.layer, browser.rule = MODES[0], layer, rule
+        for mode in self._modes(layer):
+            browser.mode = mode
             settle()
             page = browser._page  # noqa: SLF001 - its questions are asked by this epoch
             ids = list(range(page["count"]))
             self._sheets[page["epoch"]] = sheets = [
-                self._sheet(head, *buffers, lossy=mode != "feature map")
+                self._sheet(head, *buffers, quality=_QUALITY.get(mode))
                 for some in (ids[i : i + _AT_ONCE] for i in range(0, len(ids), _AT_ONCE))
                 for head, buffers in self._tapes["browser"].ask(
                     "tiles", epoch=page["epoch"], ids=some, px=_TILE
@@ -177,9 +183,13 @@ class Stage:
             )
             yield
 
-    def _sheet(self, head: dict[str, Any], picture: Any, *, lossy: bool) -> dict[str, Any]:
-        quality = 88 if lossy and max(head["tile"]) > _LOSSY else None
-        return {"head": head, "blobs": [self._blobs.number(picture, quality)]}
+    def _sheet(self, head: dict[str, Any], picture: Any, quality: int | None) -> dict[str, Any]:
+        lossy = quality if max(head["tile"]) > _LOSSY else None
+        return {"head": head, "blobs": [self._blobs.number(picture, lossy)]}
+
+    def _modes(self, layer: str) -> list[str]:
+        found = self.plan.net.layers[layer]
+        return [mode for mode in MODES if browser_modes[mode].suits(found)]
 
     def _projections(self, photo: str, layer: str, rule: str) -> Iterator[None]:
         view = self.view

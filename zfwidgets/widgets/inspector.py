@@ -122,7 +122,9 @@ class Inspector(StaticPicture, ipywidgets.Box):
         self.layers = LayerSelector(self.net, value=layer, **say)
         chosen = self.layers.value
         # Strongest first: the channel to begin with is then the first one, and in sight.
-        self.browser = ChannelBrowser(layer=chosen, mode=mode, rule=rule, sort="strength", **say)
+        self.browser = ChannelBrowser(
+            layer=chosen, mode=mode, rule=rule, sort="strength", inset=False, **say
+        )
         self.view = ProjectionView(layer=chosen, rule=rule, inline=inline, **say)
         self._responder = Responder(self.head.send, {}, inline=inline)
         self._job: Job | None = None
@@ -178,6 +180,8 @@ class Inspector(StaticPicture, ipywidgets.Box):
             t.link((self, "channel"), (self.view, "channel")),
             t.link((self, "rule"), (self.browser, "rule")),
             t.link((self, "rule"), (self.view, "rule")),
+            # The photo is large beside the browser: what it points at is shown there.
+            t.dlink((self.browser, "hovered"), (self.view, "hovered")),
         ]
         self.observe(self._speak, "locale")
         self.observe(self._change_layer, "layer")

@@ -90,6 +90,10 @@ class ProjectionView(ZFWidget):
     ).tag(sync=True)
     """What is in sight: (top, left, bottom, right) in shares of the picture; None: all of it."""
 
+    hovered = t.Dict(None, allow_none=True).tag(sync=True)
+    """Another neuron whose receptive field is marked on the photo: a mapping with its ``box``, as
+    `ChannelBrowser.hovered`; None for none."""
+
     neuron = t.Dict(read_only=True)
     """The neuron shown: ``{layer, image, channel, row, col, value, box}``; empty if none is.
     ``box`` is (top, left, bottom, right) in input pixels and may reach outside the picture."""

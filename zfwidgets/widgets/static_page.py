@@ -46,7 +46,8 @@ _PAGE = """<!doctype html>
 <h1 class="zf-page-title">{title}</h1>
 <p class="zf-page-lead">{lead}</p>
 <noscript>{noscript}</noscript>
-<main class="zf-page-parts zf-inspector jupyter-widgets" data-waiting="{waiting}">
+<main class="zf-page-parts zf-inspector jupyter-widgets" data-waiting="{waiting}"
+ data-rules="{rules}">
 <div class="zf-inspector-grid jupyter-widgets">
 {parts}
 </div>
@@ -66,11 +67,14 @@ def document(
     *,
     parts: Sequence[str],
     title: str,
+    rules: int,
     texts: Mapping[str, str],
     facts: Sequence[tuple[str, str]],
     locale: str,
 ) -> str:
     """The page, with a place for each of the `parts`. Texts may be anything; they are escaped.
+
+    rules: how many there are to choose from.
 
     `payload` is as `Payload` of js/src/static-page/kernel.ts, without its bundles.
     """
@@ -89,6 +93,7 @@ def document(
         css=css.replace("</", "<\\/"),
         lead=_text(texts["page_lead"]),
         noscript=_text(texts["page_noscript"]),
+        rules=rules,
         waiting=_text(texts["page_waiting"]),
         parts="\n".join(f'<div data-part="{_text(part)}"></div>' for part in parts),
         facts=listed,

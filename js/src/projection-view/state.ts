@@ -51,6 +51,8 @@ export interface State extends ZFState {
   colours: Colours;
   opacity: number;
   frame: "picture" | "field";
+  /** Another neuron, of which the field is marked. */
+  hovered: { box: Box | null } | null;
   /** What is in sight, in shares of the picture; null: all of it. */
   window: Box | null;
   status: "empty" | "busy" | "ready" | "error";

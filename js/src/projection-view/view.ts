@@ -172,6 +172,7 @@ export class ProjectionPage implements Actions {
     follow("_photo", () => void this.#draw());
     follow("_shown", () => void this.#draw());
     follow("window", () => this.#seeWindow());
+    follow("hovered", (other) => this.#photo.ghost(other?.box ?? null));
     follow("status", (status) => {
       this.#progress.dataset["busy"] = String(status === "busy");
       setAttribute(this.#row, "aria-busy", status === "busy");
