@@ -1,4 +1,4 @@
-"""The command line: ``zfwidgets demo | lab | doctor | nets``."""
+"""The command line: ``zfwidgets demo | lab | scan | doctor | nets``."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     lab.set_defaults(run=_lab)
     _add_server_options(lab, port=8888)
 
+    _add_scan(commands.add_parser("scan", help="find what excites each channel of a network most"))
+
     doctor = commands.add_parser("doctor", help="say what this installation lacks; 1 if something")
     doctor.set_defaults(run=_doctor)
 
@@ -54,6 +56,34 @@ def _add_server_options(parser: argparse.ArgumentParser, port: int) -> None:
     )
     parser.add_argument("--port", type=int, default=port, help="default: %(default)s")
     parser.add_argument("--no-browser", action="store_true", help="only say the address")
+
+
+def _add_scan(scan: argparse.ArgumentParser) -> None:
+    scan.add_argument("dataset", type=Path, metavar="DATASET", help="a folder of pictures")
+    scan.add_argument("--net", default="zfnet", help="name of a network (default: %(default)s)")
+    scan.add_argument(
+        "--layers", nargs="+", metavar="LAYER", help="default: all but the output layer"
+    )
+    scan.add_argument("--k", type=int, default=9, help="pictures per channel (default: 9)")
+    scan.add_argument("--batch", type=int, default=32, help="pictures at once (default: 32)")
+    scan.add_argument("--device", default="auto", help="cpu, cuda, mps (default: the fastest)")
+    scan.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
+    scan.add_argument(
+        "--ray",
+        nargs="?",
+        type=int,
+        const=True,
+        default=False,
+        metavar="N",
+        help="share the pictures out to N processes with Ray Data",
+    )
+    scan.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on where the same command stopped before",
+    )
+    scan.set_defaults(run=_scan)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -115,6 +145,39 @@ def _copy_of(name: str) -> Path:
         shutil.copyfile(find_notebook(name), copy)
         print(f"Copied {name} to {copy.resolve()}.")
     return copy
+
+
+def _scan(options: argparse.Namespace) -> int:
+    from zfwidgets.analysis import scan
+    from zfwidgets.deconv.load import load
+
+    part = options.out.with_name(f"{options.out.name}.part")
+    if not options.resume:
+        part.unlink(missing_ok=True)
+    try:
+        found = scan(
+            load(options.net, device=options.device),
+            options.dataset,
+            options.layers,
+            options.k,
+            batch=options.batch,
+            checkpoint=part,
+            ray=options.ray,
+        )
+    except (KeyError, ValueError, OSError, ImportError) as error:
+        # KeyError's str() is the repr of its key.
+        text = error.args[0] if isinstance(error, KeyError) else error
+        print(f"zfwidgets scan: {text}", file=sys.stderr)
+        return 2
+    if not found.complete:
+        print(f"Stopped after {found.scanned} pictures; the same command goes on.", file=sys.stderr)
+        return 130
+    found.save(options.out)
+    part.unlink(missing_ok=True)
+    print(found.usage.report())
+    print(f"\nWritten to {options.out}; look at it with\n")
+    print(f"    zf.ExemplarBrowser({str(options.out)!r}, {str(options.dataset)!r})")
+    return 0
 
 
 def _doctor(_: argparse.Namespace) -> int:
