@@ -8,6 +8,7 @@ thread, because its threads would wait for each other whenever the browser has a
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ LIMITS = Limits(max_bytes=2 * 2**20, max_pixels=4_000_000)
 
 NOTE = "zero is dark, the 90th percentile of the channels' largest values is brightest"
 
-_SLOW = 0.1  # seconds on one thread after which a layer is computed on all
+_SLOW = 0.15  # seconds of one thread's own work beyond which a layer is computed on all
 _STAY = 1.2  # how much stronger another channel must be before it becomes the one that is shown
 
 
@@ -77,7 +78,7 @@ class Looker:
         self.inputs: Tensor | None = None
         """The last frame as the network took it, ``[1, C, H, W]``."""
         self._shown: tuple[str, int] | None = None
-        self._slow: set[str] = set()
+        self._heavy = _Heavy()
 
     def look(
         self, data: bytes, layer: str, channel: int | None = None, rule: RuleName = "deconvnet"
@@ -93,15 +94,13 @@ class Looker:
             ImageError: it is no picture.
             KeyError, IndexError: the network has no such layer or channel.
         """
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.thread_time()
         inputs = self.net.preprocess(self.prepare(decode(data, LIMITS, "the camera's frame"))[None])
-        with _threads(None if layer in self._slow else 1):
+        with _threads(None if layer in self._heavy else 1):
             frame = self._seen(inputs, layer, channel, rule)
-        seconds = time.perf_counter() - began
-        if seconds > _SLOW:
-            self._slow.add(layer)
+        self._heavy.tell(layer, time.thread_time() - worked)
         self.inputs = inputs
-        return replace(frame, seconds=seconds)
+        return replace(frame, seconds=time.perf_counter() - began)
 
     def record(self) -> Recording:
         """All layers of the last frame.
@@ -146,6 +145,27 @@ class Looker:
                 best = before
         self._shown = layer, best
         return best
+
+
+class _Heavy:
+    """The layers that are too much for one thread: three frames in a row were.
+
+    Told by a thread's own work and not by the clock: on a busy machine, where everything takes
+    long, more threads would wait for each other even longer.
+    """
+
+    def __init__(self) -> None:
+        self._layers: set[str] = set()
+        self._last: deque[tuple[str, float]] = deque(maxlen=3)
+
+    def __contains__(self, layer: str) -> bool:
+        return layer in self._layers
+
+    def tell(self, layer: str, seconds: float) -> None:
+        """What a frame of the layer has cost."""
+        self._last.append((layer, seconds))
+        if len(self._last) == 3 and all(a == layer and b > _SLOW for a, b in self._last):
+            self._layers.add(layer)
 
 
 def shades(maps: Tensor, strengths: Tensor) -> tuple[Pixels, float]:

@@ -16,7 +16,7 @@ from PIL import Image
 
 import zfwidgets as zf
 from zfwidgets.images import heat_colours
-from zfwidgets.widgets.live_frames import MOST_VALUES, Looker, shades
+from zfwidgets.widgets.live_frames import MOST_VALUES, Looker, _Heavy, shades
 from zfwidgets.widgets.live_view import LiveView
 from zfwidgets.widgets.rpc import worker
 
@@ -216,6 +216,16 @@ def test_computing_leaves_the_number_of_threads_alone(live: LiveView) -> None:
     before = torch.get_num_threads()
     Camera(live).show(encoded(photo()))
     assert torch.get_num_threads() == before
+
+
+def test_only_a_layer_that_is_slow_again_and_again_gets_all_threads() -> None:
+    heavy = _Heavy()
+    for seconds in (9.0, 0.01, 9.0, 9.0):  # the first frame of a network takes longer
+        heavy.tell("conv2", seconds)
+        assert "conv2" not in heavy
+    heavy.tell("conv2", 9.0)
+    assert "conv2" in heavy
+    assert "conv1" not in heavy
 
 
 def test_the_page_is_told_layers_colours_and_size(live: LiveView, net: zf.DeconvNet) -> None:
