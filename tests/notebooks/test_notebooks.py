@@ -91,6 +91,17 @@ def test_the_contact_sheet_shows_24_different_tiles() -> None:
     assert sheet.std() > 10
 
 
+def test_every_step_by_hand_is_the_librarys_and_leaving_steps_out_changes_the_picture() -> None:
+    cells = code_cells(executed("steps.ipynb"))
+    checked = "".join(output["text"] for output in cells[2].outputs).split()
+    assert checked == ["rectify", "True", "filter", "True", "unpool", "True", "all", "True"]
+    assert WIDGET in last_output(cells[3])
+    assert pixels(last_output(cells[3])).std() > 10
+    sheet = pixels(last_output(cells[4]))
+    assert sheet.shape[1] > 5 * 220
+    assert sheet.std() > 10
+
+
 def test_the_dashboard_is_one_widget() -> None:
     (cell,) = code_cells(executed("dashboard.ipynb"))
     assert WIDGET in last_output(cell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from zfwidgets.widgets.projection_answer import RULES as RULES
 from zfwidgets.widgets.rpc import Job, Responder
 from zfwidgets.widgets.steps_view import StepsView
 from zfwidgets.widgets.wire import describe_error, sheet
+
+_PATIENCE = 10.0  # seconds that a static picture waits for what is being computed
 
 
 class ProjectionView(ZFWidget):
@@ -110,6 +113,7 @@ class ProjectionView(ZFWidget):
         self._answer: Answer | None = None
         self._pixels: Picture | None = None
         self._job: Job | None = None
+        self._settled = threading.Event()
         super().__init__(recording=recording, **kwargs)
         self._responder = Responder(self.send, {}, inline=inline)
         self.on_msg(self._responder.on_msg)
@@ -128,12 +132,17 @@ class ProjectionView(ZFWidget):
         super().close()
         self.recording = self._answer = self._job = self._pixels = None
 
+    def wait(self, timeout: float = 30.0) -> bool:
+        """Wait until what was asked for last is shown, or has failed; False if it takes longer."""
+        return self._settled.wait(timeout)
+
     def plain_text(self) -> str:
         """One line for terminals."""
         return f"ProjectionView(layer={self.layer!r}, channel={self.channel}, rule={self.rule!r})"
 
     def contact_sheet(self) -> bytes | None:
-        """Photo and projections as one PNG file; None if there is nothing to show."""
+        """Photo and projections as one PNG file; waits a moment. None if there is nothing."""
+        self.wait(_PATIENCE)
         shown, pixels = self._answer, self._pixels
         if shown is None or pixels is None:
             return None
@@ -175,6 +184,7 @@ class ProjectionView(ZFWidget):
             return
         rules = RULES if self.all_rules else (self.rule,)
         question = Question(self.recording, self.image, self.layer, self.channel, rules, self.place)
+        self._settled.clear()
         self.set_trait("status", "busy")
         self._job = self._responder.submit(lambda job: self._work(job, question))
 
@@ -244,11 +254,13 @@ class ProjectionView(ZFWidget):
             self.set_trait("neuron", self._answer.neuron if self._answer else {})
             self.clear_error()
             self.set_trait("status", status)
+        self._settled.set()
 
     def _refuse(self, error: BaseException) -> None:
         with self.hold_sync():
             self.error = describe_error(error)
             self.set_trait("status", "error")
+        self._settled.set()
 
 
 def _photo(found: Answer) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from zfwidgets.widgets.base import ZFWidget
 from zfwidgets.widgets.projection_answer import RULES, Place, Question, neuron_of
 from zfwidgets.widgets.rpc import Job, Responder
 from zfwidgets.widgets.wire import Answer, describe_error, sheet
+
+_PATIENCE = 10.0  # seconds that a static picture waits for what is being computed
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class StepsView(ZFWidget):
         self._way: _Way | None = None
         self._job: Job | None = None
         self._epochs = itertools.count(1)
+        self._settled = threading.Event()
         super().__init__(recording=recording, **kwargs)
         handlers = {"step": self._draw}
         self._responder = Responder(self.send, handlers, self._epoch, inline=inline)
@@ -106,12 +110,17 @@ class StepsView(ZFWidget):
         super().close()
         self.recording = self._way = self._job = None
 
+    def wait(self, timeout: float = 30.0) -> bool:
+        """Wait until what was asked for last is shown, or has failed; False if it takes longer."""
+        return self._settled.wait(timeout)
+
     def plain_text(self) -> str:
         """One line for terminals."""
         return f"StepsView(layer={self.layer!r}, channel={self.channel}, {len(self.plan)} steps)"
 
     def contact_sheet(self) -> bytes | None:
-        """The strongest map behind every step, in order, as one PNG file."""
+        """The strongest map behind every step, in order, as one PNG file; waits a moment for it."""
+        self.wait(_PATIENCE)
         way = self._way
         if way is None:
             return None
@@ -141,6 +150,7 @@ class StepsView(ZFWidget):
             self.recording, self.image, self.layer, self.channel, (self.rule,), place
         )
         off = list(self.off)
+        self._settled.clear()
         self.set_trait("status", "busy")
         self._job = self._responder.submit(lambda job: self._work(job, question, off))
 
@@ -161,6 +171,7 @@ class StepsView(ZFWidget):
                 with self.hold_sync():
                     self.error = describe_error(error)
                     self.set_trait("status", "error")
+                self._settled.set()
             return
         facts = {
             "net": question.recording.net.name,
@@ -183,6 +194,7 @@ class StepsView(ZFWidget):
                 self.step = min(self.step, len(plan["steps"]) - 1)
             self.clear_error()
             self.set_trait("status", status)
+        self._settled.set()
 
     # ------------------------------------------------------------------------ answer
 

@@ -218,6 +218,13 @@ def test_the_static_picture_shows_photo_and_projection_side_by_side() -> None:
     assert (pixels[:, -SIDE:] == projections(view)[0]).all()
 
 
+def test_the_static_picture_waits_for_what_is_being_computed() -> None:
+    view = ProjectionView(recording("blue"), layer="conv1", channel=2)
+    assert view.contact_sheet() is not None
+    assert view.wait(0)
+    view.close()
+
+
 def test_closing_lets_go_of_the_recording() -> None:
     made = recording()
     view = ProjectionView(made, layer="conv1", channel=1)
