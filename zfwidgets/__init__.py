@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from zfwidgets.analysis.comparison import compare_channels as compare_channels
     from zfwidgets.analysis.confusion import confusion as confusion
     from zfwidgets.analysis.equivariance import equivariance as equivariance
+    from zfwidgets.analysis.evidence import evidence as evidence
     from zfwidgets.analysis.evolution import evolution as evolution
     from zfwidgets.analysis.figure import figure as figure
     from zfwidgets.analysis.layer_table import layer_table as layer_table
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from zfwidgets.images.sheet import contact_sheet as contact_sheet
     from zfwidgets.nets import list_nets as list_nets
     from zfwidgets.widgets.channel_browser import ChannelBrowser as ChannelBrowser
+    from zfwidgets.widgets.charts import Charts as Charts
     from zfwidgets.widgets.compare import Compare as Compare
     from zfwidgets.widgets.evolution_view import EvolutionView as EvolutionView
     from zfwidgets.widgets.exemplar_browser import ExemplarBrowser as ExemplarBrowser
@@ -75,23 +77,24 @@ _HOME = {
     "assert_healthy": "analysis",
     "exemplars": "analysis",
     "faithfulness": "analysis",
-    "figure": "analysis.figure",
     "filters": "analysis",
     "invariance": "analysis",
     "occlusion": "analysis",
     "scan": "analysis",
     "usage": "analysis",
-    "equivariance": "analysis.equivariance",
-    "evolution": "analysis.evolution",
+    "architecture_report": "analysis.architecture",
+    "clusters": "analysis.clusters",
     "compare_channels": "analysis.comparison",
     "confusion": "analysis.confusion",
-    "clusters": "analysis.clusters",
-    "similarity": "analysis.similarity",
-    "cka": "analysis.similarity",
-    "best_match": "analysis.similarity",
-    "architecture_report": "analysis.architecture",
+    "equivariance": "analysis.equivariance",
+    "evidence": "analysis.evidence",
+    "evolution": "analysis.evolution",
+    "figure": "analysis.figure",
     "layer_table": "analysis.layer_table",
     "EvolutionRecorder": "analysis.recorder",
+    "best_match": "analysis.similarity",
+    "cka": "analysis.similarity",
+    "similarity": "analysis.similarity",
     "tuning": "analysis.tuning",
     "DeconvNet": "deconv",
     "Projections": "deconv",
@@ -107,12 +110,13 @@ _HOME = {
     "contact_sheet": "images.sheet",
     "list_nets": "nets",
     "ChannelBrowser": "widgets.channel_browser",
-    "EvolutionView": "widgets.evolution_view",
+    "Charts": "widgets.charts",
     "Compare": "widgets.compare",
+    "EvolutionView": "widgets.evolution_view",
+    "ExemplarBrowser": "widgets.exemplar_browser",
     "PageTooLarge": "widgets.export",
     "SavedPage": "widgets.export",
     "to_html": "widgets.export",
-    "ExemplarBrowser": "widgets.exemplar_browser",
     "ImagePicker": "widgets.image_picker",
     "Inspector": "widgets.inspector",
     "InvarianceView": "widgets.invariance_view",

@@ -85,14 +85,14 @@ class Stage:
         self._sizes: dict[str, int] = {}
         self._sheets: dict[int, list[dict[str, Any]]] = {}
         self._best: dict[str, int] = {}
-        say = {"locale": plan.locale}
+        say: dict[str, Any] = {"locale": plan.locale}
         net, layer, rule = plan.net, plan.layer, plan.rule
         described = [describe(net.layers[name]) for name in plan.layers]
         self.head = InspectorHead(name=net.name, status="ready", **say)
         self.picker = ImagePicker(plan.photos, rows=1, **say)
         self.layers = LayerSelector(layers=described, value=layer, **say)
         self.browser = ChannelBrowser(
-            layer=layer, mode=plan.mode, rule=rule, sort="strength", **say
+            layer=layer, mode=plan.mode, rule=rule, sort="strength", inset=False, **say
         )
         self.view = ProjectionView(layer=layer, rule=rule, **say)
         self.parts: dict[str, Any] = {
@@ -169,7 +169,7 @@ class Stage:
             page = browser._page  # noqa: SLF001 - its questions are asked by this epoch
             ids = list(range(page["count"]))
             self._sheets[page["epoch"]] = sheets = [
-                self._sheet(head, *buffers, quality=_QUALITY.get(mode))
+                self._sheet(head, buffers[0], _QUALITY.get(mode))
                 for some in (ids[i : i + _AT_ONCE] for i in range(0, len(ids), _AT_ONCE))
                 for head, buffers in self._tapes["browser"].ask(
                     "tiles", epoch=page["epoch"], ids=some, px=_TILE

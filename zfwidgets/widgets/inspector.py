@@ -14,6 +14,7 @@ from zfwidgets.deconv import DeconvNet
 from zfwidgets.images.samples import samples
 from zfwidgets.widgets.base import StaticPicture, ZFWidget, dispose
 from zfwidgets.widgets.channel_browser import ChannelBrowser
+from zfwidgets.widgets.charts import Charts
 from zfwidgets.widgets.gallery import is_several
 from zfwidgets.widgets.image_picker import ImagePicker
 from zfwidgets.widgets.layer_selector import LayerSelector, describe
@@ -61,8 +62,8 @@ class Inspector(StaticPicture, ipywidgets.Box):
         rule: how the signal goes back, see `Recording.project`.
         locale: language of all parts, "en" or "ko".
 
-    The parts are widgets of their own, ``picker``, ``layers``, ``browser`` and ``view``, and can
-    be linked to anything else. What the Inspector does can be done by hand:
+    The parts are widgets of their own, ``picker``, ``layers``, ``browser``, ``view`` and
+    ``charts``, and can be linked to anything else. What the Inspector does can be done by hand:
 
         >>> picker, layers = ImagePicker(), LayerSelector(net)
         >>> browser, view = ChannelBrowser(layer=layers.value), ProjectionView()
@@ -126,9 +127,10 @@ class Inspector(StaticPicture, ipywidgets.Box):
             layer=chosen, mode=mode, rule=rule, sort="strength", inset=False, **say
         )
         self.view = ProjectionView(layer=chosen, rule=rule, inline=inline, **say)
+        self.charts = Charts(self.browser, opened=False, inline=inline, **say)
         self._responder = Responder(self.head.send, {}, inline=inline)
         self._job: Job | None = None
-        grid = ipywidgets.Box([self.head, self.picker, self.layers, self.browser, self.view])
+        grid = ipywidgets.Box([*self.parts])
         grid.add_class("zf-inspector-grid")
         super().__init__([grid], layer=chosen, rule=rule, **say)
         self.add_class("zf-inspector")
@@ -153,9 +155,9 @@ class Inspector(StaticPicture, ipywidgets.Box):
         self.net = self._job = None
 
     @property
-    def parts(self) -> tuple[ZFWidget, ...]:
-        """Head, picker, layers, browser and view."""
-        return self.head, self.picker, self.layers, self.browser, self.view
+    def parts(self) -> tuple[Any, ...]:
+        """Head, picker, layers, browser, view and charts."""
+        return self.head, self.picker, self.layers, self.browser, self.view, self.charts
 
     def to_html(self, path: str | Path, **options: Any) -> SavedPage:
         """Write one HTML file that opens without a kernel and can be explored: `zf.to_html`."""
@@ -174,7 +176,7 @@ class Inspector(StaticPicture, ipywidgets.Box):
     # ------------------------------------------------------------------------- links
 
     def _connect(self) -> None:
-        self._links = [
+        self._links: list[Any] = [
             t.link((self.layers, "value"), (self, "layer")),
             t.link((self, "channel"), (self.browser, "active")),
             t.link((self, "channel"), (self.view, "channel")),

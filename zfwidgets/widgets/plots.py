@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import bqplot
@@ -16,6 +16,9 @@ Box = tuple[float, float, float, float]
 #: Okabe & Ito's blue, vermilion and green; lines also differ by their dashes.
 CURVE_COLOURS = ("#0072B2", "#D55E00", "#009E73")
 _DASHES = ("solid", "dashed", "dash_dotted")
+#: Their orange: what is chosen; a triangle marks it, too, for it is not to be told by hue alone.
+CHOSEN_COLOUR = "#E69F00"
+BAR_MARGIN = {"top": 14, "bottom": 36, "left": 48, "right": 12}
 CURVE_MARGIN = {"top": 8, "bottom": 28, "left": 44, "right": 12}
 
 
@@ -99,3 +102,102 @@ class CurveChart(ipywidgets.Box):
             marker="circle",
             marker_size=20,
         )
+
+
+class BarChart(ipywidgets.Box):
+    """Bars over numbers; one of them can be marked, and chosen by a click.
+
+    ``clicked`` is called with the place of the bar, from 0.  ``name`` stands above.
+    """
+
+    _figure: Any = None  # until it is made: ipywidgets closes half-made widgets too
+
+    def __init__(self, clicked: Callable[[int], None] | None = None) -> None:
+        self._x = bqplot.LinearScale(min=0.0, max=1.0, allow_padding=False)
+        self._y = bqplot.LinearScale(min=0.0, max=1.0, allow_padding=False)
+        scales = {"x": self._x, "y": self._y}
+        self._axes = [
+            bqplot.Axis(scale=self._x, grid_lines="none", num_ticks=5, tick_format="~g"),
+            bqplot.Axis(
+                scale=self._y,
+                side="left",
+                grid_lines="none",
+                num_ticks=3,
+                tick_format=".2~g",
+                label_offset="38px",
+            ),
+        ]
+        self._bars = bqplot.Bars(
+            x=[0.0], y=[0.0], scales=scales, colors=[CURVE_COLOURS[0]], padding=0.15, stroke=None
+        )
+        self._sign = bqplot.Scatter(
+            x=[0.0],
+            y=[0.0],
+            scales=scales,
+            marker="triangle-down",
+            colors=[CHOSEN_COLOUR],
+            default_size=70,
+            visible=False,
+        )
+        self.title = ipywidgets.Label("")
+        self._figure = bqplot.Figure(
+            marks=[self._bars, self._sign],
+            axes=self._axes,
+            fig_margin=BAR_MARGIN,
+            padding_x=0.0,
+            padding_y=0.0,
+            animation_duration=0,
+            display_toolbar=False,
+        )
+        self._figure.add_class("zf-bar-figure")
+        super().__init__([self.title, self._figure])
+        self.add_class("zf-bar-chart")
+        if clicked is not None:
+            self.add_class("zf-bar-choose")
+            self._bars.on_element_click(lambda _, told: clicked(int(told["data"]["index"])))
+
+    def label(self, x: str, y: str) -> None:
+        """Name the axes."""
+        for axis, text in zip(self._axes, (x, y), strict=True):
+            axis.label = text
+
+    def show(self, name: str, x: Sequence[float], heights: Sequence[float]) -> None:
+        """Draw the bars, evenly spaced at ``x``; no bar is marked."""
+        step = float(x[1] - x[0]) if len(x) > 1 else 1.0
+        # A click on nothing but a bar's foot must hit it, too; and a flat chart needs some height.
+        top = max((float(height) for height in heights), default=0.0) * 1.12 or 1.0
+        low = min(0.0, *(float(height) for height in heights)) if len(heights) else 0.0
+        with self._x.hold_sync():
+            self._x.min, self._x.max = float(x[0]) - step / 2, float(x[-1]) + step / 2
+        with self._y.hold_sync():
+            self._y.min, self._y.max = low * 1.12, top
+        self.title.value = name
+        self._sign.visible = False
+        with self._bars.hold_sync():
+            self._bars.x, self._bars.y = np.asarray(x, float), np.asarray(heights, float)
+            self._bars.colors = [CURVE_COLOURS[0]]
+
+    def mark(self, place: int | None) -> None:
+        """Mark the bar at this place; None marks none."""
+        count = len(self._bars.x)
+        if place is None or not 0 <= place < count:
+            self._sign.visible = False
+            self._bars.colors = [CURVE_COLOURS[0]]
+            return
+        self._bars.colors = [
+            CHOSEN_COLOUR if index == place else CURVE_COLOURS[0] for index in range(count)
+        ]
+        with self._sign.hold_sync():
+            self._sign.x = [float(self._bars.x[place])]
+            self._sign.y = [max(0.0, float(self._bars.y[place])) + 0.05 * self._y.max]
+            self._sign.visible = True
+
+    def close(self) -> None:
+        """Close every widget that this one made, bqplot's and the layouts included."""
+        figure, self._figure = self._figure, None  # closing twice is allowed
+        super().close()
+        if figure is None:
+            return
+        parts = [self.title, *figure.marks, *self._axes, self._x, self._y]
+        for part in (*parts, figure.scale_x, figure.scale_y, figure):
+            dispose(part)
