@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zfwidgets.analysis.evolution import held, projected
+from zfwidgets.analysis.evolution import projected
 from zfwidgets.analysis.exemplars import exemplars
 from zfwidgets.analysis.filters import RADIUS, FilterComparison, Filters, filters
 from zfwidgets.analysis.layer_table import layer_table, parameters_of
+from zfwidgets.analysis.once import Once
 from zfwidgets.analysis.stream import Images
 from zfwidgets.analysis.usage import Usage, usage
 from zfwidgets.deconv import DeconvNet
@@ -168,7 +169,7 @@ def architecture_report(
 def _side(net: str | DeconvNet, images: Images, layers: tuple[str, str], radius: float) -> Side:
     made, training = _known(net)
     first, second = (made.layers[name].name for name in layers)
-    pictures = held(made, images)
+    pictures = Once(images).of(made)
     found = {name: filters(made, name) for name in (first, second)}
     weights = found[first].weights
     return Side(

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zfwidgets.analysis.evolution import held
+from zfwidgets.analysis.once import Once, lasting
 from zfwidgets.analysis.similarity import responses
 from zfwidgets.analysis.stream import Images, find, items, prepared
 from zfwidgets.deconv import DeconvNet
@@ -114,16 +114,19 @@ def clusters(
     from sklearn.cluster import KMeans
 
     several = [nets] if isinstance(nets, DeconvNet) else nets
+    images = lasting(images)
     ids = [item.id for item in items(images)]
     if not 1 <= k <= len(ids):
         raise ValueError(f"k={k}: expected 1 to {len(ids)} clusters for {len(ids)} images.")
     names: list[str] = []
     labels, distances, inertia = [], [], []
+    once = Once(images, batch)
     for net in several:
+        pictures = once.of(net)
         if not names:
-            images = held(net, images, batch)
-            thumbs = _thumbs(net, images, ids)
-        x = F.normalize(responses(net, images, [layer], batch=batch)[net.layers[layer].name], dim=1)
+            thumbs = _thumbs(net, pictures, ids)
+        features = responses(net, pictures, [layer], batch=batch)[net.layers[layer].name]
+        x = F.normalize(features, dim=1)
         fitted = KMeans(k, n_init=10, random_state=seed).fit(x.numpy())
         label = _by_size(torch.from_numpy(fitted.labels_.astype(np.int64)), k)
         names.append(net.name)

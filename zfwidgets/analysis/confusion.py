@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zfwidgets.analysis.once import Once, lasting
 from zfwidgets.analysis.similarity import responses
-from zfwidgets.analysis.stream import Images, batches
+from zfwidgets.analysis.stream import Images, batches, items, pair
 from zfwidgets.deconv import DeconvNet
 
 if TYPE_CHECKING:
@@ -102,9 +103,11 @@ def confusion(
     several = [nets] if isinstance(nets, DeconvNet) else list(nets)
     if not several:
         raise ValueError("confusion() got no networks; expected one or more.")
-    ids, given = _labels(several[0], images, labels, batch)
+    images = lasting(images)
+    ids, given = _labels(images, labels)
+    once = Once(images, batch)
     if against is not None:
-        given = list(_outputs(against, images, batch))
+        given = list(_outputs(against, once, batch))
     missing = [name for name, label in zip(ids, given, strict=True) if label is None]
     if missing:
         raise ValueError(
@@ -113,11 +116,11 @@ def confusion(
         )
     if layer is not None:
         truth, classes = _classes(given)
-        answers = [_by_features(net, images, layer, truth, len(classes), batch) for net in several]
+        answers = [_by_features(net, once, layer, truth, len(classes), batch) for net in several]
         names, by = [str(one) for one in classes], f"features of {layer}, leave one out"
     else:
         numbers = [_number(several[0], label) for label in given]
-        outputs = [_outputs(net, images, batch) for net in several]
+        outputs = [_outputs(net, once, batch) for net in several]
         used = sorted({*numbers, *(answer for row in outputs for answer in row)})
         place = {number: index for index, number in enumerate(used)}
         truth = torch.tensor([place[number] for number in numbers])
@@ -136,16 +139,16 @@ def confusion(
 
 
 def _labels(
-    net: DeconvNet, images: Images, labels: Iterable[Hashable] | None, batch: int
+    images: Images, labels: Iterable[Hashable] | None
 ) -> tuple[list[str], list[Hashable | None]]:
-    ids: list[str] = []
-    given: list[Hashable | None] = []
-    for part in batches(net, images, batch, labels, progress=False):
-        ids += part.ids
-        given += part.labels
-    if not ids:
+    """Every picture's id and label; pictures are only loaded where the label comes with them."""
+    listed = list(items(images))
+    if not listed:
         raise ValueError("confusion() got no images; expected one or more.")
-    return ids, given
+    given = [pair(item.load())[1] for item in listed] if labels is None else list(labels)
+    if len(given) != len(listed):
+        raise ValueError(f"got {len(given)} labels for {len(listed)} images; expected one each.")
+    return [item.id for item in listed], given
 
 
 def _classes(given: list[Hashable | None]) -> tuple[Tensor, list[Hashable]]:
@@ -165,9 +168,9 @@ def _number(net: DeconvNet, label: Hashable) -> int:
     )
 
 
-def _outputs(net: DeconvNet, images: Images, batch: int) -> list[int]:
+def _outputs(net: DeconvNet, once: Once, batch: int) -> list[int]:
     found: list[int] = []
-    for part in batches(net, images, batch, progress=False):
+    for part in batches(net, once.of(net), batch, progress=False):
         logits = net.record(part.inputs).logits
         if logits is None:
             raise ValueError(
@@ -178,7 +181,7 @@ def _outputs(net: DeconvNet, images: Images, batch: int) -> list[int]:
 
 
 def _by_features(
-    net: DeconvNet, images: Images, layer: str, truth: Tensor, classes: int, batch: int
+    net: DeconvNet, once: Once, layer: str, truth: Tensor, classes: int, batch: int
 ) -> Tensor:
     """The class of the nearest mean direction, each picture left out of its own class's: [N]."""
     counts = torch.bincount(truth, minlength=classes)
@@ -187,7 +190,8 @@ def _by_features(
             "features are compared with the other pictures of each class; expected 2 or more "
             "pictures of every class."
         )
-    x = F.normalize(responses(net, images, [layer], batch=batch)[net.layers[layer].name], dim=1)
+    features = responses(net, once.of(net), [layer], batch=batch)[net.layers[layer].name]
+    x = F.normalize(features, dim=1)
     sums = torch.zeros(classes, x.shape[1], dtype=x.dtype).index_add_(0, truth, x)
     scores = x @ F.normalize(sums, dim=1).T
     own = F.cosine_similarity(x, sums[truth] - x, dim=1)

@@ -14,7 +14,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from zfwidgets.analysis.exemplars import Exemplars, exemplars
-from zfwidgets.analysis.stream import Images, batches, find, prepared
+from zfwidgets.analysis.once import Once
+from zfwidgets.analysis.stream import Images, find, prepared
 from zfwidgets.deconv import DeconvNet, Neurons, Projections
 from zfwidgets.deconv.checkpoints import Checkpoints
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 32
 """Pictures whose switches are held at the same time while neurons are projected."""
-
-HELD = 256
-"""So many pictures are prepared once for all checkpoints; more are read anew at each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,8 +169,8 @@ def evolution(
     At every checkpoint, per channel, the strongest activation over all pictures, projected back
     to pixels. The paper looks over its training pictures at epochs 1 to 64.
 
-    images: a folder, a mapping from id to picture, any iterable; see `Images`. More than `HELD`
-    are read anew at each checkpoint, so no iterator that runs dry then. channels: all by default;
+    images: a folder, a mapping from id to picture, any iterable; see `Images`. More than 256 are
+    read anew at each checkpoint, so no iterator that runs dry then. channels: all by default;
     each costs a projection per checkpoint, which is kept. k: pictures per channel whose change
     `overlap` measures. should_stop: asked after each checkpoint; the ones done come back.
 
@@ -182,7 +180,7 @@ def evolution(
     if not len(checkpoints):
         raise ValueError("evolution() got no checkpoints; expected one or more.")
     last = checkpoints[-1]
-    images = held(last, images, batch)
+    images = Once(images, batch).of(last)
     found: list[Column] = []
     asked: list[int] = []
     bar = tqdm(checkpoints.steps, desc=f"checkpoints, {layer}", disable=not progress)
@@ -194,19 +192,6 @@ def evolution(
         if should_stop is not None and should_stop():
             break
     return joined(checkpoints, asked, found)
-
-
-def held(net: DeconvNet, images: Images, batch: int = 32) -> Images:
-    """Few pictures as the network takes them, by id; many as they are.
-
-    All networks of one run prepare their pictures alike, and decoding is what takes long.
-    """
-    found: dict[str, Tensor] = {}
-    for part in batches(net, images, batch, progress=False):
-        found |= dict(zip(part.ids, part.inputs.cpu(), strict=True))
-        if len(found) > HELD:
-            return images
-    return found
 
 
 @dataclass(frozen=True, slots=True)

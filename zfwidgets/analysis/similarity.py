@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zfwidgets.analysis.once import Once
 from zfwidgets.analysis.stream import Images, batches
 from zfwidgets.deconv import DeconvNet
 
@@ -90,8 +91,9 @@ def similarity(
     several = [nets] if isinstance(nets, DeconvNet) else nets
     sites: list[tuple[str, str]] = []
     found: list[Tensor] = []
+    once = Once(images, batch)
     for net in several:
-        for layer, rows in responses(net, images, names, grid, batch).items():
+        for layer, rows in responses(net, once.of(net), names, grid, batch).items():
             sites.append((net.name, layer))
             found.append(rows)
     if not found:
@@ -149,8 +151,9 @@ def best_match(
     layer, other: of the first and of the second network; the same unless told. grid, batch: see
     `similarity`. With few responses some channel always fits well by chance.
     """
+    once = Once(images, batch)
     (name, x), (also, y) = (
-        next(iter(responses(net, images, [one], grid, batch).items()))
+        next(iter(responses(net, once.of(net), [one], grid, batch).items()))
         for net, one in ((first, layer), (second, other or layer))
     )
     matrix = _unit(x).T @ _unit(y)

@@ -81,7 +81,7 @@ def find(images: Images, ids: Sequence[str]) -> list[Any]:
     missing, found = set(ids), {}
     for item in items(images):
         if item.id in missing:
-            found[item.id] = _pair(item.load())[0]
+            found[item.id] = pair(item.load())[0]
             missing.remove(item.id)
         if not missing:
             break
@@ -135,7 +135,7 @@ def groups(
 
 def loaded(net: DeconvNet, group: Sequence[Item]) -> Batch:
     """Decode and prepare some pictures."""
-    pairs = [_pair(item.load()) for item in group]
+    pairs = [pair(item.load()) for item in group]
     known = [
         item.labels[0] if item.labels else label
         for item, (_, label) in zip(group, pairs, strict=True)
@@ -171,11 +171,11 @@ def _same(value: Any) -> Any:
 
 
 def _path(member: Any) -> str | None:
-    picture = _pair(member)[0]
+    picture = pair(member)[0]
     return str(picture) if isinstance(picture, str | Path) else None
 
 
-def _pair(member: Any) -> tuple[Any, Hashable | None]:
+def pair(member: Any) -> tuple[Any, Hashable | None]:
     """Picture and label; labels that are Tensors of one number become that number."""
     if not (isinstance(member, tuple) and len(member) == 2):
         return member, None

@@ -19,10 +19,10 @@ from zfwidgets.analysis.evolution import (
     asked_channels,
     column,
     filters_of,
-    held,
     joined,
 )
 from zfwidgets.analysis.exemplars import Exemplars, exemplars
+from zfwidgets.analysis.once import Once
 from zfwidgets.analysis.stream import Images
 from zfwidgets.deconv import Recording
 from zfwidgets.deconv.checkpoints import Checkpoints
@@ -327,7 +327,7 @@ class EvolutionView(ZFWidget):
         assert images is not None
         last = run[-1]
         if self._held is None:
-            self._held = held(last, images)
+            self._held = Once(images).of(last)
         columns: list[Column] = []
         self.set_trait("progress", 0.0)
         for step in run.steps:

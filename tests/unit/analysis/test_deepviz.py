@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,10 +13,12 @@ from torch import Tensor, nn
 from zfwidgets.analysis.clusters import clusters
 from zfwidgets.analysis.comparison import compare_channels
 from zfwidgets.analysis.confusion import confusion
+from zfwidgets.analysis.once import Once
 from zfwidgets.analysis.recorder import EvolutionRecorder
 from zfwidgets.analysis.similarity import best_match, cka, responses, similarity
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.deconv.checkpoints import Checkpoints
+from zfwidgets.images import Preprocess
 
 
 def network(seed: int = 0, classes: int = 3) -> nn.Sequential:
@@ -299,3 +302,35 @@ def test_filters_are_compared_without_a_picture(run: Checkpoints) -> None:
     assert len(found.plot().axes) == 18
     with pytest.raises(IndexError, match="0 to 5"):
         compare_channels(run, "conv1", [6])
+
+
+# ------------------------------------------------------------------- pictures of several networks
+
+
+def test_networks_that_prepare_their_pictures_otherwise_get_them_otherwise() -> None:
+    """The same network, once behind a preparation that turns reds into blues."""
+    photos = {
+        str(i): np.random.default_rng(i).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        for i in range(6)
+    }
+    plain = Preprocess(size=24, resize=24)
+    turned = Preprocess(size=24, resize=24, channels="BGR")
+    nets = [DeconvNet(network(), one, device="cpu", name=str(one)) for one in (plain, turned)]
+    once = Once(photos)
+    first, second = (once.of(net) for net in nets)
+    assert isinstance(first, dict)
+    assert isinstance(second, dict)
+    assert not torch.allclose(first["0"], second["0"])
+    for net, held in zip(nets, (first, second), strict=True):
+        assert torch.allclose(held["3"], net.preprocess(photos["3"])[0])
+    assert once.of(nets[0]) is first
+
+
+def test_an_iterator_is_gone_through_once_and_still_serves() -> None:
+    photos, labels = pictures()
+    net = looked_into(network())
+    found = confusion([net, net], iter(photos.values()), labels)
+    assert torch.equal(found.answer[0], confusion(net, photos, labels).answer[0])
+    assert clusters([net, net], iter(photos.values()), "conv1", k=2).label.shape == (2, 12)
+    with pytest.raises(ValueError, match="11 labels for 12"):
+        confusion(net, photos, labels[:-1])
