@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from zfwidgets.analysis.clusters import clusters as clusters
     from zfwidgets.analysis.comparison import compare_channels as compare_channels
     from zfwidgets.analysis.confusion import confusion as confusion
+    from zfwidgets.analysis.correspondence import correspondence as correspondence
     from zfwidgets.analysis.equivariance import equivariance as equivariance
     from zfwidgets.analysis.evidence import evidence as evidence
     from zfwidgets.analysis.evolution import evolution as evolution
@@ -86,6 +87,7 @@ _HOME = {
     "clusters": "analysis.clusters",
     "compare_channels": "analysis.comparison",
     "confusion": "analysis.confusion",
+    "correspondence": "analysis.correspondence",
     "equivariance": "analysis.equivariance",
     "evidence": "analysis.evidence",
     "evolution": "analysis.evolution",

@@ -1,0 +1,254 @@
+"""Does the network know that an eye is where an eye is? Masks on several photos (section 4.3).
+
+The same part is hidden in every photo. If the network treats it alike everywhere, features change
+alike: the signs of the changes agree between photos more than for parts hidden at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from zfwidgets.analysis.invariance import ends
+from zfwidgets.analysis.levels import Fill, colour
+from zfwidgets.deconv import DeconvNet, Recording
+from zfwidgets.deconv.deconvnet import Picture
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+Box = tuple[int, int, int, int]
+"""Top, left, bottom, right in pixels of the network's input; bottom and right are outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correspondence:
+    """Table 1: consistency of P parts and of random masks at L layers; small is consistent.
+
+    delta: Tensor [L, P], mean share of features whose changes have different signs, over pairs of
+    photos. low, high: Tensor [L, P], 95 % interval from resampling the photos. random: Tensor
+    [L, R], the same for each of R sets of random masks. z: Tensor [L, P], how many standard
+    deviations of `random` delta lies below their mean (above, if negative). differences: Tensor
+    [L, P, M], of each of the M pairs.
+    """
+
+    layers: tuple[str, ...]
+    parts: tuple[str, ...]
+    pairs: tuple[tuple[int, int], ...]
+    differences: Tensor
+    low: Tensor
+    high: Tensor
+    random: Tensor
+
+    @property
+    def delta(self) -> Tensor:
+        """Mean over pairs: [L, P]."""
+        return self.differences.mean(2)
+
+    @property
+    def z(self) -> Tensor:
+        """(mean of random - delta) / standard deviation of random: [L, P]."""
+        spread = self.random.std(1, keepdim=True).clamp_min(1e-12)
+        return (self.random.mean(1, keepdim=True) - self.delta) / spread
+
+    def to_frame(self) -> pd.DataFrame:
+        """A pandas table, one row per layer and part, and one per layer for random masks."""
+        import pandas as pd
+
+        rows = []
+        for i, layer in enumerate(self.layers):
+            for j, part in enumerate(self.parts):
+                values = (self.delta, self.low, self.high, self.z)
+                rows.append([layer, part, *(float(table[i, j]) for table in values)])
+            low, high = self.random[i].quantile(torch.tensor([0.025, 0.975])).tolist()
+            rows.append([layer, "random", float(self.random[i].mean()), low, high, 0.0])
+        return pd.DataFrame(rows, columns=["layer", "part", "delta", "low", "high", "z"])
+
+    def plot(self) -> Figure:
+        """Each part with its interval beside the random masks, a panel per layer."""
+        from zfwidgets.analysis.plot.correspondence import plot_correspondence
+
+        return plot_correspondence(self)
+
+
+def correspondence(
+    net: DeconvNet,
+    photos: Picture | Sequence[Picture] | Tensor,
+    boxes: Mapping[str, Sequence[Box]],
+    *,
+    layers: Sequence[str] | None = None,
+    random: int = 100,
+    samples: int = 1000,
+    fill: Fill = "grey",
+    seed: int = 0,
+    batch: int = 64,
+    progress: bool = True,
+) -> Correspondence:
+    """Hide the same part in several photos and see whether features change alike (Table 1).
+
+    With x the features of photo i and x' those with the part hidden, eps_i = x - x'; delta is the
+    mean over pairs of photos of the share of features in which sign(eps_i) and sign(eps_j) differ
+    (the paper's sum of Hamming distances, normalised). 0: all signs equal; 1: all opposite; 0.5:
+    nothing in common. A feature that did not change at all in either photo of a pair (exact zeros,
+    frequent after rectifiers) is left out of that pair: it says nothing about either. A change in
+    one photo and none in the other counts one half. A pair without any change is 0.5.
+
+    boxes: per name of a part one box (top, left, bottom, right) per photo, in pixels of the
+    network's input. layers: by default conv5, or the last convolution, and the last before the
+    class scores; the paper's are 5 and 7. random: sets of random masks, each as large as a part's
+    box in that photo. samples: how often photos are resampled for the interval. Photos and not
+    pairs are resampled, since pairs that share a photo are not independent.
+
+    Raises ValueError for fewer than two photos, other numbers of boxes, or boxes outside.
+    """
+    steps = trial(
+        net,
+        photos,
+        boxes,
+        layers=layers,
+        random=random,
+        samples=samples,
+        fill=fill,
+        seed=seed,
+        batch=batch,
+    )
+    bar = tqdm(total=random + len(boxes), desc="masks", disable=not progress, leave=False)
+    while True:
+        try:
+            next(steps)
+            bar.update()
+        except StopIteration as end:
+            bar.close()
+            found: Correspondence = end.value
+            return found
+
+
+def trial(
+    net: DeconvNet,
+    photos: Picture | Sequence[Picture] | Tensor,
+    boxes: Mapping[str, Sequence[Box]],
+    *,
+    layers: Sequence[str] | None = None,
+    random: int = 100,
+    samples: int = 1000,
+    fill: Fill = "grey",
+    seed: int = 0,
+    batch: int = 64,
+) -> Generator[float, None, Correspondence]:
+    """As `correspondence`, one set of masks a step; yields the share done, returns the result."""
+    inputs = net.preprocess(photos)
+    _check(boxes, len(inputs), (int(inputs.shape[2]), int(inputs.shape[3])))
+    if random < 2 or samples < 1:
+        raise ValueError(f"random={random}, samples={samples}: expected 2 and 1 or more.")
+    generator = torch.Generator().manual_seed(seed)
+    recording = net.record(inputs)
+    chosen = layers or _layers(recording)
+    clean = [recording.feature_maps(name).flatten(1).float().cpu() for name in chosen]
+    paint = colour(net, inputs, fill)
+    drawn = [list(boxes[name]) for name in boxes]
+    sets = drawn + [
+        _elsewhere(drawn[i % len(drawn)], inputs.shape[2:], generator) for i in range(random)
+    ]
+    pairs = list(combinations(range(len(inputs)), 2))
+    found = []
+    for masks in sets:
+        hidden = inputs.clone()
+        for picture, colour_, (top, left, bottom, right) in zip(hidden, paint, masks, strict=True):
+            picture[:, top:bottom, left:right] = colour_
+        signs = _signs(net, hidden, clean, chosen, batch)
+        found.append(
+            torch.stack([torch.stack([hamming(s[i], s[j]) for i, j in pairs]) for s in signs])
+        )
+        yield len(found) / len(sets)
+    table = torch.stack(found, 1)
+    parts = table[:, : len(drawn)]
+    low, high = _interval(parts, pairs, len(inputs), samples, generator)
+    return Correspondence(
+        layers=tuple(chosen),
+        parts=tuple(boxes),
+        pairs=tuple(pairs),
+        differences=parts,
+        low=low,
+        high=high,
+        random=table[:, len(drawn) :].mean(2),
+    )
+
+
+def hamming(a: Tensor, b: Tensor) -> Tensor:
+    """Share of places where signs differ, as `correspondence` counts zeros; a scalar."""
+    counted = (a != 0) | (b != 0)
+    if not counted.any():
+        return torch.tensor(0.5)
+    return (a - b).abs()[counted].float().mean() / 2
+
+
+def _signs(
+    net: DeconvNet, hidden: Tensor, clean: list[Tensor], layers: Sequence[str], batch: int
+) -> list[Tensor]:
+    """Signs of what hiding takes away, per layer [B, D]."""
+    parts = [net.record(part) for part in hidden.split(batch)]
+    return [
+        (old - torch.cat([p.feature_maps(name).flatten(1).float().cpu() for p in parts])).sign()
+        for name, old in zip(layers, clean, strict=True)
+    ]
+
+
+def _layers(recording: Recording) -> list[str]:
+    convs = [layer.name for layer in recording.layers.values() if layer.kind == "conv"]
+    middle = "conv5" if "conv5" in convs else convs[-1]
+    return list(dict.fromkeys([middle, ends(recording)[1]]))
+
+
+def _elsewhere(masks: Sequence[Box], size: Sequence[int], generator: torch.Generator) -> list[Box]:
+    """Boxes of the same sizes at random places of each photo."""
+    moved = []
+    for top, left, bottom, right in masks:
+        height, width = bottom - top, right - left
+        row, col = (
+            int(torch.randint(0, int(room) - side + 1, (1,), generator=generator))
+            for room, side in zip(size, (height, width), strict=True)
+        )
+        moved.append((row, col, row + height, col + width))
+    return moved
+
+
+def _interval(
+    parts: Tensor,
+    pairs: list[tuple[int, int]],
+    photos: int,
+    samples: int,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """95 % of the means over pairs [L, P] when photos are drawn again with replacement."""
+    drawn = torch.randint(0, photos, (samples, photos), generator=generator)
+    count = torch.stack([(drawn == photo).sum(1) for photo in range(photos)], 1).float()
+    first, second = (torch.tensor(side) for side in zip(*pairs, strict=True))
+    weight = count[:, first] * count[:, second]
+    weight = weight[weight.sum(1) > 0]
+    means = torch.einsum("sm,lpm->lps", weight / weight.sum(1, keepdim=True), parts)
+    low, high = means.quantile(torch.tensor([0.025, 0.975]), dim=2)
+    return low, high
+
+
+def _check(boxes: Mapping[str, Sequence[Box]], photos: int, size: tuple[int, int]) -> None:
+    if photos < 2 or not boxes:
+        raise ValueError(
+            f"{photos} photos, {len(boxes)} parts: expected 2 photos and 1 part or more."
+        )
+    for name, masks in boxes.items():
+        if len(masks) != photos:
+            raise ValueError(f"part {name!r} has {len(masks)} boxes for {photos} photos.")
+        for box in masks:
+            top, left, bottom, right = box
+            if not (0 <= top < bottom <= size[0] and 0 <= left < right <= size[1]):
+                raise ValueError(
+                    f"part {name!r}: box {tuple(box)}; expected top < bottom <= {size[0]} and "
+                    f"left < right <= {size[1]}, in pixels of the input."
+                )
