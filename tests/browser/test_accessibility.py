@@ -39,6 +39,10 @@ def layers() -> ZFWidget:
     return zf.LayerSelector(zf.load("zfnet", device="cpu"))
 
 
+def live() -> ZFWidget:
+    return zf.LiveView(zf.load("zfnet", device="cpu"))
+
+
 def projection() -> ZFWidget:
     return zf.ProjectionView(recording(), layer="conv2", channel=3, all_rules=True, inline=True)
 
@@ -53,6 +57,7 @@ WIDGETS: dict[str, tuple[Callable[[], ZFWidget], str]] = {
     "image-picker": (zf.ImagePicker, "!!document.querySelector('[role=option]')"),
     "inspector-head": (head, "!!document.querySelector('.zf-guess')"),
     "layer-selector": (layers, "!!document.querySelector('[role=option]')"),
+    "live-view": (live, "!!document.querySelector('.zf-live-invite')"),
     "steps-view": (steps, "!!document.querySelector('.zf-switches')"),
     "projection-view": (projection, "!!document.querySelector('.zf-pane:nth-child(5)')"),
 }
