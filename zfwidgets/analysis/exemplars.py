@@ -182,7 +182,7 @@ class Exemplars:
         says for which it does. images: those that were scanned, under the same names.
         """
         recording, neurons = self._record(net, images, channel)
-        return _patches(recording, neurons)
+        return patches_of(recording, neurons)
 
     def project(
         self, net: DeconvNet, images: Images, channel: int, rule: RuleName = "deconvnet"
@@ -193,7 +193,7 @@ class Exemplars:
         is not the one that was scanned, KeyError for an image that is missing.
         """
         recording, neurons = self._record(net, images, channel)
-        patches, outside = _patches(recording, neurons)
+        patches, outside = patches_of(recording, neurons)
         projections = recording.project(neurons, rule)
         names = tuple(name for name, *_ in self.of(channel))
         return Panel(names, neurons.value, patches, outside, projections)
@@ -223,21 +223,35 @@ class Exemplars:
         names = ["channel", "rank", "image", "row", "col", "value"]
         return pd.DataFrame(rows, columns=names).set_index(["channel", "rank"])
 
-    def _record(self, net: DeconvNet, images: Images, channel: int) -> tuple[Recording, Neurons]:
+    def check(self, net: DeconvNet) -> None:
+        """Raise ValueError if the network is not the one that was scanned."""
         origin = provenance(net)
-        for name, given in (item for item in origin.items() if item[0] != "net"):
-            if getattr(self, name) != given:
+        for name in ("weights", "preprocessing"):
+            if getattr(self, name) != origin[name]:
                 raise ValueError(
                     f"{net.name} has other {name} than the network that was scanned "
-                    f"({self.net}): {given} instead of {getattr(self, name)}."
+                    f"({self.net}): {origin[name]} instead of {getattr(self, name)}."
                 )
-        found = self.of(channel)
-        if not found:
+
+    def neurons(
+        self, recording: Recording, names: Sequence[str], channels: Sequence[int]
+    ) -> Neurons:
+        """The neurons of some channels, one after the other, in a recording of the pictures named.
+
+        Raises KeyError for a picture that is not among them.
+        """
+        place = {name: index for index, name in enumerate(names)}
+        found = [(place[name], c, y, x) for c in channels for name, y, x, _ in self.of(c)]
+        image, channel, row, col = (list(part) for part in zip(*found, strict=True))
+        return recording.neurons(self.layer, image, channel, row, col)
+
+    def _record(self, net: DeconvNet, images: Images, channel: int) -> tuple[Recording, Neurons]:
+        self.check(net)
+        names = [name for name, *_ in self.of(channel)]
+        if not names:
             raise ValueError("no image was scanned: there is nothing to show.")
-        names, rows, cols, _ = (list(column) for column in zip(*found, strict=True))
         recording = net.record(prepared(net, find(images, names)), upto=self.layer)
-        places = range(len(names))
-        return recording, recording.neurons(self.layer, places, channel, rows, cols)
+        return recording, self.neurons(recording, names, [channel])
 
 
 @overload
@@ -330,20 +344,28 @@ def exemplars_of(scanner: Scanner) -> dict[str, Exemplars]:
     return result
 
 
-def _patches(
-    recording: Recording, neurons: Neurons
+def patches_of(
+    recording: Recording,
+    neurons: Neurons,
+    seen: np.ndarray[Any, np.dtype[np.uint8]] | None = None,
 ) -> tuple[np.ndarray[Any, np.dtype[np.uint8]], Tensor]:
-    """Receptive field of one neuron per picture: uint8 [N, h, w, 3] and bool [N]."""
-    layer, pictures = recording.layers[neurons.layer], recording.seen()
+    """Receptive fields as the network saw them: uint8 [N, h, w, 3], and bool [N], which reach out.
+
+    What is outside the picture is mid-grey, as projections show places without signal. seen: what
+    `recording.seen()` gave, if it is known.
+    """
+    layer = recording.layers[neurons.layer]
+    pictures = recording.seen() if seen is None else seen
     height, width = pictures.shape[1:3]
-    # Mid-grey, as projections show places without signal.
     patches = np.full((len(neurons), *layer.receptive_field, 3), 128, dtype=np.uint8)
     outside = torch.zeros(len(neurons), dtype=torch.bool)
-    places = zip(neurons.row.tolist(), neurons.col.tolist(), strict=True)
-    for index, (row, col) in enumerate(places):
+    places = zip(
+        *(part.tolist() for part in (neurons.image, neurons.row, neurons.col)), strict=True
+    )
+    for index, (image, row, col) in enumerate(places):
         top, left, bottom, right = layer.box(row, col)
         inside = slice(max(0, top), min(height, bottom)), slice(max(0, left), min(width, right))
-        part = pictures[index][inside]
+        part = pictures[image][inside]
         y, x = inside[0].start - top, inside[1].start - left
         patches[index, y : y + part.shape[0], x : x + part.shape[1]] = part
         outside[index] = top < 0 or left < 0 or bottom > height or right > width

@@ -29,6 +29,16 @@ SORTS = ("index", "strength", "energy", "fires", "lifetime")
 excite it (dead ones first); by falling sparsity."""
 
 
+@dataclass(frozen=True)
+class Hung:
+    """Some pictures in the network: their recording up to a layer, names, and how it saw them."""
+
+    layer: str
+    recording: Recording
+    names: tuple[str, ...]
+    seen: Pictures
+
+
 class Gallery:
     """The network and the pictures that exemplars are drawn from; the last recording is kept."""
 
@@ -36,17 +46,18 @@ class Gallery:
         self.net = net
         self._images = images
         self._items: dict[str, Item] | None = None
-        self._last: tuple[str, tuple[str, ...], Recording] | None = None
+        self._last: Hung | None = None
 
-    def record(self, found: Exemplars, channels: Sequence[int]) -> tuple[Recording, Sequence[str]]:
-        """A recording of all pictures that the channels need, and the names of its pictures.
+    def hang(self, found: Exemplars, channels: Sequence[int]) -> Hung:
+        """All pictures that the channels need, and perhaps more.
 
         Raises KeyError for a picture that is missing.
         """
         needed = {name for channel in channels for name, *_ in found.of(channel)}
+        last = self._last
+        if last is not None and last.layer == found.layer and needed <= {*last.names}:
+            return last
         names = found.ids if len(found.ids) <= _PICTURES_AT_ONCE else tuple(sorted(needed))
-        if self._last is not None and self._last[0] == found.layer and needed <= {*self._last[1]}:
-            return self._last[2], self._last[1]
         if self._items is None:
             self._items = {item.id: item for item in items(self._images)}
         missing = [name for name in names if name not in self._items]
@@ -57,8 +68,8 @@ class Gallery:
             )
         batch = loaded(self.net, [self._items[name] for name in names])
         recording = self.net.record(batch.inputs, upto=found.layer)
-        self._last = found.layer, names, recording
-        return recording, names
+        self._last = Hung(found.layer, recording, names, recording.seen())
+        return self._last
 
 
 @dataclass(frozen=True)
@@ -156,13 +167,13 @@ class Wall:
         self, channels: Sequence[int], size: tuple[int, int]
     ) -> tuple[Pictures, Pictures, list[bool]]:
         """Projections and patches of the channels, one after the other, strongest first."""
-        recording, names = self.gallery.record(self.found, channels)
-        neurons = self.found.neurons(recording, names, channels)
-        projected = recording.project(neurons, rule=self.rule)
+        hung = self.gallery.hang(self.found, channels)
+        neurons = self.found.neurons(hung.recording, hung.names, channels)
+        projected = hung.recording.project(neurons, rule=self.rule)
         pixels = projected.to_rgb(projected.pixels)
         height, width = size
         pixels = resize(pixels, min(height, pixels.shape[2]), min(width, pixels.shape[3]))
-        patches, outside = patches_of(recording, neurons)
+        patches, outside = patches_of(hung.recording, neurons, hung.seen)
         return (
             resize(contrast(pixels)[0], height, width),
             resize(patches, height, width),
