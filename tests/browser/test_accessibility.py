@@ -35,6 +35,12 @@ def head() -> ZFWidget:
     return InspectorHead(name="zfnet on cpu", status="ready", classes=classes)
 
 
+def evolution() -> ZFWidget:
+    made = zf.EvolutionView("zfnet", {"cat": zf.sample("cat").path}, layer="conv1", step=0)
+    assert made.wait(120)
+    return made
+
+
 def layers() -> ZFWidget:
     return zf.LayerSelector(zf.load("zfnet", device="cpu"))
 
@@ -53,7 +59,8 @@ def steps() -> ZFWidget:
 
 #: A widget as a person finds it, and what says that its page is drawn.
 WIDGETS: dict[str, tuple[Callable[[], ZFWidget], str]] = {
-    "channel-browser": (browser, "!!document.querySelector('[role=gridcell] canvas')"),
+    "channel-browser": (browser, "!!document.querySelector('[role=row] canvas')"),
+    "evolution-view": (evolution, "!!document.querySelector('.zf-figure td canvas')"),
     "image-picker": (zf.ImagePicker, "!!document.querySelector('[role=option]')"),
     "inspector-head": (head, "!!document.querySelector('.zf-guess')"),
     "layer-selector": (layers, "!!document.querySelector('[role=option]')"),

@@ -121,8 +121,9 @@ def test_jumps_and_silence_are_marked_and_said(page: Page) -> None:
     show(page, step=43)
     large = page.locator(".zf-large")
     expect(large.nth(2)).to_have_attribute("data-jumped", "true")
-    expect(large.nth(2)).to_have_attribute(
-        "aria-label", "channel 40 at step 43, from dogs, another image than before"
+    expect(large.nth(2)).to_have_accessible_name("40 from dogs (another image than before)")
+    expect(page.locator("td canvas").nth(9)).to_have_accessible_name(
+        "channel 40 at step 43, from dogs, another image than before"
     )
     expect(large.nth(1)).to_contain_text("silent")
     expect(page.locator("td .zf-jump")).to_have_count(2)

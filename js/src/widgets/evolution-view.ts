@@ -154,7 +154,8 @@ class View {
         "button",
         { class: "zf-large", type: "button", "data-channel": channel },
         h("span", { class: "zf-picture" }, canvas),
-        h("span", { class: "zf-caption" }, h("strong", {}, String(channel)), h("span", {})),
+        h("span", { class: "zf-caption" }, h("strong", {}, String(channel)), " ", h("span", {})),
+        h("span", { class: "zf-visually-hidden" }),
       );
       button.addEventListener("click", () => this.#choose(channel), { signal });
       return button;
@@ -197,8 +198,8 @@ class View {
       if (caption) setText(caption, from);
       const jumped = page.jumps[column]?.[row] ?? false;
       setAttribute(button, "data-jumped", jumped ? "true" : null);
-      const words = say("tile", { channel: page.channels[row] ?? 0, at, image: from });
-      setAttribute(button, "aria-label", jumped ? `${words}, ${say("jumped")}` : words);
+      const unseen = button.querySelector(".zf-visually-hidden");
+      if (unseen) setText(unseen, jumped ? `(${say("jumped")})` : "");
       setAttribute(button, "title", jumped ? `${from} · ${say("jumped")}` : from);
     });
     this.#table.mark(column);

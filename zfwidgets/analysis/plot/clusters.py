@@ -11,10 +11,11 @@ from zfwidgets.analysis.plot.style import INK, grid, headline, picture
 
 def plot_clusters(found: Clusters, at: int, n: int) -> Figure:
     """A row per cluster, largest first; pictures nearest to the centre at the left."""
+    sizes = found.label[at].bincount(minlength=found.k).tolist()
+    n = min(n, max(sizes))
     figure, axes = grid(found.k, n, width=n * 0.95 + 0.9, height=found.k * 0.95 + 0.7)
     for cell in axes:
         cell.set_axis_off()
-    sizes = found.label[at].bincount(minlength=found.k).tolist()
     for cluster in range(found.k):
         members = found._nearest(cluster, n, at)  # noqa: SLF001 - its own figure
         for place, index in enumerate(members):

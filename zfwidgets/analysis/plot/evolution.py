@@ -58,7 +58,7 @@ def plot_evolution(
                     0.5,
                     0.5,
                     "silent",
-                    color=INK,
+                    color="white",
                     fontsize=7,
                     ha="center",
                     va="center",
