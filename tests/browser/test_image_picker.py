@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 import zfwidgets as zf
 from tests.browser.conftest import new_page
 from tests.browser.live import LiveWidget
+from tests.browser.test_accessibility import findings
 from tests.browser.test_live_view import ON, WATCH
 from zfwidgets.images import Preprocess
 
@@ -295,6 +296,14 @@ def test_each_picture_has_its_own_square(page: Page, picker: zf.ImagePicker) -> 
     page.locator(f'[data-id="{names[0]}"]').click()
     held.until("model.state.crop !== null")
     assert picker.crop == kept
+
+
+def test_open_panels_can_be_read_by_everybody(camera: Page, picker: zf.ImagePicker) -> None:
+    held = opened(camera, picker)
+    open_crop(camera, held)
+    camera.get_by_role("button", name="Camera").click()
+    camera.wait_for_function("document.querySelector('video').videoWidth > 0")
+    assert findings(camera) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

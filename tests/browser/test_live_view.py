@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 import zfwidgets as zf
 from tests.browser.conftest import new_page
 from tests.browser.live import LiveWidget
+from tests.browser.test_accessibility import findings
 from zfwidgets.images import heat_colours
 from zfwidgets.widgets.live_view import LiveView
 from zfwidgets.widgets.rpc import worker
@@ -306,6 +307,11 @@ def test_an_error_of_the_kernel_is_shown_and_the_camera_goes_off(
     held.until(f"{ON} === 0")
     expect(camera.get_by_role("alert")).to_contain_text("lost its weights")
     expect(camera.locator(".zf-live-maps")).to_be_visible()
+
+
+def test_a_running_view_can_be_read_by_everybody(camera: Page, live: LiveView) -> None:
+    start(camera, live)
+    assert findings(camera) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -74,7 +74,8 @@ class Looker:
 
     def __init__(self, net: DeconvNet) -> None:
         self.net = net
-        self.prepare, self.side = _preparation(net)
+        self.prepare, self.side, self.exact = _preparation(net)
+        # exact: whether what the network sees is what was sent; else it must be sent back.
         self.inputs: Tensor | None = None
         """The last frame as the network took it, ``[1, C, H, W]``."""
         self._shown: tuple[str, int] | None = None
@@ -182,15 +183,17 @@ def shades(maps: Tensor, strengths: Tensor) -> tuple[Pixels, float]:
     return levels.to(torch.uint8).cpu().numpy(), max(scale, 0.0)
 
 
-def _preparation(net: DeconvNet) -> tuple[Any, int]:
-    """How a frame becomes an input, and the side of the square that the page should send.
+def _preparation(net: DeconvNet) -> tuple[Any, int, bool]:
+    """How a frame becomes an input, the side of the square that the page should send, and whether
+    that square is just what the network sees.
 
-    With a `Preprocess` the page sends exactly the square that the network sees, and nothing is
-    resized again. Of other preparations only their result is known: they get some more to crop.
+    With a `Preprocess` it is, and nothing is resized again. Of other preparations only their result
+    is known: they get some more to crop.
     """
-    if isinstance(net.transforms, Preprocess):
-        return replace(net.transforms, mode="squash"), net.transforms.size
-    return net.transforms, 256
+    how = net.transforms
+    if isinstance(how, Preprocess):
+        return replace(how, mode="squash"), how.size, how.channels != "L"
+    return how, 256, False
 
 
 @contextmanager

@@ -193,5 +193,7 @@ class LiveView(ZFWidget):
             "contrast": frame.contrast,
             "ms": round(1000 * frame.seconds, 1),
         }
-        pictures = frame.levels.tobytes(), encode(frame.projection), frame.strengths.tobytes()
+        pictures = [frame.levels.tobytes(), encode(frame.projection), frame.strengths.tobytes()]
+        if not looker.exact:
+            pictures.append(encode(frame.seen))
         return Answer(head, pictures, last=True)

@@ -102,7 +102,9 @@ export class Gallery {
     });
     // Nothing changes places under the hand or the focus: only once they have left.
     on("focusout", (event) => {
-      if (!this.element.contains(event.relatedTarget as Node | null)) this.#arrange();
+      if (this.element.contains(event.relatedTarget as Node | null)) return;
+      // Not at once: a picture that is being removed loses the focus in the middle of it.
+      queueMicrotask(() => signal.aborted || this.#arrange());
     });
   }
 

@@ -288,14 +288,14 @@ export class LiveViewPage {
     }
   }
 
-  async #draw(told: Told, [levels, encoded, strengths]: DataView[], seen: ImageBitmap) {
+  /** Maps, projection, strengths and, where the network sees something else than was sent, that. */
+  async #draw(told: Told, [levels, encoded, strengths, own]: DataView[], sent: ImageBitmap) {
     if (told.frozen || !levels || !encoded || !strengths) return;
-    const blob = new Blob([bytesOf(encoded)], { type: "image/webp" });
-    const projection = await createImageBitmap(blob, { colorSpaceConversion: "none" });
+    const [projection, other] = await Promise.all([picture(encoded), own && picture(own)]);
     // Two are on their way: an older one must not overtake. A view that has ended draws no more.
     if (told.id > this.#latest && !this.#shell.signal.aborted) {
       this.#latest = told.id;
-      this.#seen.draw(seen);
+      this.#seen.draw(other ?? sent);
       this.#projection.draw(projection);
       const { layer, channel, contrast } = told;
       this.#projection.caption(this.#shell.say("projection", { layer, channel }));
@@ -311,5 +311,12 @@ export class LiveViewPage {
       }
     }
     projection.close();
+    other?.close();
   }
+}
+
+/** An encoded picture without colour management: its pixels are data. */
+function picture(encoded: DataView): Promise<ImageBitmap> {
+  const blob = new Blob([bytesOf(encoded)], { type: "image/webp" });
+  return createImageBitmap(blob, { colorSpaceConversion: "none" });
 }
