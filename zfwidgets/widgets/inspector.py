@@ -45,6 +45,16 @@ class InspectorHead(ZFWidget):
 
     status = t.Enum(["empty", "busy", "ready", "error"], "empty").tag(sync=True)
 
+    def __init__(self, **kwargs: Any) -> None:
+        self._responder = Responder(self.send, {})  # answers only whether somebody is there
+        super().__init__(**kwargs)
+        self.on_msg(self._responder.on_msg)
+
+    def close(self) -> None:
+        """Close the widget."""
+        self._responder.close()
+        super().close()
+
     def plain_text(self) -> str:
         """One line for terminals."""
         return f"InspectorHead({self.name!r})"

@@ -117,13 +117,12 @@ class BarChart(ipywidgets.Box):
         self._y = bqplot.LinearScale(min=0.0, max=1.0, allow_padding=False)
         scales = {"x": self._x, "y": self._y}
         self._axes = [
-            bqplot.Axis(scale=self._x, grid_lines="none", num_ticks=5, tick_format="~g"),
+            bqplot.Axis(scale=self._x, grid_lines="none", tick_format="~g"),
             bqplot.Axis(
                 scale=self._y,
                 side="left",
                 grid_lines="none",
-                num_ticks=3,
-                tick_format=".2~g",
+                tick_format="~g",
                 label_offset="38px",
             ),
         ]
@@ -171,6 +170,8 @@ class BarChart(ipywidgets.Box):
             self._x.min, self._x.max = float(x[0]) - step / 2, float(x[-1]) + step / 2
         with self._y.hold_sync():
             self._y.min, self._y.max = low * 1.12, top
+        for axis, scale, most in zip(self._axes, (self._x, self._y), (6, 4), strict=True):
+            axis.tick_values = round_values(scale.min, scale.max, most)
         self.title.value = name
         self._sign.visible = False
         with self._bars.hold_sync():
@@ -201,3 +202,17 @@ class BarChart(ipywidgets.Box):
         parts = [self.title, *figure.marks, *self._axes, self._x, self._y]
         for part in (*parts, figure.scale_x, figure.scale_y, figure):
             dispose(part)
+
+
+def round_values(low: float, high: float, most: int) -> list[float]:
+    """At most so many round numbers from ``low`` to ``high``: 1, 2 or 5 times a power of 10 apart.
+
+    >>> round_values(-0.5, 255.5, 6)
+    [0.0, 50.0, 100.0, 150.0, 200.0, 250.0]
+    """
+    power = 10.0 ** np.floor(np.log10((high - low) / most))
+    for step in (power * factor for factor in (1, 2, 5, 10)):
+        first, last = int(np.ceil(low / step)), int(np.floor(high / step))
+        if last - first < most:
+            break
+    return [round(number * step, 12) for number in range(first, last + 1)]

@@ -17,6 +17,8 @@ export interface ZFState {
 
 /** How long a kernel may be silent before the page says so; a busy one answers later and is believed. */
 const SILENCE_MS = 5000;
+/** The same after the host has told of a change: then there is reason to doubt. */
+const DOUBT_MS = 1500;
 const SUPPRESS = "data-lm-suppress-shortcuts";
 
 export interface Shell<T extends ZFState, K extends string = string> {
@@ -35,7 +37,10 @@ export interface Shell<T extends ZFState, K extends string = string> {
   fail(error: WireError | null): void;
   /** Say something to screen readers when they have a moment. */
   announce(text: string): void;
-  /** Ask Python whether it is there; `answer(false)` if silent, `answer(true)` whenever it speaks. */
+  /**
+   * Ask Python whether it is there, now and whenever the host says that the line to it has changed;
+   * `answer(false)` if it is silent, `answer(true)` whenever it speaks.
+   */
   greet(answer: (alive: boolean) => void): void;
 }
 
@@ -105,7 +110,7 @@ function build<T extends ZFState, K extends string>(
     },
     fail: (error) => alert.local(error),
     announce: (text) => setText(live, text),
-    greet: (answer) => greet(rpc, signal, answer),
+    greet: (answer) => greet(model as AnyModel, rpc, signal, answer),
   };
   shell.follow("error", (error) => alert.remote(isWireError(error) ? error : null));
   fill(shell);
@@ -117,15 +122,27 @@ function build<T extends ZFState, K extends string>(
   };
 }
 
-function greet(rpc: Rpc, signal: AbortSignal, answer: (alive: boolean) => void): void {
+function greet(
+  model: AnyModel,
+  rpc: Rpc,
+  signal: AbortSignal,
+  answer: (alive: boolean) => void,
+): void {
   rpc.onHeard(() => answer(true));
-  // The question stays open: a kernel that is busy with a cell answers when the cell is done.
-  const silent = setTimeout(() => answer(false), SILENCE_MS);
-  signal.addEventListener("abort", () => clearTimeout(silent), { once: true });
-  rpc
-    .request("hello", {}, { signal, timeout: 2 ** 30 })
-    .catch(() => answer(false))
-    .finally(() => clearTimeout(silent));
+  const ask = (patience: number) => {
+    // The question stays open: a kernel that is busy with a cell answers when the cell is done.
+    const silent = setTimeout(() => answer(false), patience);
+    signal.addEventListener("abort", () => clearTimeout(silent), { once: true });
+    rpc
+      .request("hello", {}, { signal, timeout: 2 ** 30 })
+      .catch(() => answer(false))
+      .finally(() => clearTimeout(silent));
+  };
+  ask(SILENCE_MS);
+  // ipywidgets says that the line to the kernel was cut or is there again, but not which of them.
+  const again = () => ask(DOUBT_MS);
+  model.on("comm_live_update", again);
+  signal.addEventListener("abort", () => model.off("comm_live_update", again), { once: true });
 }
 
 const WARNING = "M8 1.8 15 14H1L8 1.8zM8 6v4M8 12v.1";

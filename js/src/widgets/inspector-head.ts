@@ -22,7 +22,14 @@ export default {
       const lead = h("span", { class: "zf-head-lead" }, shell.say("lead"));
       const list = h("ul", { class: "zf-guesses", "aria-label": shell.say("classes") });
       const progress = h("div", { class: "zf-progress" });
-      shell.root.append(h("div", { class: "zf-head-bar" }, name, lead, list), progress);
+      const gone = h("p", { class: "zf-gone", role: "status", hidden: true });
+      shell.root.append(h("div", { class: "zf-head-bar" }, name, lead, list), progress, gone);
+      let met = false;
+      shell.greet((alive) => {
+        met ||= alive;
+        gone.hidden = alive;
+        setText(gone, alive ? "" : shell.say(met ? "gone" : "saved"));
+      });
       shell.follow("name", (text) => setText(name, text));
       shell.follow("classes", (classes) => {
         list.replaceChildren(...(classes ?? []).map(guess));

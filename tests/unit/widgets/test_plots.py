@@ -8,7 +8,7 @@ import weakref
 import numpy as np
 import pytest
 
-from zfwidgets.widgets.plots import CURVE_COLOURS, CurveChart
+from zfwidgets.widgets.plots import CURVE_COLOURS, CurveChart, round_values
 
 SPAN = (0.0, -60.0, 1.0, 60.0)
 
@@ -53,3 +53,18 @@ def test_closing_leaves_no_widget_behind() -> None:
     del chart
     gc.collect()
     assert [part() for part in parts] == [None] * len(parts)
+
+
+@pytest.mark.parametrize(
+    ("span", "expected"),
+    [
+        ((-0.5, 255.5), [0, 50, 100, 150, 200, 250]),
+        ((0.0, 7.6), [0, 2, 4, 6]),
+        ((0.0, 0.034), [0, 0.01, 0.02, 0.03]),
+        ((-12.0, 31.0), [-10, 0, 10, 20, 30]),
+    ],
+)
+def test_ticks_are_few_round_numbers_inside_the_span(
+    span: tuple[float, float], expected: list[float]
+) -> None:
+    assert round_values(*span, 6) == expected
