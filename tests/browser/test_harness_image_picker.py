@@ -56,6 +56,8 @@ def show(page: Page, theme: str = "light", width: int | None = None, **traits: A
         "_max_bytes": LIMIT,
     }
     open_widget(page, "image-picker", state | traits, theme, width)
+    sent = page.evaluate("model.sent.map(message => message.content)")
+    answer(page, next(question for question in sent if question["op"] == "hello"))
 
 
 def value(page: Page) -> Any:

@@ -111,6 +111,14 @@ def test_recently_used_pictures_come_first_once_the_hand_has_left(
     assert page.evaluate(order) == names
 
 
+def test_without_a_kernel_the_gallery_stays_and_says_so(page: Page, picker: zf.ImagePicker) -> None:
+    LiveWidget(page, picker, "image-picker", alive=False)
+    expect(page.locator(".zf-picker-hint")).to_contain_text("run the cell")
+    for name in ("Upload…", "Camera", "Crop", "Remove"):
+        expect(page.get_by_role("button", name=name)).to_be_disabled()
+    expect(page.get_by_role("option")).to_have_count(len(picker.items))
+
+
 # --------------------------------------------------------------------------------- removing
 
 

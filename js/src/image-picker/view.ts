@@ -27,7 +27,10 @@ export class PickerView {
   readonly #unread = h("details", { class: "zf-unread", hidden: true });
   readonly #leftOut = h("p", { class: "zf-left-out", hidden: true });
   readonly #empty: HTMLElement;
+  readonly #hint: HTMLElement;
   #hovered: string | null = null;
+  /** Whether a kernel is there to bring pictures to. */
+  #alive = true;
 
   constructor(shell: PickerShell) {
     this.#shell = shell;
@@ -38,6 +41,7 @@ export class PickerView {
     const remove = { title: say("remove_title"), quiet: true };
     this.#removeButton = signButton("remove", say("remove"), remove);
     this.#recent = signButton("recent", say("recent"), { title: say("recent"), quiet: true });
+    this.#hint = h("span", { class: "zf-picker-hint" }, say("bring"));
     this.#empty = h("p", { class: "zf-picker-empty", hidden: true }, say("empty"));
     this.#notices = new Notices(shell, () => this.#upload.focus());
     this.#uploads = new Uploads(shell, this.#notices);
@@ -64,8 +68,7 @@ export class PickerView {
 
   #assemble(): void {
     const { root, say } = this.#shell;
-    const hint = h("span", { class: "zf-picker-hint" }, say("bring"));
-    const bar = [this.#upload, this.#cameraButton, hint, this.#caption];
+    const bar = [this.#upload, this.#cameraButton, this.#hint, this.#caption];
     const tools = [this.#recent, this.#cropButton, this.#removeButton];
     const strip = [this.#gallery.element, this.#uploads.element];
     root.append(
@@ -122,7 +125,13 @@ export class PickerView {
   }
 
   #follow(): void {
-    const { follow, root } = this.#shell;
+    const { follow, root, greet, say } = this.#shell;
+    greet((alive) => {
+      if (alive === this.#alive) return;
+      this.#alive = alive;
+      setText(this.#hint, say(alive ? "bring" : "saved"));
+      this.#tell();
+    });
     follow("items", () => this.#tell());
     follow("value", () => this.#tell());
     follow("disabled", (disabled) => {
@@ -133,7 +142,7 @@ export class PickerView {
     follow("order", (order) => setAttribute(this.#recent, "aria-pressed", order === "recent"));
     follow("left_out", (count) => {
       this.#leftOut.hidden = !count;
-      setText(this.#leftOut, this.#shell.say("left_out", { count: count ?? 0 }));
+      setText(this.#leftOut, say("left_out", { count: count ?? 0 }));
     });
     follow("rows", (rows) => {
       root.dataset["rows"] = String(rows ?? 0);
@@ -144,7 +153,7 @@ export class PickerView {
   #tell(): void {
     const { model, say } = this.#shell;
     const items = model.get("items") ?? [];
-    const disabled = model.get("disabled");
+    const disabled = model.get("disabled") || !this.#alive;
     const none = disabled || model.get("value") === null;
     this.#upload.disabled = this.#cameraButton.disabled = disabled;
     this.#cropButton.disabled = this.#removeButton.disabled = none;
