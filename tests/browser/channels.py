@@ -59,17 +59,16 @@ def tile(live: LiveWidget, channel: int) -> Locator:
 
 
 def pixels(live: LiveWidget, channel: int) -> np.ndarray[Any, Any]:
-    """What stands on a tile's canvas: uint8 [h, w, 3]."""
-    width, height, data = (
-        tile(live, channel)
-        .locator("canvas")
-        .evaluate(
-            """(canvas) => {
-            const {width, height} = canvas;
-            const {data} = canvas.getContext('2d').getImageData(0, 0, width, height);
-            return [width, height, [...data]];
+    """A tile's part of its row's canvas: uint8 [h, w, 3]."""
+    width, height, data = tile(live, channel).evaluate(
+        """(cell) => {
+            const canvas = cell.parentElement.querySelector('canvas');
+            const side = Math.round(cell.clientWidth * devicePixelRatio);
+            const left = (e) => e.getBoundingClientRect().left;
+            const x = Math.round((left(cell) - left(canvas)) * devicePixelRatio);
+            const {data} = canvas.getContext('2d').getImageData(x, 0, side, side);
+            return [side, side, [...data]];
         }"""
-        )
     )
     return np.array(data, np.uint8).reshape(height, width, 4)[:, :, :3]
 

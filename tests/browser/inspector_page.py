@@ -17,6 +17,16 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 PATIENCE = 60.0  # seconds until what is on the screen must be what was asked for
 
 READ_CANVAS = "canvas => canvas.toDataURL('image/png')"
+#: A cell's part of the canvas that its row has.
+READ_TILE = """(cell) => {
+    const row = cell.parentElement.querySelector('canvas');
+    const side = Math.round(cell.clientWidth * devicePixelRatio);
+    const left = (e) => e.getBoundingClientRect().left;
+    const x = Math.round((left(cell) - left(row)) * devicePixelRatio);
+    const tile = Object.assign(document.createElement('canvas'), { width: side, height: side });
+    tile.getContext('2d').drawImage(row, x, 0, side, side, 0, 0, side, side);
+    return tile.toDataURL('image/png');
+}"""
 
 
 class InspectorPage:
@@ -72,7 +82,7 @@ class InspectorPage:
 
     def tile(self, channel: int) -> Pixels:
         """The picture of a channel as it is drawn: uint8 [h, w, 3]."""
-        return _pixels(self.cell(channel).locator("canvas").evaluate(READ_CANVAS))
+        return _pixels(self.cell(channel).evaluate(READ_TILE))
 
     def figure(self, index: int) -> Pixels:
         """The pictures that zoom together: 0 the photo, 1 the projection. uint8 [H, W, 3]."""

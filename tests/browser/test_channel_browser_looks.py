@@ -44,7 +44,8 @@ def test_every_text_can_be_read_in_every_theme_and_nothing_sticks_out(
     assert worst["ratio"] >= 4.5, worst
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     # Canvases have as many pixels as the screen shows.
-    side = tile(live, 0).locator("canvas").evaluate("(c) => [c.width, c.clientWidth]")
+    row = tile(live, 0).locator("xpath=..").locator("canvas")
+    side = row.evaluate("(c) => [c.height, c.getBoundingClientRect().height]")
     assert side[0] == 2 * side[1]
     page.screenshot(path=screenshots / f"channel-browser-{theme}-{width}.png")
     page.context.close()

@@ -343,7 +343,7 @@ def test_two_views_of_one_browser_show_the_same_and_one_may_go(
     done = "!document.querySelector('#{0} .zf-cell[data-waiting]:not([hidden])')"
     for name in ("widget", "second"):
         live.until(done.format(name))
-    read = "(cell) => cell.querySelector('canvas').toDataURL()"
+    read = "(cell) => cell.parentElement.querySelector('canvas').toDataURL()"
     assert second.evaluate(read) == tile_in_first.evaluate(read)
     live.page.evaluate("unmountSecond()")
     live.widget.mode = "feature map"

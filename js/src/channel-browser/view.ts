@@ -5,12 +5,11 @@
  * picture of one layer under the name of another. Until then the old one stays, dimmed.
  */
 import { h, perFrame, setAttribute, setText } from "../core/dom";
-import type { GridLayout } from "../core/grid-layout";
 import { type LoaderOwner, TileLoader } from "../core/loader";
 import { RpcError, RpcTimeout } from "../core/rpc";
 import { choose, extend, type Selection, toggle } from "../core/selection";
-import { decodeSheet, drawCell, TileStore } from "../core/tiles";
-import { type Cell, type GridOwner, type Pick, VirtualGrid } from "../core/virtual-grid";
+import { decodeSheet, TileStore } from "../core/tiles";
+import { type Cell, drawCell, type GridOwner, type Pick, VirtualGrid } from "../core/virtual-grid";
 import { throttled } from "./hover";
 import { Inset, subject } from "./inset";
 import { type Mode, Page, type RawPage, type Show, type Sort } from "./page";
@@ -89,7 +88,7 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
 
   // ------------------------------------------------------------------ what the grid asks of its owner
 
-  fill(cell: Cell, layout: GridLayout): void {
+  fill(cell: Cell): void {
     const page = this.#page;
     if (!page) return;
     const { id, element } = cell;
@@ -103,8 +102,8 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
     this.#pinning.fill(cell);
     setAttribute(element, "data-silent", page.silent(id));
     setText(cell.label, String(id));
-    cell.bar.style.transform = `scaleX(${page.share(id).toFixed(3)})`;
-    drawCell(cell, this.#store.get(id), layout.tile);
+    cell.bar.style.width = `${(100 * page.share(id)).toFixed(1)}%`;
+    drawCell(cell, this.#store.get(id));
   }
 
   furnish = (cell: Cell): void => this.#pinning.furnish(cell);

@@ -2,7 +2,6 @@
  * Decoded pictures of tiles. Many tiles share a sheet; a sheet is freed with its last tile. The least
  * recently drawn tiles go first when the sheets take more bytes than they may.
  */
-import { setAttribute } from "./dom";
 import { bytesOf, type SheetHead } from "./wire";
 
 export interface Tile {
@@ -100,48 +99,31 @@ export function decodeSheet(head: SheetHead, data: DataView | ArrayBuffer): Prom
   return createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
 }
 
-/** Draw a tile into a canvas, whole and undistorted; enlarged pixels stay square and sharp. */
-export function drawTile(canvas: HTMLCanvasElement, tile: Tile): void {
+/** A part of a canvas, in its pixels. */
+export interface Area {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** Draw a tile into a canvas or a part of it, whole and undistorted; enlarged pixels stay square and sharp. */
+export function drawTile(
+  canvas: HTMLCanvasElement,
+  tile: Tile,
+  area: Area = { x: 0, y: 0, width: canvas.width, height: canvas.height },
+): void {
   const context = canvas.getContext("2d");
   if (!context) return;
-  const scale = Math.min(canvas.width / tile.width, canvas.height / tile.height);
+  const scale = Math.min(area.width / tile.width, area.height / tile.height);
   const width = Math.max(1, Math.round(tile.width * scale));
   const height = Math.max(1, Math.round(tile.height * scale));
-  const x = Math.floor((canvas.width - width) / 2);
-  const y = Math.floor((canvas.height - height) / 2);
-  if (width < canvas.width || height < canvas.height) {
-    context.clearRect(0, 0, canvas.width, canvas.height);
+  const x = area.x + Math.floor((area.width - width) / 2);
+  const y = area.y + Math.floor((area.height - height) / 2);
+  if (width < area.width || height < area.height) {
+    context.clearRect(area.x, area.y, area.width, area.height);
   }
   context.imageSmoothingEnabled = scale < 1;
   context.imageSmoothingQuality = "high";
   context.drawImage(tile.image, tile.x, tile.y, tile.width, tile.height, x, y, width, height);
-}
-
-/** What a cell of a grid has for its picture. */
-interface Drawable {
-  element: HTMLElement;
-  canvas: HTMLCanvasElement;
-  drawn: unknown;
-}
-
-interface Drawn {
-  tile: Tile;
-  size: number;
-}
-
-/** Draw a cell's tile at `side` CSS pixels if it is not there yet; without one the cell is waiting. */
-export function drawCell(cell: Drawable, tile: Tile | undefined, side: number): void {
-  const { element, canvas } = cell;
-  setAttribute(element, "data-waiting", !tile);
-  if (!tile) {
-    if (cell.drawn) canvas.getContext("2d")?.clearRect(0, 0, canvas.width, canvas.height);
-    cell.drawn = null;
-    return;
-  }
-  const size = Math.round(side * devicePixelRatio);
-  const drawn = cell.drawn as Drawn | null;
-  if (drawn?.tile === tile && drawn.size === size) return;
-  if (canvas.width !== size) canvas.width = canvas.height = size;
-  drawTile(canvas, tile);
-  cell.drawn = { tile, size } satisfies Drawn;
 }

@@ -1,14 +1,21 @@
 /**
- * An ARIA grid that has elements only for the rows in and near its window. Knows nothing of pictures:
- * the owner fills cells, and is told about clicks, keys and the pointer by channel.
+ * An ARIA grid that has elements only for the rows in and near its window. The owner fills cells, and is
+ * told about clicks, keys and the pointer by channel.
+ *
+ * A row has one canvas for the pictures of all its cells: browsers make a layer of every canvas, and put
+ * layers in order in a time that grows with the square of their number. For the same reason cells have
+ * no transforms, opacities and clips of their own.
  */
 import { h, setAttribute } from "./dom";
 import { type GridLayout, layoutGrid, rowsInView, scrollToRow } from "./grid-layout";
 import { moveInGrid } from "./keynav";
+import { type Area, drawTile, type Tile } from "./tiles";
 
 export interface Cell {
   element: HTMLElement;
+  /** The row's canvas, and the cell's part of it. */
   canvas: HTMLCanvasElement;
+  area: Area;
   label: HTMLElement;
   bar: HTMLElement;
   id: number;
@@ -47,11 +54,12 @@ export interface GridOptions {
 
 interface Row {
   element: HTMLElement;
+  canvas: HTMLCanvasElement;
   cells: Cell[];
 }
 
 /** Rows with elements beyond the window, as a share of its height on either side. */
-const OVERSCAN = 0.5;
+const OVERSCAN = 0.3;
 
 export class VirtualGrid {
   readonly element: HTMLElement;
@@ -276,6 +284,7 @@ export class VirtualGrid {
       row.element.style.setProperty("--zf-caption", `${caption}px`);
       row.element.style.setProperty("--zf-gap", `${columnGap}px`);
       setAttribute(row.element, "aria-rowindex", index + 1);
+      this.#fit(row);
       if (!row.element.isConnected) this.#insert(index, row.element);
     } else if (!again) {
       return;
@@ -292,6 +301,24 @@ export class VirtualGrid {
     });
   }
 
+  /** Give a row's canvas the size of the row, in the screen's pixels. */
+  #fit({ canvas, cells }: Row): void {
+    const { columns, columnGap, tile } = this.#layout;
+    const step = tile + columnGap;
+    const width = Math.round((columns * step - columnGap) * devicePixelRatio);
+    const side = Math.round(tile * devicePixelRatio);
+    if (canvas.width === width && canvas.height === side) return;
+    canvas.width = width;
+    canvas.height = side;
+    canvas.style.width = `${width / devicePixelRatio}px`;
+    canvas.style.height = `${side / devicePixelRatio}px`;
+    cells.forEach((cell, column) => {
+      const x = Math.round(column * step * devicePixelRatio);
+      cell.area = { x, y: 0, width: side, height: side };
+      cell.drawn = null;
+    });
+  }
+
   /** Rows stand in the document in their order on screen, which is what screen readers read. */
   #insert(index: number, element: HTMLElement): void {
     const after = [...this.#rows.keys()].filter((other) => other > index).sort((a, b) => a - b)[0];
@@ -301,10 +328,11 @@ export class VirtualGrid {
 
   #makeRow(columns: number): Row {
     const element = h("div", { class: "zf-grid-row", role: "row" });
-    const cells = Array.from({ length: columns }, (_, column) => makeCell(column));
+    const canvas = h("canvas", { class: "zf-row-canvas", "aria-hidden": "true" });
+    const cells = Array.from({ length: columns }, (_, column) => makeCell(column, canvas));
     if (this.#owner.furnish) for (const cell of cells) this.#owner.furnish(cell);
-    element.append(...cells.map((cell) => cell.element));
-    return { element, cells };
+    element.append(canvas, ...cells.map((cell) => cell.element));
+    return { element, canvas, cells };
   }
 
   #recycle(index: number, row: Row): void {
@@ -319,8 +347,7 @@ export class VirtualGrid {
   }
 }
 
-function makeCell(column: number): Cell {
-  const canvas = h("canvas", { class: "zf-tile", "aria-hidden": "true" });
+function makeCell(column: number, canvas: HTMLCanvasElement): Cell {
   const label = h("span", { class: "zf-tile-label", "aria-hidden": "true" });
   const bar = h("span", { class: "zf-tile-bar", "aria-hidden": "true" });
   const caption = h(
@@ -330,6 +357,17 @@ function makeCell(column: number): Cell {
     h("span", { class: "zf-tile-track" }, bar),
   );
   const element = h("div", { class: "zf-cell", role: "gridcell", "aria-colindex": column + 1 });
-  element.append(h("span", { class: "zf-well" }, canvas, h("span", { class: "zf-tick" })), caption);
-  return { element, canvas, label, bar, id: -1, drawn: null };
+  element.append(h("span", { class: "zf-well" }, h("span", { class: "zf-tick" })), caption);
+  const area = { x: 0, y: 0, width: 0, height: 0 };
+  return { element, canvas, area, label, bar, id: -1, drawn: null };
+}
+
+/** Draw a cell's tile if it is not there yet; without one the cell is waiting. */
+export function drawCell(cell: Cell, tile: Tile | undefined): void {
+  const { element, canvas, area } = cell;
+  setAttribute(element, "data-waiting", !tile);
+  if (cell.drawn === (tile ?? null)) return;
+  cell.drawn = tile ?? null;
+  if (tile) drawTile(canvas, tile, area);
+  else canvas.getContext("2d")?.clearRect(area.x, area.y, area.width, area.height);
 }
