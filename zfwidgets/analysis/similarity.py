@@ -31,13 +31,9 @@ def cka(x: Tensor, y: Tensor) -> float:
     of many channels look alike whatever they are; it can be slightly below 0. NaN if one of
     the two never changes. Raises ValueError for fewer than 4 examples.
     """
-    if len(x) != len(y) or len(x) < 4:
-        raise ValueError(
-            f"cka() got {len(x)} and {len(y)} examples; expected equally many, 4 or more."
-        )
-    x, y = (_centred(part) for part in (x, y))
-    scale = _hsic(x, x) * _hsic(y, y)
-    return float(_hsic(x, y) / scale.sqrt()) if scale > 0 else float("nan")
+    if len(x) != len(y):
+        raise ValueError(f"cka() got {len(x)} and {len(y)} examples; expected equally many.")
+    return float(_alike([_Rows.of(x), _Rows.of(y)])[0, 1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,8 +94,9 @@ def similarity(
             found.append(rows)
     if not found:
         raise ValueError("similarity() got no networks or no layers; expected one or more.")
-    matrix = torch.tensor([[cka(x, y) for y in found] for x in found])
-    return Similarity(tuple(sites), matrix, len(found[0]))
+    return Similarity(
+        tuple(sites), _alike([_Rows.of(rows) for rows in found]).float(), len(found[0])
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,15 +202,41 @@ def _unit(x: Tensor) -> Tensor:
     return torch.where(still, 0.0, centred / length.clamp_min(1e-300))
 
 
-def _hsic(x: Tensor, y: Tensor) -> Tensor:
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Centred responses x [n, p]; of their kernel x x' the diagonal, and the sums without it."""
+
+    x: Tensor
+    diagonal: Tensor
+    sums: Tensor
+
+    @staticmethod
+    def of(responses: Tensor) -> _Rows:
+        if len(responses) < 4:
+            raise ValueError(f"CKA of {len(responses)} examples; expected 4 or more.")
+        x = _centred(responses)
+        diagonal = x.square().sum(1)
+        return _Rows(x, diagonal, x @ x.sum(0) - diagonal)
+
+
+def _alike(parts: Sequence[_Rows]) -> Tensor:
+    """Linear CKA of every two, [S, S]; NaN where one never changes."""
+    found = torch.zeros(len(parts), len(parts), dtype=torch.float64)
+    for row, a in enumerate(parts):
+        for column, b in enumerate(parts[: row + 1]):
+            found[row, column] = found[column, row] = _hsic(a, b)
+    scale = found.diagonal()
+    length = scale.where(scale > 0, float("nan")).sqrt()
+    return found / length[:, None] / length
+
+
+def _hsic(a: _Rows, b: _Rows) -> Tensor:
     """Unbiased HSIC of linear kernels, without ever making the n x n matrices.
 
     With K = x x' and L = y y', their diagonals set to 0: tr KL + (1'K1)(1'L1) / ((n-1)(n-2)) -
     2 / (n-2) 1'KL1, all over n (n-3).
     """
-    n = len(x)
-    kk, ll = x.square().sum(1), y.square().sum(1)
-    trace = (x.T @ y).square().sum() - (kk * ll).sum()
-    k_rows, l_rows = x @ x.sum(0) - kk, y @ y.sum(0) - ll
-    sums = k_rows.sum() * l_rows.sum() / ((n - 1) * (n - 2))
-    return (trace + sums - 2 / (n - 2) * (k_rows * l_rows).sum()) / (n * (n - 3))
+    n = len(a.x)
+    trace = (a.x.T @ b.x).square().sum() - (a.diagonal * b.diagonal).sum()
+    sums = a.sums.sum() * b.sums.sum() / ((n - 1) * (n - 2))
+    return (trace + sums - 2 / (n - 2) * (a.sums * b.sums).sum()) / (n * (n - 3))
