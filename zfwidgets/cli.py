@@ -1,4 +1,4 @@
-"""The command line: ``zfwidgets demo | lab | scan | doctor | nets``."""
+"""The command line: ``zfwidgets demo | lab | scan | export | doctor | nets``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 LOOPBACK = "127.0.0.1"
 TEMPLATE = "zfwidgets"
@@ -42,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_scan(commands.add_parser("scan", help="find what excites each channel of a network most"))
 
+    told = "write one HTML file that opens offline and can be explored"
+    _add_export(commands.add_parser("export", help=told))
+
     doctor = commands.add_parser("doctor", help="say what this installation lacks; 1 if something")
     doctor.set_defaults(run=_doctor)
 
@@ -56,6 +60,21 @@ def _add_server_options(parser: argparse.ArgumentParser, port: int) -> None:
     )
     parser.add_argument("--port", type=int, default=port, help="default: %(default)s")
     parser.add_argument("--no-browser", action="store_true", help="only say the address")
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    def add(name: str, told: str, **options: Any) -> None:
+        parser.add_argument(name, help=told, **options)
+
+    add("--net", "name of the network (default: %(default)s)", default="zfnet")
+    add("--image", "samples or files (default: cat)", nargs="+", default=["cat"], metavar="PHOTO")
+    add("--layer", "default: all convolutions", nargs="+", metavar="LAYER")
+    add("--channels", "large projections of each layer, strongest first; or all", default="48")
+    add("--rule", "default: deconvnet", nargs="+", default=["deconvnet"], metavar="RULE")
+    add("--max-mb", "megabytes allowed (default: %(default)g)", type=float, default=40.0)
+    add("--locale", "language of the page", choices=("en", "ko"))
+    add("--out", "the file to write (default: %(default)s)", type=Path, default=Path("page.html"))
+    parser.set_defaults(run=_export)
 
 
 def _add_scan(scan: argparse.ArgumentParser) -> None:
@@ -177,6 +196,29 @@ def _scan(options: argparse.Namespace) -> int:
     print(found.usage.report())
     print(f"\nWritten to {options.out}; look at it with\n")
     print(f"    zf.ExemplarBrowser({str(options.out)!r}, {str(options.dataset)!r})")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from zfwidgets.widgets.export import to_html
+
+    channels = int(options.channels) if options.channels.isdecimal() else options.channels
+    try:
+        saved = to_html(
+            options.net,
+            options.out,
+            photos=options.image,
+            layers=options.layer,
+            channels=channels,
+            rules=options.rule,
+            max_mb=options.max_mb,
+            locale=options.locale,
+        )
+    except (ValueError, LookupError, OSError) as error:
+        told = error.args[0] if isinstance(error, KeyError) and error.args else error
+        print(f"zfwidgets export: {told}", file=sys.stderr)
+        return 2
+    print(saved)
     return 0
 
 

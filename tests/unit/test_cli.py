@@ -39,6 +39,35 @@ def test_the_demo_is_voila_on_the_dashboard_that_comes_with_the_package(
     assert (page / "index.html.j2").is_file()
 
 
+def test_export_writes_the_page_that_was_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.html"
+    asked = ["export", "--image", "cat", "--layer", "conv5", "--channels", "1", "--out", str(page)]
+    assert cli.main(asked) == 0
+    assert f"{page.stat().st_size / 1e6:.1f} MB" in capsys.readouterr().out
+    assert page.read_text("utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--layer", "conv9", "no layer"),
+        ("--channels", "many", "many"),
+        ("--max-mb", "0.1", "max_mb"),
+        ("--image", "no-such-photo.png", "no-such-photo"),
+    ],
+)
+def test_an_export_that_cannot_be_is_explained_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, says: str
+) -> None:
+    page = tmp_path / "page.html"
+    asked = ["export", "--layer", "conv5", "--channels", "1", "--out", str(page), option, value]
+    assert cli.main(asked) == 2
+    assert says in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("command", ["demo", "lab"])
 def test_servers_listen_on_this_machine_only_unless_told_otherwise(
     command: str,

@@ -94,7 +94,7 @@ def to_html(
     path = Path(path).expanduser()
     _write(path, page)
     return SavedPage(
-        path, len(page), plan.net.name, tuple(plan.photos), plan.layers, plan.rules, stage.channels
+        path, len(page), plan.net.name, tuple(stage.photos), plan.layers, plan.rules, stage.channels
     )
 
 
@@ -123,7 +123,7 @@ def _facts(plan: Plan, stage: Stage, texts: Mapping[str, str], size: int) -> lis
     from zfwidgets import __version__
 
     known = samples()
-    photos = [f"{n} ({known[n].credit})" if n in known else n for n in plan.photos]
+    photos = [f"{n} ({known[n].credit})" if n in known else n for n in stage.photos]
     return [
         (texts["fact_net"], plan.net.name),
         (texts["fact_weights"], plan.net.weights_hash()),

@@ -90,6 +90,9 @@ class Stage:
         described = [describe(net.layers[name]) for name in plan.layers]
         self.head = InspectorHead(name=net.name, status="ready", **say)
         self.picker = ImagePicker(plan.photos, rows=1, **say)
+        # The picker may have changed names, so that they are short and no two are the same.
+        names = [item["id"] for item in self.picker.items]
+        self.photos = dict(zip(names, plan.photos.values(), strict=True))
         self.layers = LayerSelector(layers=described, value=layer, **say)
         self.browser = ChannelBrowser(
             layer=layer, mode=plan.mode, rule=rule, sort="strength", inset=False, **say
@@ -128,7 +131,7 @@ class Stage:
         from tqdm.auto import tqdm
 
         plan = self.plan
-        recordings = {name: plan.net.record(photo) for name, photo in plan.photos.items()}
+        recordings = {name: plan.net.record(photo) for name, photo in self.photos.items()}
         self.channels = chosen_channels(self._wanted, plan.layers, recordings)
         steps = len(plan.rules) * sum(
             len(self._modes(layer)) + len(some) for layer, some in self.channels.items()
@@ -219,7 +222,7 @@ class Stage:
         each = ", ".join(f"{name} {megabytes(size)}" for name, size in self._sizes.items())
         raise PageTooLarge(
             f"the page would have {megabytes(size)} MB or more; max_mb allows "
-            f"{megabytes(self.limit)}. It was to have {len(plan.photos)} photo(s), "
+            f"{megabytes(self.limit)}. It was to have {len(self.photos)} photo(s), "
             f"{len(plan.layers)} layer(s), {len(plan.rules)} rule(s) and large projections of up "
             f"to {most} channels a layer{f' (MB so far: {each})' if each else ''}. Leave something "
             f"out: channels={max(1, most // 3)}, fewer photos, fewer layers, one rule; or raise "
@@ -277,7 +280,7 @@ class Stage:
 
     def _parts(self) -> list[dict[str, Any]]:
         plan = self.plan
-        photo = next(iter(plan.photos))
+        photo = next(iter(self.photos))
         channel = self._best[_key(photo, plan.layer)]
         shared = {"layer": plan.layer, "rule": plan.rule}
         begin: dict[str, dict[str, Any]] = {
