@@ -36,6 +36,7 @@ class Question:
 class Answer:
     """The photo uint8 [H, W, 3]; per rule a signed picture, values [R, 3, H, W]; the neuron."""
 
+    question: Question
     photo: Picture
     values: Tensor | None = None
     rules: tuple[str, ...] = ()
@@ -43,12 +44,15 @@ class Answer:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def answer(question: Question, check: Callable[[], None]) -> Answer:
-    """Find the neuron and send it back by every rule; `check` may raise to stop in between."""
+def answer(question: Question, before: Answer | None, check: Callable[[], None]) -> Answer:
+    """Find the neuron and send it back by every rule; `check` may raise to stop in between.
+
+    before: the answer to an earlier question; its very photo is kept if it is of the same picture.
+    """
     recording = question.recording
-    photo = recording.seen()[question.image]
+    photo = _photo(question, before)
     if question.channel is None or not question.layer:
-        return Answer(photo)
+        return Answer(question, photo)
     check()
     found = neuron_of(question)
     made = []
@@ -66,7 +70,17 @@ def answer(question: Question, check: Callable[[], None]) -> Answer:
         "value": float(found.value[0]),
         "box": tuple(projection.boxes[0].tolist()),
     }
-    return Answer(photo, values, question.rules, neuron, _facts(neuron, question, photo.shape[:2]))
+    facts = _facts(neuron, question, photo.shape[:2])
+    return Answer(question, photo, values, question.rules, neuron, facts)
+
+
+def _photo(question: Question, before: Answer | None) -> Picture:
+    if before is not None:
+        known = before.question
+        if known.recording is question.recording and known.image == question.image:
+            return before.photo
+    photo: Picture = question.recording.seen()[question.image]
+    return photo
 
 
 def neuron_of(question: Question) -> Any:

@@ -191,7 +191,7 @@ class ProjectionView(ZFWidget):
     def _work(self, job: Job, question: Question) -> None:
         """On the worker thread. Whatever goes wrong is shown."""
         try:
-            found = answer(question, job.check)
+            found = answer(question, self._answer, job.check)
             job.check()
             before, self._answer = self._answer, found
             shown = self._painted(found)
@@ -199,7 +199,7 @@ class ProjectionView(ZFWidget):
             if job.wanted:
                 self._refuse(error)
             return
-        new = before is None or not np.array_equal(before.photo, found.photo) or not self._photo
+        new = before is None or before.photo is not found.photo or not self._photo
         self._publish("empty" if not found.neuron else "ready", shown, _photo(found) if new else {})
 
     def _repaint(self, change: Any) -> None:

@@ -18,7 +18,7 @@ export interface State extends ZFState {
 }
 
 const MAX_ROW = 24;
-const ROW = { side: 100, depth: 76 };
+const ROW = { side: 86, depth: 72 };
 const SMALL = { side: 32, depth: 34 };
 
 export class LayerSelectorView {

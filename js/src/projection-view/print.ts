@@ -14,6 +14,8 @@ export interface Sheet {
 const LEAST = 1800;
 const INK = "#1b1b1b";
 const QUIET = "#555555";
+/** White pictures need an edge on white paper. */
+const EDGE = "#cccccc";
 
 /** Every pixel of a picture becomes a square of whole pixels, white around it. */
 export function compose(sheet: Sheet): HTMLCanvasElement {
@@ -50,6 +52,9 @@ export function compose(sheet: Sheet): HTMLCanvasElement {
     write(pane.note, after, top - 2.2 * unit, font(1.5), QUIET);
     pen.imageSmoothingEnabled = false;
     pen.drawImage(pane.canvas, x, top, width * grow, height * grow);
+    pen.strokeStyle = EDGE;
+    pen.lineWidth = 2;
+    pen.strokeRect(x, top, width * grow, height * grow);
     if (sheet.box && pane.mark) outline(pen, sheet.box, x, top, grow, width, height);
   });
   lines.forEach((line, i) => {

@@ -64,6 +64,11 @@ export class StepsPage {
       this.#results,
       h("p", { class: "zf-steps-hint" }, `${say("legend")}. ${say("hint")}`),
     );
+    const saved = h("p", { class: "zf-steps-hint", hidden: true }, say("saved"));
+    root.append(saved);
+    shell.greet((alive) => {
+      saved.hidden = alive;
+    });
     root.addEventListener("keydown", (event) => this.#onKey(event), { signal });
     signal.addEventListener("abort", () => this.#stop(), { once: true });
     this.#follow();
