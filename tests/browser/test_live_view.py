@@ -136,11 +136,14 @@ def test_what_is_on_the_screen_is_what_the_engine_computes(
         assert (tile == colours).mean() > 0.95, channel
 
 
-def test_a_frozen_frame_stands_still_and_goes_on(camera: Page, live: LiveView) -> None:
+def test_a_frozen_frame_stands_still_and_goes_on(
+    camera: Page, live: LiveView, screenshots: Path
+) -> None:
     held = start(camera, live)
     camera.get_by_role("button", name="Freeze").click()
     held.until("document.querySelector('.zf-live-view').dataset.mode === 'frozen'")
     expect(camera.locator(".zf-live-status")).to_contain_text("live.recording")
+    camera.screenshot(path=screenshots / "live-frozen.png")
     held.until(DRAWN)
     sent = camera.evaluate(FRAMES)
     camera.evaluate("new Promise(done => setTimeout(done, 200))")
@@ -264,13 +267,14 @@ def test_a_view_closed_while_the_camera_starts_lets_go_of_it(camera: Page, live:
     assert camera.evaluate("model.listening()") == 0
 
 
-def test_a_refused_camera_says_what_to_do(page: Page, live: LiveView) -> None:
+def test_a_refused_camera_says_what_to_do(page: Page, live: LiveView, screenshots: Path) -> None:
     opened(page, live)
     page.get_by_role("button", name="Start camera").click()
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("The camera was not allowed")
     expect(alert).to_contain_text("address bar")
     expect(page.get_by_role("button", name="Start camera")).to_be_enabled()
+    page.screenshot(path=screenshots / "live-refused.png")
 
 
 def test_a_page_that_is_not_secure_says_so(page: Page, live: LiveView) -> None:
