@@ -1,4 +1,4 @@
-"""The hosts of the widgets, started for the tests: JupyterLab and Voila on loopback."""
+"""The hosts of the widgets, started for the tests: JupyterLab, Notebook, Voila on loopback."""
 
 from __future__ import annotations
 
@@ -50,14 +50,9 @@ def isolated(home: Path) -> dict[str, str]:
 def lab(folder: Path, home: Path) -> Iterator[Host]:
     """JupyterLab without token or news, with its application object within the page's reach."""
     options = [
-        f"--ServerApp.root_dir={folder}",
-        "--ServerApp.ip=127.0.0.1",
-        "--ServerApp.port_retries=0",
-        "--ServerApp.open_browser=False",
-        "--IdentityProvider.token=",
+        *_server_options(folder),
         "--LabApp.expose_app_in_browser=True",
         "--LabApp.extension_manager=readonly",
-        "--allow-root",
     ]
     # Nothing pops up over the page, and nobody asks the internet for news.
     settings = home / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension"
@@ -67,6 +62,25 @@ def lab(folder: Path, home: Path) -> Iterator[Host]:
     )
     with _serve("jupyterlab", options, "/api/status", folder, home) as host:
         yield host
+
+
+@contextmanager
+def notebook(folder: Path, home: Path) -> Iterator[Host]:
+    """Notebook 7, with its application object within the page's reach."""
+    options = [*_server_options(folder), "--JupyterNotebookApp.expose_app_in_browser=True"]
+    with _serve("notebook", options, "/api/status", folder, home) as host:
+        yield host
+
+
+def _server_options(folder: Path) -> list[str]:
+    return [
+        f"--ServerApp.root_dir={folder}",
+        "--ServerApp.ip=127.0.0.1",
+        "--ServerApp.port_retries=0",
+        "--ServerApp.open_browser=False",
+        "--IdentityProvider.token=",
+        "--allow-root",
+    ]
 
 
 @contextmanager
