@@ -41,6 +41,15 @@ def evolution() -> ZFWidget:
     return made
 
 
+def exemplars() -> ZFWidget:
+    net = zf.load("zfnet", device="cpu")
+    photos = {name: photo.path for name, photo in list(zf.samples().items())[:4]}
+    scan = zf.scan(net, photos, ["conv2"], k=4, progress=False)
+    made = zf.ExemplarBrowser(scan, photos, net=net, active=2)
+    assert made.wait(60)
+    return made
+
+
 def layers() -> ZFWidget:
     return zf.LayerSelector(zf.load("zfnet", device="cpu"))
 
@@ -61,6 +70,7 @@ def steps() -> ZFWidget:
 WIDGETS: dict[str, tuple[Callable[[], ZFWidget], str]] = {
     "channel-browser": (browser, "!!document.querySelector('[role=row] canvas')"),
     "evolution-view": (evolution, "!!document.querySelector('.zf-figure td canvas')"),
+    "exemplar-browser": (exemplars, "!!document.querySelector('.zf-pair')"),
     "image-picker": (zf.ImagePicker, "!!document.querySelector('[role=option]')"),
     "inspector-head": (head, "!!document.querySelector('.zf-guess')"),
     "layer-selector": (layers, "!!document.querySelector('[role=option]')"),

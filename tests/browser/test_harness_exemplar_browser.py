@@ -183,7 +183,7 @@ def test_a_dead_channel_says_so(show: Open, photos: dict[str, Any]) -> None:
     conv.bias.data[1] = -1e6  # type: ignore[operator]
     live = show(zf.scan(other, photos, ["conv2"], progress=False), photos, net=other, sort="fires")
     live.until(COMPLETE)
-    expect(cell(live, 1)).to_have_attribute("aria-label", "channel 1, dead: fires in no picture")
+    expect(cell(live, 1)).to_have_attribute("aria-label", "channel 1 · dead: fires in no picture")
     expect(live.page.locator(".zf-cell").first).to_have_attribute("data-channel", "1")
     expect(live.page.locator(".zf-summary")).to_contain_text("1 dead")
     cell(live, 1).click()

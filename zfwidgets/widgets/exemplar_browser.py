@@ -275,7 +275,7 @@ class ExemplarBrowser(ZFWidget):
 
     @t.observe("layer", "rule")
     def _another(self, change: Any) -> None:
-        if change.name == "layer":
+        if change.name == "layer" and change.old:
             self.active = None
         if self._found is not None and self._responder is not None:
             self._show()

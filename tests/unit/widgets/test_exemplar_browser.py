@@ -214,7 +214,9 @@ def test_a_missing_picture_is_an_error_in_the_widget(
 
 
 def test_another_layer_closes_the_panel(make: Make, net: Any, photos: Any, found: Any) -> None:
-    browser = make(found, photos, net=net, layer="conv1")
+    browser = make(found, photos, net=net, active=3)
+    assert browser.trait_values()["active"] == 3
+    browser.layer = "conv1"
     browser.active = 3
     browser.layer = "conv2"
     settle(browser)
