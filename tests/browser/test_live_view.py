@@ -152,6 +152,23 @@ def test_a_frozen_frame_stands_still_and_goes_on(
     held.until(f"{FRAMES} > {sent + 3}")
 
 
+def test_a_frozen_frame_can_be_seen_at_other_layers(
+    camera: Page, live: LiveView, net: zf.DeconvNet
+) -> None:
+    held = start(camera, live)
+    camera.get_by_role("button", name="Freeze").click()
+    held.until("document.querySelector('.zf-live-view').dataset.mode === 'frozen'")
+    camera.get_by_label("Layer").select_option("conv4")
+    held.until("document.querySelector('.zf-live-sheet figcaption').textContent.includes('384')")
+    held.until("document.querySelectorAll('figcaption')[1].textContent.includes('conv4')")
+    worker().join()
+    assert live._frame is not None
+    neurons = live.recording.strongest("conv4", live._frame.channel)
+    expected = live.recording.project(neurons).to_images(canvas=True)[0]
+    shown = canvas(camera, ".zf-live-figure:nth-child(2) canvas")
+    assert np.abs(shown.astype(int) - expected).max() <= 1
+
+
 def test_never_more_than_two_frames_are_on_their_way(camera: Page, live: LiveView) -> None:
     """The kernel is silent: the page must not pile frames up."""
     held = opened(camera, live)

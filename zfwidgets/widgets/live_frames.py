@@ -95,13 +95,23 @@ class Looker:
             ImageError: it is no picture.
             KeyError, IndexError: the network has no such layer or channel.
         """
-        began, worked = time.perf_counter(), time.thread_time()
+        began = time.perf_counter()
         inputs = self.net.preprocess(self.prepare(decode(data, LIMITS, "the camera's frame"))[None])
+        worked = time.thread_time()
         with _threads(None if layer in self._heavy else 1):
             frame = self._seen(inputs, layer, channel, rule)
         self._heavy.tell(layer, time.thread_time() - worked)
         self.inputs = inputs
         return replace(frame, seconds=time.perf_counter() - began)
+
+    def again(self, layer: str, channel: int | None = None, rule: RuleName = "deconvnet") -> Frame:
+        """The last frame, looked at another way.
+
+        Raises:
+            ValueError: there has been none.
+            KeyError, IndexError: the network has no such layer or channel.
+        """
+        return self._seen(self._last(), layer, channel, rule)
 
     def record(self) -> Recording:
         """All layers of the last frame.
@@ -109,9 +119,12 @@ class Looker:
         Raises:
             ValueError: there has been none.
         """
+        return self.net.record(self._last())
+
+    def _last(self) -> Tensor:
         if self.inputs is None:
             raise ValueError("no frame has arrived yet; start the camera first")
-        return self.net.record(self.inputs)
+        return self.inputs
 
     def _seen(self, inputs: Tensor, layer: str, channel: int | None, rule: RuleName) -> Frame:
         recording = self.net.record(inputs, upto=layer)

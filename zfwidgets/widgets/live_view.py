@@ -85,8 +85,9 @@ class LiveView(ZFWidget):
     ) -> None:
         self._frame: Frame | None = None
         self._looker: Looker | None = None
+        handlers = {"frame": self._answer, "again": self._answer_again}
         # Before anything can fail: close() is called for half-made widgets too.
-        self._responder = Responder(self.send, {"frame": self._answer}, inline=inline)
+        self._responder = Responder(self.send, handlers, inline=inline)
         # Here, because it brings all the other widgets along.
         from zfwidgets.widgets.inspector import shared_net
 
@@ -181,19 +182,34 @@ class LiveView(ZFWidget):
         count = looker.net.layers[layer].channels
         if channel is not None and channel >= count:  # the layer has changed this very moment
             channel = None
-        frame = self._frame = looker.look(bytes(buffers[0]), layer, channel, self.rule)
-        head = {
-            "layer": layer,
-            "channel": frame.channel,
-            "row": frame.row,
-            "col": frame.col,
-            "box": list(frame.box),
-            "size": list(frame.seen.shape[:2]),
-            "shape": list(frame.levels.shape),
-            "contrast": frame.contrast,
-            "ms": round(1000 * frame.seconds, 1),
-        }
-        pictures = [frame.levels.tobytes(), encode(frame.projection), frame.strengths.tobytes()]
-        if not looker.exact:
-            pictures.append(encode(frame.seen))
-        return Answer(head, pictures, last=True)
+        self._frame = looker.look(bytes(buffers[0]), layer, channel, self.rule)
+        return _told(self._frame, layer, exact=looker.exact)
+
+    def _answer_again(self, job: Job) -> Answer:
+        """The frame that stands still, at {layer} and {channel}: the page knows of them first."""
+        layer, channel = job.request.body.get("layer"), job.request.body.get("channel")
+        if not isinstance(layer, str) or not isinstance(channel, int | None):
+            raise WireError("Unreadable question", f"got layer {layer!r:.40}, {channel!r:.40}")
+        looker = self._looker
+        assert looker is not None
+        self._frame = looker.again(layer, channel, self.rule)
+        return _told(self._frame, layer, exact=looker.exact)
+
+
+def _told(frame: Frame, layer: str, *, exact: bool) -> Answer:
+    """A frame as the page draws it."""
+    head = {
+        "layer": layer,
+        "channel": frame.channel,
+        "row": frame.row,
+        "col": frame.col,
+        "box": list(frame.box),
+        "size": list(frame.seen.shape[:2]),
+        "shape": list(frame.levels.shape),
+        "contrast": frame.contrast,
+        "ms": round(1000 * frame.seconds, 1),
+    }
+    pictures = [frame.levels.tobytes(), encode(frame.projection), frame.strengths.tobytes()]
+    if not exact:
+        pictures.append(encode(frame.seen))
+    return Answer(head, pictures, last=True)

@@ -120,12 +120,14 @@ export class LiveViewPage {
       layer.value = name;
       const found = model.get("_layers").find((one) => one.name === name);
       channel.max = String((found?.channels ?? 1) - 1);
+      void this.#again();
     });
     follow("channel", (index) => {
       strongest.checked = index === null;
       channel.disabled = index === null;
       if (index !== null && Number(channel.value) !== index) channel.value = String(index);
       this.#sheet.mark(index);
+      void this.#again();
     });
     follow("mirrored", (value) => {
       mirrored.checked = value;
@@ -288,14 +290,31 @@ export class LiveViewPage {
     }
   }
 
+  /** The frame that stands still, as its layer or channel is another now. */
+  async #again(): Promise<void> {
+    const { rpc, signal, model } = this.#shell;
+    if (!model.get("frozen") || !this.#started) return;
+    const [layer, channel] = [model.get("layer"), model.get("channel")];
+    const channels = model.get("_layers").find(({ name }) => name === layer)?.channels ?? 0;
+    const body = { layer, channel: channel !== null && channel < channels ? channel : null };
+    try {
+      const onChunk = (answer: Answer, buffers: DataView[]) =>
+        void this.#draw(answer as Told, buffers);
+      await rpc.request("again", body, { signal, onChunk });
+    } catch (reason) {
+      if (!isAbort(reason)) this.#explain(reason);
+    }
+  }
+
   /** Maps, projection, strengths and, where the network sees something else than was sent, that. */
-  async #draw(told: Told, [levels, encoded, strengths, own]: DataView[], sent: ImageBitmap) {
+  async #draw(told: Told, [levels, encoded, strengths, own]: DataView[], sent?: ImageBitmap) {
     if (told.frozen || !levels || !encoded || !strengths) return;
     const [projection, other] = await Promise.all([picture(encoded), own && picture(own)]);
     // Two are on their way: an older one must not overtake. A view that has ended draws no more.
     if (told.id > this.#latest && !this.#shell.signal.aborted) {
       this.#latest = told.id;
-      this.#seen.draw(other ?? sent);
+      const seen = other ?? sent;
+      if (seen) this.#seen.draw(seen);
       this.#projection.draw(projection);
       const { layer, channel, contrast } = told;
       this.#projection.caption(this.#shell.say("projection", { layer, channel }));
