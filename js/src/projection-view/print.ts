@@ -75,8 +75,8 @@ function outline(
   const [t, l] = [Math.max(top, 0), Math.max(left, 0)];
   const [b, r] = [Math.min(bottom, height), Math.min(right, width)];
   for (const [ink, thick] of [
-    ["#000000", 1.6],
-    ["#e69f00", 0.8],
+    ["#000000", 3.2],
+    ["#e69f00", 1.6],
   ] as const) {
     pen.strokeStyle = ink;
     pen.lineWidth = Math.max(2, (thick * grow * width) / 200);

@@ -322,7 +322,8 @@ export class ProjectionPage implements Actions {
     const lines = shown
       ? [
           `${strength(say, shown)}; ${sight(say, shown)}.`,
-          `${contrast(say, shown)} ${say(`legend_${shown.colours}`)}.`,
+          contrast(say, shown),
+          `${say(`legend_${shown.colours}`)}.`,
         ]
       : [];
     return compose({
