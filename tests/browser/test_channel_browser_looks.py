@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from zfwidgets.deconv import Recording
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 800])
+@pytest.mark.parametrize("width", [1400, 800, 360])
 def test_every_text_can_be_read_in_every_theme_and_nothing_sticks_out(
     chromium: Browser,
     open_browser: Open,
@@ -32,11 +33,12 @@ def test_every_text_can_be_read_in_every_theme_and_nothing_sticks_out(
     width: int,
 ) -> None:
     page = new_page(chromium, viewport={"width": width, "height": 620}, device_scale_factor=2)
-    mode = "feature map" if width == 1400 else "projection"
-    live = open_browser(recording, theme, page, layer="conv4", mode=mode)
+    mode = {1400: "feature map", 800: "projection", 360: "photo patch"}[width]
+    pins = [{"layer": "conv1", "channel": i} for i in (3, 7, 11, 40, 41)]
+    live = open_browser(recording, theme, page, layer="conv4", mode=mode, pins=pins)
     live.until(COMPLETE)
     tile(live, 3).click()
-    tile(live, 20).click(modifiers=["ControlOrMeta"])
+    tile(live, 5).click(modifiers=["ControlOrMeta"])
     live.until(COMPLETE)
     root = page.locator(".zf-channel-browser")
     expect(root).to_have_attribute("data-zf-theme", theme)
@@ -111,3 +113,68 @@ def test_384_channels_are_there_in_time(open_browser: Open, recording: Recording
     print(f"384 feature maps in {took:.2f} s, longest frame {longest:.0f} ms")
     assert took < 3
     assert longest < 500
+
+
+SCROLL = """
+async () => {
+  const grid = document.querySelector('.zf-grid');
+  const frames = [];
+  let last = await new Promise(requestAnimationFrame);
+  while (grid.scrollTop + grid.clientHeight < grid.scrollHeight - 1) {
+    grid.scrollTop += 60;
+    const now = await new Promise(requestAnimationFrame);
+    frames.push(now - last);
+    last = now;
+  }
+  return frames;
+}
+"""
+
+
+def test_4096_channels_scroll_by_with_few_elements_and_fewer_layers(
+    open_browser: Open, recording: Recording, screenshots: Path
+) -> None:
+    live = open_browser(recording, layer="fc6", tile_size=32, height=600)
+    live.until(COMPLETE)
+    frames = sorted(live.page.evaluate(SCROLL))
+    live.until(COMPLETE)
+    expect(tile(live, 4095)).to_be_in_viewport()
+    found = live.page.evaluate(
+        """() => ({
+            cells: document.querySelectorAll('.zf-cell').length,
+            canvases: document.querySelectorAll('.zf-grid canvas').length,
+            // Browsers make a layer of each of these, and ordering hundreds takes a frame's time.
+            layers: [...document.querySelectorAll('.zf-cell, .zf-cell *')].filter((e) => {
+                const { transform, opacity, overflow, filter, willChange } = getComputedStyle(e);
+                return transform !== 'none' || opacity !== '1' || filter !== 'none'
+                    || willChange !== 'auto' || (overflow !== 'visible' && e.tagName !== 'svg');
+            }).length,
+        })"""
+    )
+    assert found["cells"] < 1000
+    assert found["canvases"] < 60
+    assert found["layers"] == 0
+    told = {"frames": len(frames), "median, ms": frames[len(frames) // 2], "longest": frames[-1]}
+    print("scrolling 4,096 channels:", told)
+    (screenshots.parent / "scrolling.json").write_text(json.dumps(told, indent=1))
+
+
+def test_the_states_of_the_browser(
+    chromium: Browser, open_browser: Open, recording: Recording, screenshots: Path
+) -> None:
+    page = new_page(chromium, viewport={"width": 900, "height": 560})
+    live = open_browser(recording, "light", page, layer="conv4")
+    live.until(COMPLETE)
+    with live.widget.hold_sync():
+        live.widget.status = "busy"
+    live.until("document.querySelector('.zf-channel-browser').dataset.state === 'busy'")
+    page.screenshot(path=screenshots / "channel-browser-busy.png")
+    live.widget.status = "ready"
+    live.widget.mode = "filter"
+    live.until("!document.querySelector('.zf-alert').hidden")
+    page.screenshot(path=screenshots / "channel-browser-error.png")
+    live.widget.recording = None
+    live.until("document.querySelector('.zf-empty').textContent !== ''")
+    page.screenshot(path=screenshots / "channel-browser-empty.png")
+    assert page.locator(".zf-cell:visible").count() == 0
+    page.context.close()

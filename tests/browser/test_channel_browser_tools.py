@@ -159,6 +159,7 @@ def test_pins_are_made_and_removed_with_the_mouse(open_browser: Open, recording:
     assert live.widget.selected == []
     # What was under the pointer is still there.
     assert tile(live, 20).bounding_box() == below
+    pins(live).first.hover()
     live.page.get_by_role("button", name="Remove the pin of conv4, channel 20").click()
     assert live.widget.pins == []
 
