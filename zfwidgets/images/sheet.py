@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,6 +78,23 @@ def contact_sheet(
     sheet = layout.draw(pictures, labels, title, caption)
     sheet.info["dpi"] = (dpi, dpi)
     return sheet
+
+
+def stacked(files: Sequence[bytes | None], gap: int = 8) -> bytes | None:
+    """Pictures, as the bytes of files, one below the other on white: a PNG file; None of none."""
+    pictures = [Image.open(io.BytesIO(file)).convert("RGB") for file in files if file]
+    if not pictures:
+        return None
+    width = max(picture.width for picture in pictures)
+    height = sum(picture.height + gap for picture in pictures) - gap
+    sheet = Image.new("RGB", (width, height), "white")
+    top = 0
+    for picture in pictures:
+        sheet.paste(picture, (0, top))
+        top += picture.height + gap
+    out = io.BytesIO()
+    sheet.save(out, "PNG")
+    return out.getvalue()
 
 
 def _pictures(tiles: Array | Sequence[Array | Image.Image]) -> list[Image.Image]:

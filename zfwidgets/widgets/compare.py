@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import ipywidgets
-import numpy as np
 import traitlets as t
-from PIL import Image
 
+from zfwidgets.images.sheet import stacked
 from zfwidgets.widgets.base import StaticPicture, ZFWidget, dispose
 from zfwidgets.widgets.channel_browser import ChannelBrowser
 from zfwidgets.widgets.image_picker import ImagePicker
-from zfwidgets.widgets.inspector import gallery, shared_net, top_classes
+from zfwidgets.widgets.inspector import STATIC_SECONDS, gallery, shared_net, top_classes
 from zfwidgets.widgets.layer_selector import default_layer, describe
 from zfwidgets.widgets.projection_view import ProjectionView
 from zfwidgets.widgets.rpc import Job, Responder
 from zfwidgets.widgets.strings import default_locale
+from zfwidgets.widgets.tape import settle
 from zfwidgets.widgets.wire import describe_error
 
 _TOGETHER = ("mode", "sort", "rule", "tile_size")
@@ -179,7 +178,7 @@ class Compare(StaticPicture, ipywidgets.Box):
         self.head = CompareHead(link_channels=how, locale=locale)
         self._responder = Responder(self.head.send, {}, inline=inline)
         self._following = False
-        self._links: list[t.link] = []
+        self._links: list[Any] = []
         super().__init__([self._grid()])
         self.add_class("zf-compare")
         self._closed = False
@@ -213,20 +212,8 @@ class Compare(StaticPicture, ipywidgets.Box):
 
     def contact_sheet(self) -> bytes | None:
         """Both sides' photos and projections, one above the other, as one PNG file."""
-        sheets = [side.view.contact_sheet() for side in (self.left, self.right)]
-        pictures = [Image.open(io.BytesIO(png)).convert("RGB") for png in sheets if png]
-        if not pictures:
-            return None
-        width = max(picture.width for picture in pictures)
-        height = sum(picture.height for picture in pictures) + 8 * (len(pictures) - 1)
-        both = Image.fromarray(np.full((height, width, 3), 255, np.uint8))
-        top = 0
-        for picture in pictures:
-            both.paste(picture, (0, top))
-            top += picture.height + 8
-        out = io.BytesIO()
-        both.save(out, "PNG")
-        return out.getvalue()
+        settle(STATIC_SECONDS)
+        return stacked([side.view.contact_sheet() for side in (self.left, self.right)])
 
     def plain_text(self) -> str:
         """One line for terminals."""

@@ -12,6 +12,7 @@ import traitlets as t
 
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.images.samples import samples
+from zfwidgets.images.sheet import stacked
 from zfwidgets.widgets.base import StaticPicture, ZFWidget, dispose
 from zfwidgets.widgets.channel_browser import ChannelBrowser
 from zfwidgets.widgets.charts import Charts
@@ -21,12 +22,16 @@ from zfwidgets.widgets.layer_selector import LayerSelector, describe
 from zfwidgets.widgets.projection_view import RULES, ProjectionView
 from zfwidgets.widgets.rpc import Job, Responder
 from zfwidgets.widgets.strings import LOCALES, default_locale
+from zfwidgets.widgets.tape import settle
 from zfwidgets.widgets.wire import describe_error
 
 if TYPE_CHECKING:
     from zfwidgets.widgets.export import SavedPage
 
 _TOP = 5
+
+STATIC_SECONDS = 1.5
+"""How long the display of a widget may wait for its picture."""
 
 # Inspectors of one name share one network and its device memory, as long as one of them lives.
 _loaded: WeakValueDictionary[str, DeconvNet] = WeakValueDictionary()
@@ -176,8 +181,9 @@ class Inspector(StaticPicture, ipywidgets.Box):
         return to_html(self, path, **options)
 
     def contact_sheet(self) -> bytes | None:
-        """Photo and projection as one PNG file, for places without a kernel."""
-        return self.view.contact_sheet()
+        """Photo, projection and the first tiles as one PNG file; waits a moment for them."""
+        settle(STATIC_SECONDS)
+        return stacked([self.view.contact_sheet(), self.browser.contact_sheet()])
 
     def plain_text(self) -> str:
         """One line for terminals."""

@@ -126,14 +126,15 @@ def offstage(widget: Any) -> Tape:
     return tape
 
 
-def settle() -> None:
+def settle(timeout: float | None = None) -> bool:
     """Wait until the worker has done everything that is queued, and what follows from it.
 
-    From the main thread an interrupt of the kernel ends the wait.
+    `timeout` seconds at most; whether it has. From the main thread an interrupt of the kernel ends
+    the wait.
     """
     done = threading.Event()
     worker().put(done.set, _BEHIND_ALL)
-    done.wait()
+    return done.wait(timeout)
 
 
 def _smaller(raw: bytes, quality: int | None) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from zfwidgets.images import contact_sheet
+from zfwidgets.images.sheet import stacked
 
 Array = np.ndarray[Any, Any]
 
@@ -118,3 +120,19 @@ def test_small_tiles_are_enlarged_to_be_seen() -> None:
 def test_errors_say_what_was_expected(tiles: Any, options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         contact_sheet(tiles, **options)
+
+
+def test_pictures_are_stacked_on_white_and_missing_ones_left_out() -> None:
+    def png(size: tuple[int, int], colour: str) -> bytes:
+        out = io.BytesIO()
+        Image.new("RGB", size, colour).save(out, "PNG")
+        return out.getvalue()
+
+    both = stacked([png((4, 2), "red"), None, png((6, 3), "blue")], gap=1)
+    assert both is not None
+    pixels = np.asarray(Image.open(io.BytesIO(both)))
+    assert pixels.shape == (6, 6, 3)
+    assert (pixels[:2, :4] == (255, 0, 0)).all()
+    assert (pixels[3:] == (0, 0, 255)).all()
+    assert (pixels[:3, 4:] == 255).all()
+    assert stacked([None]) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gc
 import threading
 import weakref
@@ -162,3 +163,40 @@ def test_closing_frees_network_recording_and_every_part() -> None:
     del inspector, net, things
     gc.collect()
     assert [reference() for reference in references] == [None] * len(references)
+
+
+def test_the_saved_picture_waits_for_what_is_being_computed() -> None:
+    inspector = Inspector(FakeNet(), GALLERY)
+    png = inspector._repr_mimebundle_()["image/png"]
+    assert base64.b64decode(png)[:4] == b"\x89PNG"
+    inspector.close()
+
+
+def test_the_language_is_that_of_every_part(make: Make) -> None:
+    inspector = make(FakeNet(), locale="ko")
+    assert {part.locale for part in inspector.parts} == {"ko"}
+    inspector.locale = "en"
+    assert {part.locale for part in inspector.parts} == {"en"}
+
+
+def test_what_the_browser_points_at_is_marked_in_the_view(make: Make) -> None:
+    inspector = make(FakeNet())
+    inspector.browser.hovered = {"channel": 3, "box": [1, 2, 9, 10]}
+    assert inspector.view.hovered["box"] == [1, 2, 9, 10]
+    inspector.browser.hovered = None
+    assert inspector.view.hovered is None
+
+
+def test_two_inspectors_of_one_network_do_not_disturb_each_other(make: Make) -> None:
+    net = FakeNet()
+    one, two = make(net), make(net)
+    one.picker.value = "white"
+    one.browser.active = 2
+    worker().join()
+    assert (one.view.neuron["channel"], two.view.neuron["channel"]) == (2, 5)
+    assert one.recording.picture.min() == 255
+    assert two.recording.picture.min() == 0
+    one.close()
+    two.picker.value = "white"
+    worker().join()
+    assert two.recording.picture.min() == 255
