@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from zfwidgets.analysis.evolution import evolution as evolution
     from zfwidgets.analysis.figure import figure as figure
     from zfwidgets.analysis.layer_table import layer_table as layer_table
+    from zfwidgets.analysis.probe import linear_probe as linear_probe
     from zfwidgets.analysis.recorder import EvolutionRecorder as EvolutionRecorder
     from zfwidgets.analysis.similarity import best_match as best_match
     from zfwidgets.analysis.similarity import cka as cka
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from zfwidgets.widgets.invariance_view import InvarianceView as InvarianceView
     from zfwidgets.widgets.layer_selector import LayerSelector as LayerSelector
     from zfwidgets.widgets.live_view import LiveView as LiveView
+    from zfwidgets.widgets.mask_picker import MaskPicker as MaskPicker
     from zfwidgets.widgets.occlusion_view import OcclusionView as OcclusionView
     from zfwidgets.widgets.projection_view import ProjectionView as ProjectionView
     from zfwidgets.widgets.steps_view import StepsView as StepsView
@@ -93,6 +95,7 @@ _HOME = {
     "evolution": "analysis.evolution",
     "figure": "analysis.figure",
     "layer_table": "analysis.layer_table",
+    "linear_probe": "analysis.probe",
     "EvolutionRecorder": "analysis.recorder",
     "best_match": "analysis.similarity",
     "cka": "analysis.similarity",
@@ -124,6 +127,7 @@ _HOME = {
     "InvarianceView": "widgets.invariance_view",
     "LayerSelector": "widgets.layer_selector",
     "LiveView": "widgets.live_view",
+    "MaskPicker": "widgets.mask_picker",
     "OcclusionView": "widgets.occlusion_view",
     "ProjectionView": "widgets.projection_view",
     "StepsView": "widgets.steps_view",
