@@ -243,8 +243,8 @@ class Compare(StaticPicture, ipywidgets.Box):
             self._links += [
                 t.link((side.browser, "active"), (side.view, "channel")),
                 t.link((side.browser, "rule"), (side.view, "rule")),
-                t.dlink((side.browser, "hovered"), (side.view, "hovered")),
             ]
+            self._links.append(t.dlink((side.browser, "hovered"), (side.view, "hovered")))
             side.head.observe(lambda _, side=side: self._change_layer(side), "layer")
             side.browser.observe(lambda _, side=side: self._change_channel(side), "active")
             side.view.observe(lambda _, side=side: self._zoom(side), "window")
