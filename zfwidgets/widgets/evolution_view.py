@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import threading
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -18,7 +17,6 @@ from zfwidgets.analysis.evolution import (
     Evolution,
     asked_channels,
     column,
-    filters_of,
     joined,
 )
 from zfwidgets.analysis.exemplars import Exemplars, exemplars
@@ -27,13 +25,12 @@ from zfwidgets.analysis.stream import Images
 from zfwidgets.deconv import Recording
 from zfwidgets.deconv.checkpoints import Checkpoints
 from zfwidgets.deconv.checkpoints import checkpoints as bundled
-from zfwidgets.images import contrast
 from zfwidgets.images.samples import Sample, sample, samples
 from zfwidgets.images.sheet import contact_sheet
-from zfwidgets.images.tiles import resize
 from zfwidgets.widgets.base import ZFWidget
+from zfwidgets.widgets.evolution_page import drawn
 from zfwidgets.widgets.rpc import Job, Responder
-from zfwidgets.widgets.wire import describe_error, sheet
+from zfwidgets.widgets.wire import describe_error
 
 ROWS = 8
 """Channels that are shown unless others are asked for."""
@@ -42,14 +39,10 @@ MOST = 48
 K = 9
 """Pictures per channel whose change is counted as overlap."""
 
-_PIXELS = 1_600_000
-"""Of all tiles together; they travel once, and are saved with the notebook."""
 _KEPT = 16
 """Recordings of the photo that are kept, so that going back is immediate."""
 _STATIC_SECONDS = 5.0
 """How long the display of a widget may wait for its picture."""
-
-Pictures = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 class EvolutionView(ZFWidget):
@@ -313,7 +306,9 @@ class EvolutionView(ZFWidget):
         wanted = (self.layer, tuple(self.channels))
         if found is None or (found.layer, found.channels) != wanted:
             found = self._compute(job, *wanted)
-        page = self._drawn(found, self.mode)
+        run = self._run
+        assert run is not None
+        page = drawn(found, run, self.mode)
         with self.hold_sync():
             job.check()
             self._found, self._page = found, page
@@ -343,55 +338,6 @@ class EvolutionView(ZFWidget):
             self.set_trait("progress", len(columns) / len(run))
         return joined(run, list(channels), columns)
 
-    def _drawn(self, found: Evolution, mode: str) -> dict[str, Any]:
-        """The trait `_page`, as `Page` of the page side; tile i is column i // C, row i % C."""
-        shown, tiles = mode, self._tiles(found, mode)
-        if tiles is None:
-            shown, tiles = "projection", self._tiles(found, "projection")
-            assert tiles is not None
-        height, width = tiles.shape[1:3]
-        scale = min(1.0, math.sqrt(_PIXELS / (len(tiles) * height * width)))
-        small = resize(tiles, max(1, round(height * scale)), max(1, round(width * scale)))
-        made = sheet(range(len(tiles)), small)
-        return {
-            "layer": found.layer,
-            "mode": shown,
-            "filters": self._sees_colours(found.layer),
-            "channels": list(found.channels),
-            "steps": list(found.steps),
-            "scanned": found.scanned,
-            "ids": list(found.ids),
-            "value": found.value.tolist(),
-            "image": found.image.tolist(),
-            "jumps": found.jumps.tolist(),
-            "similarity": [None if math.isnan(v) else v for v in _means(found.similarity)],
-            "overlap": [None if math.isnan(v) else v for v in _means(found.overlap)],
-            "sheet": made.head(),
-            "picture": made.data,
-        }
-
-    def _sees_colours(self, layer: str) -> bool:
-        run = self._run
-        weights = None if run is None else filters_of(run[-1], layer)
-        return weights is not None and weights.ndim == 4 and weights.shape[1] in (1, 3)
-
-    def _tiles(self, found: Evolution, mode: str) -> Pictures | None:
-        """uint8 [T * C, h, w, 3]; None for filters that are no pictures."""
-        run = self._run
-        assert run is not None
-        if mode == "patch":
-            return found.patches.reshape(-1, *found.patches.shape[2:])
-        if mode == "projection":
-            return np.concatenate([one.to_images() for one in found.projections])
-        if not self._sees_colours(found.layer):
-            return None
-        columns = []
-        for net in run:
-            weights = filters_of(net, found.layer)
-            assert weights is not None
-            columns.append(contrast(net.to_rgb(weights[list(found.channels)]))[0])
-        return np.concatenate(columns)
-
 
 def _run(checkpoints: Any) -> Checkpoints:
     if isinstance(checkpoints, str):
@@ -415,7 +361,3 @@ def _spread(count: int) -> list[int]:
 def _at(steps: Sequence[int], step: int) -> int:
     """The last checkpoint that is not after `step`, or the first."""
     return steps[max(0, bisect_right(steps, step) - 1)] if steps else step
-
-
-def _means(values: Any) -> list[float]:
-    return [float(row.nanmean()) for row in values]
