@@ -22,7 +22,7 @@ def test_the_report_card_draws_the_lorenz_curves_and_the_averages(found: Scan) -
     assert curve[0] == 0
     assert curve[1:] == pytest.approx((energy.cumsum(0) / energy.sum()).numpy())
     # The area between a Lorenz curve and the diagonal is half the Gini coefficient.
-    area = np.trapezoid(curve, np.linspace(0, 1, len(curve)))
+    area = float((curve[1:] + curve[:-1]).sum()) / 2 / (len(curve) - 1)
     assert 1 - 2 * area == pytest.approx(found.usage["conv1"].gini)
     assert [text.get_text() for text in wasted.get_yticklabels()] == ["conv1 (5)", "conv2 (4)"]
     lifetime = [float(one.lifetime.mean()) for one in found.usage.layers.values()]
