@@ -177,4 +177,5 @@ def test_the_states_of_the_browser(
     live.until("document.querySelector('.zf-empty').textContent !== ''")
     page.screenshot(path=screenshots / "channel-browser-empty.png")
     assert page.locator(".zf-cell:visible").count() == 0
+    expect(page.locator(".zf-shown")).to_have_text("")
     page.context.close()

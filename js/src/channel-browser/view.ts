@@ -188,10 +188,7 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
       inset: (shown: boolean) => commit("inset", shown),
       clear: () => this.#select([]),
       goTo: (text: string) => this.#goTo(text),
-      leave: () => {
-        const id = this.#grid.focused;
-        if (id !== null) this.#grid.reveal(id, true);
-      },
+      leave: () => this.#pinning.leavePins(),
     };
   }
 
@@ -251,7 +248,7 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
       this.#inset.element.hidden = !shown;
     });
     follow("_photo", (raw) => void this.#inset.photo(raw));
-    const reorder = perFrame(() => this.#page && this.#reorder(this.#page), this.#shell.signal);
+    const reorder = perFrame(() => this.#reorder(this.#page), this.#shell.signal);
     follow("sort", (sort) => {
       this.#toolbar.setSort(sort);
       reorder();
@@ -306,9 +303,8 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
     this.#grid.name = page ? say("grid_of", { layer: page.raw.layer }) : say("grid");
     this.#toolbar.setFilters(page?.raw.filters ?? true);
     if (other) this.#pinning.show();
-    if (page && !same) this.#reorder(page);
-    else if (page) this.#grid.refill();
-    else this.#grid.show([]);
+    if (page && same) this.#grid.refill();
+    else this.#reorder(page);
     const active = model.get("active");
     if (other && active !== null) this.#grid.reveal(active, false);
     this.#pinning.draw();
@@ -319,13 +315,13 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
     this.#want();
   }
 
-  #reorder(page: Page): void {
+  #reorder(page: Page | null): void {
     const { model, say, announce } = this.#shell;
     const before = this.#order.length;
-    this.#order = page.order(model.get("sort"), model.get("show"), model.get("threshold"));
-    const [shown, count] = [this.#order.length, page.raw.count];
     const share = model.get("threshold");
-    this.#toolbar.setThreshold(share, brief(share * page.largest), shown, count);
+    this.#order = page?.order(model.get("sort"), model.get("show"), share) ?? [];
+    const [shown, count] = [this.#order.length, page?.raw.count ?? 0];
+    this.#toolbar.setThreshold(share, brief(share * (page?.largest ?? 0)), shown, count);
     this.#grid.show(this.#order);
     this.#status.explain(this.#page, this.#order.length);
     if (shown !== before && shown < count) announce(say("shown_announced", { shown, count }));
@@ -337,7 +333,7 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
     model.set("show", "all");
     model.set("threshold", 0);
     model.save_changes();
-    if (this.#page) this.#reorder(this.#page);
+    this.#reorder(this.#page);
     this.#pinning.leavePins();
   }
 
@@ -384,7 +380,10 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
   }
 
   #showBusy(): void {
-    const preparing = this.#shell.model.get("status") === "busy" && !this.#saved;
+    const { model } = this.#shell;
+    // Ready is what can be seen: a page that has come may still be decoding.
+    const turning = this.#page?.raw.epoch !== model.get("epoch") && model.get("status") === "ready";
+    const preparing = (model.get("status") === "busy" || turning) && !this.#saved;
     const loading = this.#loader.busy;
     setAttribute(this.#grid.element, "aria-busy", preparing || loading);
     this.#status.show(this.#page, preparing, loading, this.#saved);
