@@ -236,9 +236,10 @@ class Compare(StaticPicture, ipywidgets.Box):
 
     def _connect(self) -> None:
         left, right = self.left, self.right
-        self._links = [
-            t.link((left.browser, name), (right.browser, name)) for name in _TOGETHER
-        ] + [t.link((left.view, name), (right.view, name)) for name in _LOOKS]
+        for name in _TOGETHER:
+            self._links.append(t.link((left.browser, name), (right.browser, name)))
+        for name in _LOOKS:
+            self._links.append(t.link((left.view, name), (right.view, name)))
         for side in (left, right):
             self._links += [
                 t.link((side.browser, "active"), (side.view, "channel")),
