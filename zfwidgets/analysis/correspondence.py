@@ -85,6 +85,7 @@ def correspondence(
     *,
     layers: Sequence[str] | None = None,
     random: int = 100,
+    together: bool = False,
     samples: int = 1000,
     fill: Fill = "grey",
     seed: int = 0,
@@ -103,8 +104,11 @@ def correspondence(
     boxes: per name of a part one box (top, left, bottom, right) per photo, in pixels of the
     network's input. layers: by default conv5, or the last convolution, and the last before the
     class scores; the paper's are 5 and 7. random: sets of random masks, each as large as a part's
-    box in that photo. samples: how often photos are resampled for the interval. Photos and not
-    pairs are resampled, since pairs that share a photo are not independent.
+    box in that photo. together: random masks keep their places relative to each other, all moved
+    by one shift. Use it where a part lies at much the same place in every photo: masks at one place
+    agree in feature maps for that reason alone, and masks that are strewn do not.
+    samples: how often photos are resampled for the interval. Photos and not pairs are resampled,
+    since pairs that share a photo are not independent.
 
     Raises ValueError for fewer than two photos, other numbers of boxes, or boxes outside.
     """
@@ -114,6 +118,7 @@ def correspondence(
         boxes,
         layers=layers,
         random=random,
+        together=together,
         samples=samples,
         fill=fill,
         seed=seed,
@@ -137,6 +142,7 @@ def trial(
     *,
     layers: Sequence[str] | None = None,
     random: int = 100,
+    together: bool = False,
     samples: int = 1000,
     fill: Fill = "grey",
     seed: int = 0,
@@ -154,7 +160,8 @@ def trial(
     paint = colour(net, inputs, fill)
     drawn = [list(boxes[name]) for name in boxes]
     sets = drawn + [
-        _elsewhere(drawn[i % len(drawn)], inputs.shape[2:], generator) for i in range(random)
+        _elsewhere(drawn[i % len(drawn)], inputs.shape[2:], together, generator)
+        for i in range(random)
     ]
     pairs = list(combinations(range(len(inputs)), 2))
     found = []
@@ -206,16 +213,24 @@ def _layers(recording: Recording) -> list[str]:
     return list(dict.fromkeys([middle, ends(recording)[1]]))
 
 
-def _elsewhere(masks: Sequence[Box], size: Sequence[int], generator: torch.Generator) -> list[Box]:
-    """Boxes of the same sizes at random places of each photo."""
+def _elsewhere(
+    masks: Sequence[Box], size: Sequence[int], together: bool, generator: torch.Generator
+) -> list[Box]:
+    """Boxes of the same sizes at random places of each photo, or all moved by one shift."""
+
+    def place(low: int, high: int) -> int:
+        return int(torch.randint(low, high + 1, (1,), generator=generator))
+
+    height, width = (int(side) for side in size)
+    if together:
+        tops, lefts, bottoms, rights = zip(*masks, strict=True)
+        row = place(-min(tops), height - max(bottoms))
+        col = place(-min(lefts), width - max(rights))
+        return [(t + row, l + col, b + row, r + col) for t, l, b, r in masks]  # noqa: E741
     moved = []
     for top, left, bottom, right in masks:
-        height, width = bottom - top, right - left
-        row, col = (
-            int(torch.randint(0, int(room) - side + 1, (1,), generator=generator))
-            for room, side in zip(size, (height, width), strict=True)
-        )
-        moved.append((row, col, row + height, col + width))
+        row, col = place(0, height - (bottom - top)), place(0, width - (right - left))
+        moved.append((row, col, row + bottom - top, col + right - left))
     return moved
 
 

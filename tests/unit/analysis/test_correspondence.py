@@ -66,6 +66,18 @@ def test_masks_in_noise_are_as_consistent_as_random_ones() -> None:
     assert abs(float(found.z)) < 4
 
 
+def test_masks_moved_together_agree_as_masks_at_one_place_do() -> None:
+    """The part means nothing here; that it is at one place does."""
+    photos = torch.rand(4, 1, 24, 24, generator=torch.Generator().manual_seed(4)) + 0.1
+    boxes = {"same place": [(4, 4, 10, 10)] * 4}
+    options = {"layers": ["conv1"], "fill": 0.0, "random": 20, "progress": False}
+    apart = correspondence(net(), photos, boxes, **options)  # type: ignore[arg-type]
+    together = correspondence(net(), photos, boxes, together=True, **options)  # type: ignore[arg-type]
+    assert float(apart.delta) == 0
+    assert float(apart.random.mean()) > 0.3
+    assert float(together.random.max()) == 0
+
+
 def test_it_equals_two_forward_passes_by_hand() -> None:
     torch.manual_seed(5)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
