@@ -104,8 +104,8 @@ def linear_probe(
     are averaged to at most pool x pool places, so that layers are compared on similar terms; 0
     keeps them whole. folds: of a stratified split, each with the given seeds. Features are
     standardised on the training part alone. classifier: "logistic" regression or linear "svm".
-    control: another network to compare with, or True: the same one with random weights of the
-    same mean and spread, layer by layer.
+    control: another network to compare with, or True: the same one with random weights, see
+    `untrained`.
 
     Pictures that belong together (frames, crops of one photo) leak between the folds; split such
     data yourself. Raises ValueError without labels, or for fewer pictures of a class than folds.
@@ -147,18 +147,22 @@ def linear_probe(
 
 
 def untrained(net: DeconvNet, seed: int = 0) -> DeconvNet:
-    """The same architecture with random weights, as wide as each layer's own; biases are zero."""
+    """The same architecture with the random weights that training starts from.
+
+    N(0, 2 / fan-in), biases zero (He et al. 2015): signals keep their size through the rectifiers,
+    so that no layer is blind by accident.
+    """
     import copy
 
     model = copy.deepcopy(net.graph.model)
     generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                random = torch.randn(module.weight.shape, generator=generator)
-                module.weight.copy_(module.weight.mean() + module.weight.std() * random)
-                if module.bias is not None:
-                    module.bias.zero_()
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
     return DeconvNet(model, net.transforms, net.categories, net.device, f"{net.name} untrained")
 
 

@@ -96,19 +96,25 @@ def test_a_folder_with_a_sub_folder_per_class_is_a_labelled_dataset(tmp_path: Pa
     assert any(np.allclose(np.asarray(each.get_ydata()), table["accuracy"]) for each in lines)
 
 
-def test_the_control_has_other_weights_of_the_same_spread() -> None:
+def test_the_control_is_random_but_blind_in_no_layer() -> None:
     torch.manual_seed(77)  # not that of the control, or both would be drawn alike
-    model = nn.Sequential(nn.Conv2d(3, 50, 7), nn.ReLU())
-    net = DeconvNet(model, device="cpu")
+    layers = [nn.Conv2d(3, 50, 7), *(nn.Conv2d(50, 50, 3, padding=1) for _ in range(6))]
+    with torch.no_grad():
+        for layer in layers:
+            layer.weight -= 0.1  # as learned weights may be; random ones like that would all be off
+    net = DeconvNet(
+        nn.Sequential(*(m for layer in layers for m in (layer, nn.ReLU()))), device="cpu"
+    )
     other = untrained(net)
-    conv, random = model[0], other.graph.model.get_submodule("0")
-    assert isinstance(conv, nn.Conv2d)
-    assert isinstance(random, nn.Conv2d)
-    learned, drawn = conv.weight.detach().flatten(), random.weight.detach().flatten()
-    assert float(drawn.std()) == pytest.approx(float(learned.std()), rel=0.05)
+    first = other.graph.model.get_submodule("0")
+    assert isinstance(first, nn.Conv2d)
+    learned, drawn = layers[0].weight.detach().flatten(), first.weight.detach().flatten()
     assert abs(np.corrcoef(learned, drawn)[0, 1]) < 0.1
-    assert random.bias is not None
-    assert not random.bias.any()
+    assert first.bias is not None
+    assert not first.bias.any()
+    recording = other.record(torch.randn(2, 3, 32, 32))
+    spread = [float(recording.feature_maps(name).std()) for name in other.layers]
+    assert all(value == pytest.approx(spread[0], rel=0.6) for value in spread)
     assert net.weights_hash() != other.weights_hash()
 
 
