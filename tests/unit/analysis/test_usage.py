@@ -12,7 +12,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from zfwidgets.analysis import assert_healthy, usage
-from zfwidgets.analysis.usage import entropy, gini, treves_rolls
+from zfwidgets.analysis.scanning.sums import treves_rolls
+from zfwidgets.analysis.usage import entropy, gini
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.images import Preprocess
 
