@@ -13,6 +13,10 @@ import zfwidgets as zf
 from tests.browser.live import LiveWidget
 from zfwidgets.widgets.base import ZFWidget
 from zfwidgets.widgets.inspector import InspectorHead
+from zfwidgets.widgets.invariance_view import InvarianceView
+from zfwidgets.widgets.mask_picker import MaskPicker
+from zfwidgets.widgets.occlusion_view import OcclusionView
+from zfwidgets.widgets.rpc import worker
 
 AXE = Path(__file__).resolve().parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
 #: What the page around a widget is for, not the widget.
@@ -66,6 +70,29 @@ def steps() -> ZFWidget:
     return zf.StepsView(recording(), layer="pool2", channel=3, inline=True)
 
 
+def occluder() -> ZFWidget:
+    made = OcclusionView(recording(), size=64, stride=[64, 32])
+    worker().join()
+    made.scan()
+    worker().join()
+    return made
+
+
+def masks() -> ZFWidget:
+    photos = [zf.samples()[name].open() for name in ("cat", "dogs")]
+    box = [60, 40, 108, 88]
+    made = MaskPicker(zf.load("zfnet", device="cpu"), photos, {"eye": [box, box]}, random=2)
+    made.running = True
+    worker().join()
+    return made
+
+
+def changed() -> ZFWidget:
+    view = InvarianceView(recording(), transform="contrast")
+    worker().join()
+    return view.panel
+
+
 #: A widget as a person finds it, and what says that its page is drawn.
 WIDGETS: dict[str, tuple[Callable[[], ZFWidget], str]] = {
     "channel-browser": (browser, "!!document.querySelector('[role=row] canvas')"),
@@ -73,8 +100,11 @@ WIDGETS: dict[str, tuple[Callable[[], ZFWidget], str]] = {
     "exemplar-browser": (exemplars, "!!document.querySelector('.zf-pair')"),
     "image-picker": (zf.ImagePicker, "!!document.querySelector('[role=option]')"),
     "inspector-head": (head, "!!document.querySelector('.zf-guess')"),
+    "invariance-panel": (changed, "document.querySelectorAll('.zf-bar').length === 7"),
     "layer-selector": (layers, "!!document.querySelector('[role=option]')"),
     "live-view": (live, "!!document.querySelector('.zf-live-invite')"),
+    "mask-picker": (masks, "!!document.querySelector('.zf-mask-results td')"),
+    "occlusion-view": (occluder, "document.querySelectorAll('.zf-bar').length === 6"),
     "steps-view": (steps, "!!document.querySelector('.zf-switches')"),
     "projection-view": (projection, "!!document.querySelector('.zf-pane:nth-child(5)')"),
 }
