@@ -21,10 +21,11 @@ def test_pointing_at_the_curves_shows_the_photo_there(in_lab: Notebook, screensh
     expect(figure.locator("path.line")).to_have_count(2)
     box = area.bounding_box()
     assert box is not None
-    page.mouse.move(box["x"] + 10, box["y"] + 20)
     page.mouse.move(box["x"] + box["width"] * 180 / 350, box["y"] + 20)
     expect(page.locator(".zf-amount")).to_contain_text("180°")
     expect(page.get_by_role("slider")).to_have_attribute("aria-valuetext", re.compile("^180"))
+    # The first of the two distances is the last but one bar; upside down it is not nothing.
+    expect(page.locator(".zf-bar small").nth(5)).to_have_text(re.compile(r"^([2-9]\d|1\d\d) %"))
     cursor = page.locator(".zf-cursor").first.bounding_box()
     assert cursor is not None
     assert abs(cursor["x"] - (box["x"] + box["width"] * 180 / 350)) < 3

@@ -64,9 +64,9 @@ class CurveChart(ipywidgets.Box):
         with self._y.hold_sync():
             self._y.min, self._y.max = float(low_y), float(high_y)
         for axis, low, high, count in zip(
-            self._axes, (low_x, low_y), (high_x, high_y), (7, 3), strict=True
+            self._axes, (low_x, low_y), (high_x, high_y), (8, 4), strict=True
         ):
-            axis.tick_values = np.linspace(low, high, count)
+            axis.tick_values = round_values(low, high, count)
             axis.tick_format = ".3~g"
         if [mark.labels[0] for mark in self._figure.marks] != list(lines):
             old, self._figure.marks = (

@@ -46,6 +46,8 @@ interface State extends ZFState {
 type Key = keyof typeof strings;
 
 const SETTLE_MS = 250;
+/** As the lines of the curves, see widgets/plots.py. */
+const DASHES = ["solid", "dashed", "dotted"];
 
 class View {
   readonly #shell: Shell<State, Key>;
@@ -71,6 +73,7 @@ class View {
     this.#latest = new Latest((value) => this.#look(value));
     this.#classBars = new Bars(say("classes"));
     this.#layerBars = new Bars(say("distances"));
+    this.#layerBars.element.classList.add("zf-keyed");
     this.#build();
     this.#cursor = new Cursor(
       shell.root,
@@ -243,6 +246,7 @@ class View {
     );
     this.#layerBars.element.querySelectorAll<HTMLElement>(".zf-bar").forEach((bar, i) => {
       bar.style.setProperty("--zf-accent", facts.colours[i % facts.colours.length] ?? "");
+      bar.style.setProperty("--zf-dash", DASHES[i % DASHES.length] ?? "solid");
     });
     if (look.p === undefined) return;
     const words = say(look.same ? "still" : "now", {

@@ -20,6 +20,7 @@ from zfwidgets.analysis.transforms import DEFAULTS
 from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.images import Preprocess
 from zfwidgets.widgets.invariance_view import InvarianceView
+from zfwidgets.widgets.plots import CurveChart
 from zfwidgets.widgets.rpc import worker
 
 NAMES = ["ant", "bee", "cat"]
@@ -68,6 +69,21 @@ def test_the_curves_are_the_analysis(view: InvarianceView, recording: Recording)
     assert expected.probability is not None
     np.testing.assert_allclose(p.y, expected.probability[0], rtol=1e-5)
     assert view.probabilities.title.value == f"p({expected.names[0]})"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0, 350, [0, 50, 100, 150, 200, 250, 300, 350]),
+        (-60, 60, [-60, -40, -20, 0, 20, 40, 60]),
+        (1, 1.8, [1, 1.2, 1.4, 1.6, 1.8]),
+    ],
+)
+def test_axes_are_marked_at_round_numbers(low: float, high: float, ticks: list[float]) -> None:
+    chart = CurveChart("test")
+    chart.show([low, high], {"line": [0, 1]}, (0, low, 1, high))
+    np.testing.assert_allclose(chart._axes[0].tick_values, ticks, atol=1e-9)
+    chart.close()
 
 
 def test_one_amount_is_the_moved_photo(view: InvarianceView, recording: Recording) -> None:
