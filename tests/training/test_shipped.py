@@ -42,6 +42,16 @@ def test_shipped_weights_say_how_they_were_made(weights: Path, name: str) -> Non
     assert "constant guess" in card
 
 
+def test_both_networks_were_trained_alike(weights: Path) -> None:
+    """So that the paper's comparison of the two (Fig. 6) is one of architectures."""
+    notes = []
+    for name in sorted(NETS):
+        with safe_open(weights / f"{name}.safetensors", "pt") as file:
+            notes.append(file.metadata())
+    for fact in ("steps", "recipe", "seed"):
+        assert notes[0][fact] == notes[1][fact], fact
+
+
 @pytest.mark.parametrize("name", sorted(NETS))
 def test_the_first_layer_is_no_noise(weights: Path, name: str) -> None:
     found = report(load_file(weights / f"{name}.safetensors")["conv1.weight"].float())
