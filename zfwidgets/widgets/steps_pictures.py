@@ -49,9 +49,10 @@ def maps_of(signal: Tensor) -> Tensor:
 
 
 def strongest(maps: Tensor) -> list[int]:
-    """The channels with the largest |x|, at most `TILES`, largest first."""
+    """The channels with the largest |x|, at most `TILES`, largest first; zero ones are left out."""
     largest = maps.flatten(1).abs().amax(1)
-    return largest.topk(min(TILES, len(maps))).indices.tolist()
+    count = min(TILES, max(1, int(torch.count_nonzero(largest))))
+    return largest.topk(count).indices.tolist()
 
 
 def side(maps: Tensor, channels: list[int]) -> Side:

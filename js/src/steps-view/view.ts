@@ -283,7 +283,7 @@ export class StepsPage {
       h("h4", { class: "zf-side-title" }, say(name)),
       note(say(single ? "shape_units" : "shape", values)),
       drawMaps(say, side, image, !pixels),
-      note(pixels ? say("pixels") : say("strongest", scale)),
+      note(pixels ? say("pixels") : say(side.ids.length > 1 ? "strongest" : "only", scale)),
     );
   }
 

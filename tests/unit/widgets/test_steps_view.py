@@ -159,6 +159,12 @@ def test_units_of_fully_connected_layers_are_maps_of_one_place() -> None:
     assert steps_pictures.strongest(maps) == [1, 2, 0]
 
 
+def test_only_maps_that_are_not_zero_are_drawn(recording: zf.Recording) -> None:
+    before = asked(view(recording), 0)[0]["before"]
+    assert before["ids"] == [1], "one neuron of channel 1 is where the way begins"
+    assert steps_pictures.strongest(torch.zeros(3, 2, 2)) == [0], "of all-zero maps, one"
+
+
 def test_the_static_picture_has_every_step(recording: zf.Recording) -> None:
     sheet = view(recording).contact_sheet()
     assert sheet is not None
