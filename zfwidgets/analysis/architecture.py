@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.evolution import projected
 from zfwidgets.analysis.exemplars import exemplars
 from zfwidgets.analysis.filters import RADIUS, FilterComparison, Filters, filters
@@ -36,8 +37,8 @@ SHOWN = 96
 """Channels of the second layer whose projections are shown, evenly spread."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Side:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Side(Brief):
     """One network of the report.
 
     training: what is known of it. filters, usage: of the layers compared. own: uint8 [N, h, w, 3],
@@ -58,8 +59,8 @@ class Side:
     sizes: dict[str, dict[str, int]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ArchitectureReport:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ArchitectureReport(Brief):
     """What `architecture_report` found. layers: the two that are compared. radius: of the clipping.
 
     images: how many pictures the usage and the projections rest on.

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.once import Once, lasting
 from zfwidgets.analysis.similarity import responses
 from zfwidgets.analysis.stream import Images, find, items, prepared
@@ -29,8 +30,8 @@ THUMB = 72
 """Side of the small pictures that are kept for figures."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Clusters:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Clusters(Brief):
     """Clusters of N pictures at T checkpoints (or of T networks).
 
     nets, layer: their names. ids: of the pictures. label: LongTensor [T, N], the cluster of each;

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.evolution import filters_of
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.images import contrast, heat
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Comparison(Brief):
     """A matrix of networks x channels. nets: T names. channels: C of them.
 
     values: Tensor [T, C, h, w] with a picture, the rectified maps; without, [T, C, c, h, w], the

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.once import Once, lasting
 from zfwidgets.analysis.similarity import responses
 from zfwidgets.analysis.stream import Images, batches, items, pair
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Confusion:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Confusion(Brief):
     """Answers of T networks on N pictures, by class.
 
     nets: their names. by: how they answered. classes: names of the K classes, in order. truth:

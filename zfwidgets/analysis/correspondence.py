@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.invariance import ends
 from zfwidgets.analysis.levels import Fill, colour
 from zfwidgets.deconv import DeconvNet, Recording
@@ -28,8 +29,8 @@ Box = tuple[int, int, int, int]
 """Top, left, bottom, right in pixels of the network's input; bottom and right are outside."""
 
 
-@dataclass(frozen=True, slots=True)
-class Correspondence:
+@dataclass(frozen=True, slots=True, repr=False)
+class Correspondence(Brief):
     """Table 1: consistency of P parts and of random masks at L layers; small is consistent.
 
     delta: Tensor [L, P], mean share of features whose changes have different signs, over pairs of

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.levels import Fill
 from zfwidgets.analysis.transforms import changer
 from zfwidgets.deconv import DeconvNet
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True, slots=True)
-class Equivariance:
+@dataclass(frozen=True, slots=True, repr=False)
+class Equivariance(Brief):
     """Correlations of feature maps before and after S shifts of B pictures, for L layers.
 
     along: Tensor [L, B, S], with the old maps moved along by shift / jump rows: 1 if the layer is

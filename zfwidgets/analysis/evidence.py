@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.levels import class_index
 from zfwidgets.deconv import Recording
 from zfwidgets.deconv.neurons import Neurons
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+@dataclass(frozen=True, slots=True, repr=False)
+class Evidence(Brief):
     """The account of one class score of one picture, or of how far it is above another one.
 
     logit: the score, less that of the class `versus` if there is one; so are all parts. bias: the

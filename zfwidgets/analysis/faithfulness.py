@@ -24,14 +24,15 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from zfwidgets.analysis.brief import Brief
 from zfwidgets.deconv import DeconvNet, Projections, Recording
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, slots=True)
-class Faithfulness:
+@dataclass(frozen=True, slots=True, repr=False)
+class Faithfulness(Brief):
     """One row per projection.
 
     randomised: Tensor [N, L], cosine similarity with the projection after `layers[:l + 1]` were

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zfwidgets.analysis.brief import Brief
 from zfwidgets.deconv import DeconvNet
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ SIDE = 64
 """Filters are padded with zeros to this side (or twice their own) before the Fourier transform."""
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
+@dataclass(frozen=True, slots=True, repr=False)
+class Filters(Brief):
     """One row per filter of a convolution.
 
     weights: Tensor [N, C, h, w]. rms: [N], root mean square of a filter's weights. frequency: [N],
@@ -73,8 +74,8 @@ class Filters:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class FilterComparison:
+@dataclass(frozen=True, slots=True, repr=False)
+class FilterComparison(Brief):
     """The filters of several networks, side by side."""
 
     reports: tuple[Filters, ...]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.levels import Fill, class_index
 from zfwidgets.analysis.transforms import DEFAULTS, Transform, changer
 from zfwidgets.deconv import DeconvNet, Recording
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True, slots=True)
-class Invariance:
+@dataclass(frozen=True, slots=True, repr=False)
+class Invariance(Brief):
     """Curves over V values of one transform, for B pictures.
 
     distance: Tensor [L, B, V], Euclidean distance of a layer's feature vector from that of the

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.levels import Fill
 from zfwidgets.analysis.occluder import Occluder
 from zfwidgets.deconv import DeconvNet
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True, slots=True)
-class Occlusion:
+@dataclass(frozen=True, slots=True, repr=False)
+class Occlusion(Brief):
     """Three maps with a value for every place of the square, [R, S] for R rows of places.
 
     activation: Tensor [R, S], sum of the feature map `channel` of `layer`. probability: Tensor

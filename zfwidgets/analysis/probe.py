@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.stream import Images, batches
 from zfwidgets.deconv import DeconvNet
 
@@ -30,8 +31,8 @@ Array = npt.NDArray[np.float32]
 Classifier = Literal["logistic", "svm"]
 
 
-@dataclass(frozen=True, slots=True)
-class LinearProbe:
+@dataclass(frozen=True, slots=True, repr=False)
+class LinearProbe(Brief):
     """Accuracies on held-out pictures, for L layers and R runs (seeds times folds).
 
     accuracy: Tensor [L, R] of the network; control: Tensor [L, R] of the same architecture with

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.once import Once
 from zfwidgets.analysis.stream import Images, batches
 from zfwidgets.deconv import DeconvNet
@@ -36,8 +37,8 @@ def cka(x: Tensor, y: Tensor) -> float:
     return float(_alike([_Rows.of(x), _Rows.of(y)])[0, 1])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Similarity:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Similarity(Brief):
     """`cka` of every two sites. sites: (network, layer), S of them. matrix: Tensor [S, S]."""
 
     sites: tuple[tuple[str, str], ...]
@@ -99,8 +100,8 @@ def similarity(
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Matches:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Matches(Brief):
     """For each channel of one layer the channel of another that responds most like it.
 
     match: LongTensor [C], the other channel. correlation: Tensor [C], Pearson's, of the two;

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.levels import Fill
 from zfwidgets.analysis.transforms import DEFAULTS, NEUTRAL, Transform, changer
 from zfwidgets.deconv import DeconvNet
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True, slots=True)
-class Tuning:
+@dataclass(frozen=True, slots=True, repr=False)
+class Tuning(Brief):
     """Curves of C channels over V values of one transform, for B pictures.
 
     response: Tensor [B, C, V], the largest value of the channel's map. clean: Tensor [B, C], the

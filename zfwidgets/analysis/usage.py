@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.scanning.scanner import Scanner
 from zfwidgets.analysis.scanning.sums import Sums, treves_rolls
 from zfwidgets.analysis.stream import Images
@@ -49,8 +50,8 @@ def entropy(values: Tensor) -> float:
     return float(-torch.special.xlogy(shares, shares).sum())
 
 
-@dataclass(frozen=True, slots=True)
-class LayerUsage:
+@dataclass(frozen=True, slots=True, repr=False)
+class LayerUsage(Brief):
     """How the channels of one layer are used. Tensors are [C], float64, on the CPU.
 
     layer: its name. max: highest activation of all. mean, energy: of the activation and of its
@@ -129,8 +130,8 @@ class LayerUsage:
         return plot_layer(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+@dataclass(frozen=True, slots=True, repr=False)
+class Usage(Brief):
     """What `usage` found. net: its name. images: how many were seen. layers: by name, in order."""
 
     net: str
