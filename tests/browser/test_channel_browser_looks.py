@@ -131,6 +131,19 @@ async () => {
 """
 
 
+@pytest.mark.parametrize("width", [700, 390])
+def test_a_slider_has_a_visible_name_on_every_width(
+    open_browser: Open, recording: Recording, width: int
+) -> None:
+    live = open_browser(recording, layer="conv2")
+    live.page.set_viewport_size({"width": width, "height": 900})
+    live.until(COMPLETE)
+    for name in ("From", "Size"):
+        expect(live.page.locator(".zf-field-name", has_text=name)).to_be_visible()
+    tools = live.page.locator(".zf-toolbar")
+    assert tools.evaluate("bar => bar.scrollWidth <= bar.clientWidth")
+
+
 def test_4096_channels_scroll_by_with_few_elements_and_fewer_layers(
     open_browser: Open, recording: Recording, screenshots: Path
 ) -> None:

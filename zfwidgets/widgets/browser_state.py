@@ -56,11 +56,12 @@ class BrowserState(ZFWidget):
     """Height of the grid in CSS pixels; it scrolls."""
 
     selected = t.List(t.Int(min=0)).tag(sync=True)
-    """Chosen channels in the order in which they were chosen. Another layer clears them."""
+    """Chosen channels in the order in which they were chosen. Another layer clears them, and so
+    does another network, unless it has this layer with as many channels, as a checkpoint has."""
 
     active = t.Int(None, allow_none=True, min=0).tag(sync=True)
-    """The channel that linked views show. Another layer clears it: its numbers mean other things.
-    """
+    """The channel that linked views show. What clears `selected` clears it: channel numbers mean
+    other things then."""
 
     pins = t.List(t.Dict()).tag(sync=True)
     """Channels kept in sight above the grid, whatever the layer and the photo: a list of

@@ -148,7 +148,9 @@ class ChannelBrowser(BrowserState):
         if recording is None:
             self._forget()
             return
-        if self.net is not recording.net or (change is not None and change.name == "layer"):
+        # The first layer, chosen by default, leaves what Python has chosen from the start.
+        other_layer = change is not None and change.name == "layer" and bool(change.old)
+        if other_layer or not self._same_numbers(recording):
             self.selected, self.active = [], None
         self.net = recording.net
         is_new_net = self._shown is None or self._shown.recording.net is not recording.net
@@ -158,6 +160,16 @@ class ChannelBrowser(BrowserState):
             return
         self._begin()
         self._preparing = responder.submit(self._prepare)
+
+    def _same_numbers(self, recording: Recording) -> bool:
+        """Do channel numbers still name channels? In the same network and in its checkpoints."""
+        if self.net is recording.net:
+            return True
+        shown = self._shown.layer if self._shown is not None else None
+        new = recording.layers.get(self.layer)
+        if shown is None or new is None or shown.name != self.layer:
+            return False
+        return shown.channels == new.channels
 
     def _begin(self) -> None:
         for job in (self._preparing, self._filling, self._pinning):

@@ -139,6 +139,30 @@ def test_another_layer_clears_the_selection_and_another_picture_does_not(
     assert browser.active is None
 
 
+def test_the_selection_stays_through_checkpoints_and_not_through_other_networks(
+    make: Make,
+) -> None:
+    def recorded(channels: int) -> Recording:
+        layers = nn.Sequential(nn.Conv2d(3, channels, 3), nn.ReLU())
+        return DeconvNet(layers.eval(), device="cpu").record(torch.rand(1, 3, 16, 16))
+
+    browser = make(recorded(8))
+    browser.selected, browser.active = [3, 7], 7
+    for _ in range(2):  # another network object with the same layer, as wide
+        browser.recording = recorded(8)
+        assert (browser.selected, browser.active) == ([3, 7], 7)
+    settle(browser)
+    assert (browser.selected, browser.active) == ([3, 7], 7)
+    browser.recording = recorded(6)
+    assert not browser.selected
+    assert browser.active is None
+
+
+def test_what_is_chosen_from_the_start_stays_chosen(make: Make, recording: Recording) -> None:
+    browser = make(recording, selected=[1, 2], active=2)
+    assert (browser.selected, browser.active) == ([1, 2], 2)
+
+
 def test_of_many_changes_only_the_last_is_ever_shown(make: Make, recording: Recording) -> None:
     browser = make(recording, layer="conv1")
     shown: list[str] = []
