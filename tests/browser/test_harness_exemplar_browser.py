@@ -84,8 +84,9 @@ def test_a_channel_is_nine_projections_beside_nine_patches(
     live = show(scan, photos, net=net, layer="conv4", tile_size=800)
     live.until(COMPLETE)
     patches, _ = scan.exemplars["conv4"].patches(net, photos, 0)
-    live.until("document.querySelector('.zf-cell[data-channel=\"0\"] canvas').width > 1000")
-    picture = pixels(cell(live, 0).locator("canvas"))
+    live.until("document.querySelector('.zf-row-canvas').width > 1000")
+    row = live.page.locator(".zf-grid-row", has=cell(live, 0))
+    picture = pixels(row.locator("canvas"))
     drawn = picture[:, :, 3] > 0
     # Rows and columns without ink are the gaps: three squares down, six across.
     down = np.flatnonzero(np.diff(drawn.any(1).astype(int), prepend=0, append=0))

@@ -303,18 +303,19 @@ export class VirtualGrid {
 
   /** Give a row's canvas the size of the row, in the screen's pixels. */
   #fit({ canvas, cells }: Row): void {
-    const { columns, columnGap, tile } = this.#layout;
+    const { columns, columnGap, tile, tall } = this.#layout;
     const step = tile + columnGap;
     const width = Math.round((columns * step - columnGap) * devicePixelRatio);
     const side = Math.round(tile * devicePixelRatio);
-    if (canvas.width === width && canvas.height === side) return;
+    const height = Math.round(tall * devicePixelRatio);
+    if (canvas.width === width && canvas.height === height) return;
     canvas.width = width;
-    canvas.height = side;
+    canvas.height = height;
     canvas.style.width = `${width / devicePixelRatio}px`;
-    canvas.style.height = `${side / devicePixelRatio}px`;
+    canvas.style.height = `${height / devicePixelRatio}px`;
     cells.forEach((cell, column) => {
       const x = Math.round(column * step * devicePixelRatio);
-      cell.area = { x, y: 0, width: side, height: side };
+      cell.area = { x, y: 0, width: side, height };
       cell.drawn = null;
     });
   }

@@ -6,12 +6,11 @@
  */
 import type strings from "../../../zfwidgets/widgets/strings/exemplar_browser.json";
 import { h, perFrame, setAttribute, setText } from "../core/dom";
-import type { GridLayout } from "../core/grid-layout";
 import { type LoaderOwner, TileLoader } from "../core/loader";
 import { RpcError, RpcTimeout } from "../core/rpc";
 import type { Shell, ZFState } from "../core/shell";
 import type { Say } from "../core/strings";
-import { decodeSheet, type Tile, TileStore } from "../core/tiles";
+import { decodeSheet, TileStore } from "../core/tiles";
 import { type Cell, type GridOwner, type Pick, VirtualGrid } from "../core/virtual-grid";
 import { drawMosaic } from "./mosaic";
 import { Panel } from "./panel";
@@ -40,11 +39,6 @@ export interface ExemplarState extends ZFState {
 const LADDER = [180, 300, 480, 720, 1080, 1600];
 const CAPTION = 20;
 const GAP = 14;
-
-interface Drawn {
-  tile: Tile;
-  width: number;
-}
 
 export class ExemplarBrowserView implements GridOwner, LoaderOwner {
   readonly #shell: Shell<ExemplarState, ExemplarKey>;
@@ -104,11 +98,11 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
 
   // ------------------------------------------------------------------ what the grid asks of its owner
 
-  fill(cell: Cell, layout: GridLayout): void {
+  fill(cell: Cell): void {
     const wall = this.#wall;
     if (!wall) return;
     const { say } = this.#shell;
-    const { id, element, canvas } = cell;
+    const { id, element, canvas, area } = cell;
     const value = brief(wall.strength(id));
     const dead = wall.dead(id);
     setAttribute(element, "aria-label", say(dead ? "cell_dead" : "cell", { id, value }));
@@ -119,18 +113,10 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
     cell.bar.style.transform = `scaleX(${wall.share(id).toFixed(3)})`;
     const tile = this.#store.get(id);
     setAttribute(element, "data-waiting", !tile);
-    if (!tile) {
-      if (cell.drawn) canvas.getContext("2d")?.clearRect(0, 0, canvas.width, canvas.height);
-      cell.drawn = null;
-      return;
-    }
-    const width = Math.round(layout.tile * devicePixelRatio);
-    const drawn = cell.drawn as Drawn | null;
-    if (drawn?.tile === tile && drawn.width === width) return;
-    canvas.width = width;
-    canvas.height = Math.round(layout.tall * devicePixelRatio);
-    drawMosaic(canvas, tile, wall.raw.side);
-    cell.drawn = { tile, width } satisfies Drawn;
+    if (cell.drawn === (tile ?? null)) return;
+    cell.drawn = tile ?? null;
+    if (tile) drawMosaic(canvas, area, tile, wall.raw.side);
+    else canvas.getContext("2d")?.clearRect(area.x, area.y, area.width, area.height);
   }
 
   pick(id: number, how: Pick): void {
