@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from zfwidgets.analysis.asked import asked
 from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.invariance import ends
 from zfwidgets.analysis.levels import Fill, colour
@@ -152,11 +153,13 @@ def trial(
     """As `correspondence`, one set of masks a step; yields the share done, returns the result."""
     inputs = net.preprocess(photos)
     _check(boxes, len(inputs), (int(inputs.shape[2]), int(inputs.shape[3])))
-    if random < 2 or samples < 1:
-        raise ValueError(f"random={random}, samples={samples}: expected 2 and 1 or more.")
+    if random < 2 or samples < 1 or batch < 1:
+        raise ValueError(
+            f"random={random}, samples={samples}, batch={batch}: expected 2, 1 and 1 or more."
+        )
     generator = torch.Generator().manual_seed(seed)
     recording = net.record(inputs)
-    chosen = layers or _layers(recording)
+    chosen = asked(_layers(recording) if layers is None else layers)
     clean = [recording.feature_maps(name).flatten(1).float().cpu() for name in chosen]
     paint = colour(net, inputs, fill)
     drawn = [list(boxes[name]) for name in boxes]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from zfwidgets.analysis.asked import asked
 from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.levels import Fill
 from zfwidgets.analysis.transforms import changer
@@ -82,9 +83,12 @@ def equivariance(
 
     Raises ValueError for a layer whose neurons have no place, such as a fully connected one.
     """
+    if not len(shifts):
+        raise ValueError("0 shifts: expected 1 or more, in pixels.")
     inputs = net.preprocess(images)
     clean = net.record(inputs)
-    chosen = layers or [layer.name for layer in clean.layers.values() if layer.kind == "conv"]
+    convs = [layer.name for layer in clean.layers.values() if layer.kind == "conv"]
+    chosen = asked(convs if layers is None else layers)
     jumps = [clean.layers[name].jump[0] for name in chosen]
     if flat := [name for name, jump in zip(chosen, jumps, strict=True) if jump < 1]:
         raise ValueError(f"layer {flat[0]!r} sees the whole picture at once; it has no places.")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from zfwidgets.analysis.asked import asked
 from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.levels import Fill, class_index
 from zfwidgets.analysis.transforms import DEFAULTS, Transform, changer
@@ -129,7 +130,7 @@ class Trial:
         inputs = net.preprocess(images)
         self._net, self._batch, self.transform = net, batch, transform
         self._change = changer(net, inputs, transform, fill)
-        self.layers = ends(net.record(inputs[:1])) if layers is None else tuple(layers)
+        self.layers = ends(net.record(inputs[:1])) if layers is None else asked(layers)
         self._clean, self.chances = _features(net, inputs, self.layers, batch)
         self.labels = _labels(net, self.chances, labels)
         self.norm = torch.stack([c.norm(dim=1) for c in self._clean])

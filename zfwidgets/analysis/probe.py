@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zfwidgets.analysis.asked import asked
 from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.stream import Images, batches
 from zfwidgets.deconv import DeconvNet
@@ -118,7 +119,7 @@ def linear_probe(
         )
     labels = _folder_labels(images) if labels is None else labels
     known = None if labels is None else list(labels)
-    chosen = _layers(net) if layers is None else tuple(layers)
+    chosen = _layers(net) if layers is None else asked(layers)
     features, names = _features(net, images, known, chosen, pool, batch, progress)
     classes, codes = np.unique(names, return_inverse=True)
     fewest = int(np.bincount(codes).min())

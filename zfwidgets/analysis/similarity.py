@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zfwidgets.analysis.asked import asked
 from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.once import Once
 from zfwidgets.analysis.stream import Images, batches
@@ -84,7 +85,7 @@ def similarity(
     examples are images x grid x grid. Cells of one photo are no independent examples, so the
     numbers describe these images and do not come with an error.
     """
-    names = [layers] if isinstance(layers, str) else list(layers)
+    names = asked(layers)
     several = [nets] if isinstance(nets, DeconvNet) else nets
     sites: list[tuple[str, str]] = []
     found: list[Tensor] = []

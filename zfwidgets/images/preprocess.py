@@ -119,7 +119,8 @@ class Preprocess:
         if inputs.ndim != 4 or inputs.shape[1] != len(self.mean):
             raise ValueError(
                 f"undo() got a tensor of shape {list(inputs.shape)}; expected "
-                f"[batch, {len(self.mean)}, height, width]. For one image give inputs[None]."
+                f"[batch, {len(self.mean)}, height, width]. For one image give inputs[None]; for "
+                "a network of other channels, transforms that fit it."
             )
         values = inputs.detach().float()
         values = values * self._column(self.std, values) + self._column(self.mean, values)

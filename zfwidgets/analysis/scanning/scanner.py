@@ -50,7 +50,7 @@ class Scanner:
         self.net, self.images, self.total = net, images, count(images)
         self.state: State | None = None
         self.complete = False
-        self._layers = layers
+        self._layers = [layers] if isinstance(layers, str) else layers
         self._wish = (k, usage, threshold, batch)
         self._groups = _different(groups(items(images), batch, labels))
         self._checkpoint = None if checkpoint is None else Checkpoint(checkpoint, net)

@@ -1,0 +1,38 @@
+"""One layer may be named without a list; none at all is refused in words."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import zfwidgets as zf
+from zfwidgets.analysis.asked import asked
+
+
+@pytest.fixture
+def net() -> zf.DeconvNet:
+    return zf.DeconvNet(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 5, 3)).eval())
+
+
+def test_a_name_alone_is_a_list_of_one() -> None:
+    assert asked("conv1") == ("conv1",)
+    assert asked(["conv1", "conv2"]) == ("conv1", "conv2")
+
+
+def test_every_analysis_takes_one_name(net: zf.DeconvNet) -> None:
+    pictures = torch.rand(2, 3, 16, 16)
+    assert list(zf.usage(net, list(pictures), layers="conv2", progress=False).layers) == ["conv2"]
+    moved = zf.equivariance(net, pictures, [0, 1], layers="conv2", fill=0.0, progress=False)
+    turned = zf.invariance(net, pictures, values=[0], layers="conv2", fill=0.0, progress=False)
+    assert moved.layers == turned.layers == ("conv2",)
+
+
+def test_no_layers_and_no_shifts_are_refused(net: zf.DeconvNet) -> None:
+    pictures = torch.rand(2, 3, 16, 16)
+    with pytest.raises(ValueError, match="0 layers: expected 1 or more"):
+        zf.invariance(net, pictures, values=[0], layers=[], fill=0.0, progress=False)
+    with pytest.raises(ValueError, match="0 layers: expected 1 or more"):
+        zf.similarity(net, list(pictures), [])
+    with pytest.raises(ValueError, match="0 shifts: expected 1 or more"):
+        zf.equivariance(net, pictures, [], fill=0.0, progress=False)
