@@ -98,6 +98,17 @@ def test_every_tile_of_the_table_is_its_checkpoints_and_channels(page: Page) -> 
             assert np.allclose(pixel(page, ".zf-figure td canvas", index), colour(column, row))
 
 
+def test_on_a_phone_the_title_and_the_channel_numbers_stay_in_sight(page: Page) -> None:
+    show(page, width=240)
+    scroll = page.locator(".zf-scroll")
+    assert scroll.evaluate("box => (box.scrollLeft = box.scrollWidth, box.scrollLeft)") > 0
+    left = scroll.evaluate("box => box.getBoundingClientRect().left")
+    for part in ("caption span", "thead th:first-child", "tbody th"):
+        box = page.locator(f".zf-figure {part}").first.bounding_box()
+        assert box is not None
+        assert box["x"] >= left - 1, part
+
+
 def test_the_slider_changes_the_large_tiles_and_the_marked_column(page: Page) -> None:
     show(page)
     slider = page.get_by_role("slider", name="Checkpoint")

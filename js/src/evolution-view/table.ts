@@ -11,7 +11,7 @@ const DOT = "M8 8m-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0";
 export class Table {
   readonly element: HTMLElement;
   readonly #shell: EvolutionShell;
-  readonly #title = h("caption", {});
+  readonly #title = h("span", {});
   readonly #head = h("thead", {});
   readonly #body = h("tbody", {});
 
@@ -23,7 +23,7 @@ export class Table {
       h("span", { class: "zf-jump" }, icon(DOT)),
       shell.say("legend"),
     );
-    const table = h("table", { class: "zf-figure" }, this.#title, this.#head, this.#body);
+    const table = h("table", { class: "zf-figure" }, h("caption", {}, this.#title), this.#head, this.#body);
     this.element = h(
       "div",
       { class: "zf-whole" },
@@ -104,7 +104,9 @@ export class Table {
     }
     const scroll = this.element.querySelector<HTMLElement>(".zf-scroll");
     if (!head || !scroll) return;
-    const [from, to] = [head.offsetLeft, head.offsetLeft + head.offsetWidth];
+    // The channel numbers stay at the left edge, over what is scrolled away.
+    const numbers = this.#head.querySelector("th")?.offsetWidth ?? 0;
+    const [from, to] = [head.offsetLeft - numbers, head.offsetLeft + head.offsetWidth];
     if (from < scroll.scrollLeft) scroll.scrollLeft = from;
     if (to > scroll.scrollLeft + scroll.clientWidth) scroll.scrollLeft = to - scroll.clientWidth;
   }
