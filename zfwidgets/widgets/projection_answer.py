@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,7 +85,23 @@ def _photo(question: Question, before: Answer | None) -> Picture:
 
 
 def neuron_of(question: Question) -> Any:
-    """The neuron asked for, as `Neurons` of length 1."""
+    """The neuron asked for, as `Neurons` of length 1.
+
+    Raises:
+        ValueError: its activation is NaN or infinite.
+    """
+    found = _find(question)
+    value = float(found.value[0])
+    if not math.isfinite(value):
+        raise ValueError(
+            f"channel {question.channel} of layer {question.layer!r} has the activation {value}, "
+            "which cannot be sent back; expected a finite number. Look for NaN or infinite values "
+            "in the network's weights and in the picture."
+        )
+    return found
+
+
+def _find(question: Question) -> Any:
     recording, image, channel = question.recording, question.image, question.channel
     if question.place is not None:
         row, col = question.place

@@ -13,7 +13,9 @@ import pytest
 import torch
 import traitlets
 from PIL import Image
+from torch import nn
 
+import zfwidgets as zf
 from tests.unit.widgets.fakes import SIDE, FakeNet, FakeRecording, picture
 from zfwidgets.images.signed import signed_colours
 from zfwidgets.widgets.projection_answer import RULES, pictures
@@ -206,6 +208,21 @@ def test_of_quick_changes_only_the_last_is_shown() -> None:
     assert view.neuron["channel"] == 5
     assert len(made.net.rules) == 1
     view.close()
+
+
+def test_an_activation_that_is_no_number_is_an_error_and_what_was_shown_stays() -> None:
+    model = nn.Conv2d(3, 4, 3)
+    photo = torch.rand(1, 3, 8, 8)
+    net = zf.DeconvNet(model, device="cpu")
+    (layer,) = net.layers
+    view = ProjectionView(net.record(photo), layer=layer, channel=1, inline=True)
+    before = view._shown
+    with torch.no_grad():
+        model.weight[1] = float("nan")
+    view.recording = zf.DeconvNet(model, device="cpu").record(photo)
+    assert view.status == "error"
+    assert "activation nan" in view.error["message"]
+    assert view._shown == before
 
 
 def test_the_static_picture_shows_photo_and_projection_side_by_side() -> None:
