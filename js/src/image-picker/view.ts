@@ -162,7 +162,11 @@ export class PickerView {
     const unread = items.filter((item) => item.problem !== undefined);
     this.#unread.hidden = unread.length === 0;
     this.#unread.replaceChildren(
-      h("summary", {}, say("unread_count", { count: unread.length })),
+      h(
+        "summary",
+        {},
+        say(unread.length === 1 ? "unread_one" : "unread_count", { count: unread.length }),
+      ),
       h("ul", {}, ...unread.map(({ label, problem }) => h("li", {}, `${label}: ${problem}`))),
     );
     this.#describe();
