@@ -106,7 +106,8 @@ def evidence(
     (the place that won has all of it), rectifiers, linear layers without bias. fc6 and fc7 of the
     papers' networks have biases; then the sum misses what these let through, and `exact` is False.
 
-    Raises ValueError where there are no class scores from a linear layer, or no feature maps.
+    Raises ValueError where there are no class scores from a linear layer, or no feature maps;
+    KeyError for a layer, IndexError for an image that does not exist.
     """
     net, layers = recording.net, list(recording.layers.values())
     logits = recording.logits
@@ -114,6 +115,8 @@ def evidence(
         raise ValueError(
             f"{net.name} has no class scores from a linear layer; expected a classifier."
         )
+    if not 0 <= image < len(logits):
+        raise IndexError(f"image={image}: expected 0 to {len(logits) - 1}, those recorded.")
     scores = logits[image].float()
     wanted = int(scores.argmax()) if label is None else class_index(net, label, len(scores))
     if layer is None:
@@ -121,6 +124,7 @@ def evidence(
         if not placed:
             raise ValueError(f"{net.name} has no feature maps before its scores.")
         layer = placed[-1]
+    layer = recording.layers[layer].name
 
     other = None if versus is None else class_index(net, versus, len(scores))
     score = recording.neurons(

@@ -124,3 +124,11 @@ def test_another_picture_of_the_batch_has_its_own_account() -> None:
     alone = net.record(255 - photo())
     torch.testing.assert_close(evidence(both, 2, image=1).by_channel, evidence(alone, 2).by_channel)
     assert isinstance(evidence(both, 2, image=1).whole, Tensor)
+
+
+def test_a_layer_and_an_image_that_do_not_exist_are_named_with_those_that_do() -> None:
+    recording = random_net("light")[1].record(photo())
+    with pytest.raises(KeyError, match=r"no layer 'conv9'.*conv1"):
+        evidence(recording, layer="conv9")
+    with pytest.raises(IndexError, match="image=3: expected 0 to 0"):
+        evidence(recording, image=3)
