@@ -31,5 +31,5 @@ def plot_probe(result: LinearProbe) -> Figure:
     axes.axhline(result.chance, color=INK, linewidth=0.8, linestyle=":", label="chance")
     axes.set_xticks(list(places), result.layers)
     axes.set_ylim(0, 1.02)
-    key(axes, loc="lower left")
+    key(axes, loc="best")
     return figure
