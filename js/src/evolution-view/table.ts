@@ -23,7 +23,13 @@ export class Table {
       h("span", { class: "zf-jump" }, icon(DOT)),
       shell.say("legend"),
     );
-    const table = h("table", { class: "zf-figure" }, h("caption", {}, this.#title), this.#head, this.#body);
+    const table = h(
+      "table",
+      { class: "zf-figure" },
+      h("caption", {}, this.#title),
+      this.#head,
+      this.#body,
+    );
     this.element = h(
       "div",
       { class: "zf-whole" },
