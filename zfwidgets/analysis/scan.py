@@ -111,7 +111,7 @@ def scan(
     channel. labels: one per picture (text or numbers), for the class selectivity; those that come
     with the pictures count otherwise. batch: pictures at once. threshold, near: see `usage`.
 
-    checkpoint: a file that is written every few seconds; the same call goes on where it stopped and
+    checkpoint: a file that is written every few seconds; the same call goes on from it and
     gives the same bits as a scan in one go. ray: True or a number of processes: share the pictures
     out with Ray Data (zfwidgets[ray]); the same bits again, where processors are alike.
     should_stop: asked after each batch. Then, or at KeyboardInterrupt, what was found so far comes
