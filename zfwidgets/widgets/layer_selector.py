@@ -16,8 +16,9 @@ _NUMBERS = ("channels", "height", "width")
 class LayerSelector(ZFWidget):
     """Choose a layer of a network with the mouse or the keyboard.
 
-    The blocks are drawn as in Fig. 3 of Zeiler & Fergus (2013): the side of a block grows with the
-    square root of the map's side, the number of planes with the logarithm of the channel count.
+    The blocks are drawn to scale, as in Fig. 3 of Zeiler & Fergus (2013): the side of a block is
+    proportional to the side of the maps, its depth to the number of channels. Fully connected
+    layers are bars, not to scale.
 
     Parameters:
         net: a `DeconvNet`, or anything with a mapping ``layers`` of name -> layer.
