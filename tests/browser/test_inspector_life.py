@@ -32,8 +32,17 @@ def test_a_click_on_a_bar_chooses_the_channel_everywhere(
     expect(bars).to_have_count(256)
     recording = zf.load("zfnet", device="cpu").record(zf.samples()["cat"].open())
     order = recording.strongest("conv5").value.argsort(descending=True, stable=True).tolist()
-    bars.nth(7).click(force=True)
-    expect(inspector.cell(order[7])).to_have_attribute("aria-current", "true")
+
+    def chosen() -> bool:
+        # bqplot lays a chart out anew after it is drawn; a click meanwhile lands beside the bar.
+        bars.nth(7).click(force=True)
+        try:
+            expect(inspector.cell(order[7])).to_have_attribute("aria-current", "true", timeout=3000)
+        except AssertionError:
+            return False
+        return True
+
+    inspector.until(chosen, "the channel of the bar is the active one")
     expect(page.locator(".zf-projection-title")).to_contain_text(str(order[7]))
     expect(page.locator(".zf-charts-row")).to_contain_text(f"channel {order[7]}")
     for theme in ("Light", "Dark"):

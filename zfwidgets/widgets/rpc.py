@@ -69,7 +69,9 @@ class Worker:
             try:
                 call()
             except Exception:  # noqa: BLE001 - one bad job must not end the thread of all
-                _log.exception("A job of the widgets' worker failed.")
+                # Once the main thread has ended, thread pools take no work: no fault of the job's.
+                if threading.main_thread().is_alive():
+                    _log.exception("A job of the widgets' worker failed.")
             finally:
                 # An idle worker must not keep the last widget alive.
                 del call
