@@ -74,7 +74,10 @@ export class FrameStream {
     this.#inFlight += 1;
     this.#waiting = false;
     try {
-      await this.#options.take(await this.#grab());
+      const frame = await this.#grab();
+      // Whoever has closed the camera meanwhile wants no further picture to leave the page.
+      if (this.#stopped) return frame.picture.close();
+      await this.#options.take(frame);
       this.#answered.push(performance.now());
     } catch (reason) {
       if (!this.#stopped) this.#options.failed(reason);
