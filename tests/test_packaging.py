@@ -103,7 +103,7 @@ def test_the_wheel_has_all_that_runs_without_a_connection(
 def test_the_wheel_has_nothing_that_only_developers_need(contents: set[str]) -> None:
     top = {name.split("/")[0] for name in contents}
     assert {name for name in top if not name.endswith(".dist-info")} == {"zfwidgets"}
-    assert not [name for name in contents if "__pycache__" in name or "checkpoints" in name]
+    assert not [name for name in contents if "__pycache__" in name or ".ipynb_checkpoints" in name]
 
 
 def test_the_installed_package_finds_its_dashboard_inside_itself(installed: Path) -> None:

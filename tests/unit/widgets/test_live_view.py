@@ -88,7 +88,9 @@ def test_maps_and_projection_are_the_engines(net: zf.DeconvNet, layer: str) -> N
 
     assert (head["ok"], head["layer"], head["channel"]) == (True, layer, best)
     assert (head["row"], head["col"]) == (int(found.row[best]), int(found.col[best]))
-    assert np.allclose(np.frombuffer(strengths, "<f4"), maps.amax((1, 2)).numpy(), rtol=1e-4)
+    # The live frame is computed on one thread, whose sums round otherwise than those of several.
+    strongest = maps.amax((1, 2)).numpy()
+    assert np.frombuffer(strengths, "<f4") == pytest.approx(strongest, rel=1e-3, abs=1e-5)
     expected = recording.project(found[[best]])
     assert head["box"] == expected.boxes[0].tolist()
     difference = picture(projection).astype(int) - expected.to_images(canvas=True)[0]
