@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 import zfwidgets as zf
 from tests.browser import conftest, hosts
 from tests.browser.inspector_page import READ_CANVAS, InspectorPage, Pixels
+from tests.browser.test_accessibility import findings
 
 NETS = ("zfnet", "alexnet")
 
@@ -113,3 +114,7 @@ def test_screenshots(opened: Page, screenshots: Path, theme: str, width: int) ->
     )
     assert root.evaluate("root => root.scrollWidth - root.clientWidth") <= 0
     root.screenshot(path=screenshots / f"compare-{theme.lower()}-{width}.png")
+
+
+def test_axe_finds_nothing_serious(opened: Page) -> None:
+    assert findings(opened, ".zf-compare") == []

@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, expect
 
 import zfwidgets as zf
 from tests.browser.inspector_page import READ_CANVAS, InspectorPage, Pixels, likeness
+from tests.browser.test_accessibility import findings
 
 PHOTOS = ("cat", "dogs")
 LAYERS = ("conv2", "conv5")
@@ -184,3 +185,13 @@ def test_screenshots(
     opened.page.screenshot(path=screenshots / f"export-{theme}-{width}.png", full_page=True)
     assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     opened.page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(
+    chromium: Browser, saved: zf.SavedPage, scheme: Literal["light", "dark"]
+) -> None:
+    page = Opened(chromium, saved, color_scheme=scheme)
+    page.wait_for_layer("conv5")
+    assert findings(page.page) == []
+    page.page.context.close()

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 import zfwidgets as zf
 from tests.browser.conftest import KERNEL_LIMIT, Notebook
 from tests.browser.inspector_page import InspectorPage
+from tests.browser.test_accessibility import findings
 
 CELL = "import zfwidgets as zf\n\ninspector = zf.Inspector('zfnet', 'cat')\ninspector"
 
@@ -43,6 +44,7 @@ def test_a_click_on_a_bar_chooses_the_channel_everywhere(
         return True
 
     inspector.until(chosen, "the channel of the bar is the active one")
+    assert findings(page, ".zf-inspector") == []
     expect(page.locator(".zf-projection-title")).to_contain_text(str(order[7]))
     expect(page.locator(".zf-charts-row")).to_contain_text(f"channel {order[7]}")
     for theme in ("Light", "Dark"):
