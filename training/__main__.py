@@ -1,7 +1,9 @@
 """`python -m training all`: pictures in, bundled weights and model cards out; every stage restarts.
 
 Stages in order: fetch, crops, label, train, export, evaluate. A stage finds what it did before and
-goes on from there, so the same command can be given again after an interruption.
+goes on from there, so the same command can be given again after an interruption. Besides,
+`limits` makes short runs that show what holds the agreement back, for `evaluate` to put into the
+cards.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training import card, catalogue, crops, evaluate, export, fetch, figures
+from training import card, catalogue, crops, evaluate, export, fetch, figures, limits
 from training.teacher import Teacher, efficientnet_lite0, label_all
 from training.train import Exam, Recipe, Run, train
 
@@ -40,7 +42,8 @@ class Workshop:
         """The teacher, loaded when it is first asked."""
         if self._teacher is None:
             torch.set_num_threads(self.recipe.threads)
-            self._teacher = efficientnet_lite0("cuda" if torch.cuda.is_available() else "cpu")
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            self._teacher = efficientnet_lite0(device, self.recipe.threads)
         return self._teacher
 
     def teach(self, pixels: np.ndarray) -> torch.Tensor:
@@ -75,6 +78,7 @@ class Workshop:
                 "samples": run.step * self.recipe.batch,
                 "seconds": round(run.seconds),
                 "crops": run.crops,
+                "machine": run.machine,
                 "date": datetime.now(UTC).date().isoformat(),
             }
             (run.folder / "run.json").write_text(json.dumps(about))
@@ -132,6 +136,9 @@ class Workshop:
             self.train(kinds)
         elif stage == "export":
             self.export(kinds)
+        elif stage == "limits":
+            exam, _ = self.exam()
+            limits.attempt_all(self.recipe, self.crops, exam, self.runs / "limits")
         else:
             self.evaluate(kinds)
 
@@ -139,7 +146,7 @@ class Workshop:
 def main(arguments: list[str] | None = None) -> None:
     """Read the command line and run the stages asked for."""
     parser = argparse.ArgumentParser("python -m training", description=__doc__)
-    parser.add_argument("stage", choices=("all", *STAGES))
+    parser.add_argument("stage", choices=("all", *STAGES, "limits"))
     parser.add_argument("--cache", type=Path, default=HERE / "cache", help="pictures and crops")
     parser.add_argument("--runs", type=Path, default=HERE / "runs", help="logs and checkpoints")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="what ships")

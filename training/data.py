@@ -1,4 +1,4 @@
-"""Draws augmented batches of labelled crops, the same batch for the same step of the same seed."""
+"""Draws batches of labelled crops, the same batch for the same step of the same seed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from training.teacher import MEAN, STD, column
@@ -36,14 +37,30 @@ class Lattice:
 
 
 @dataclass(frozen=True)
-class Augment:
-    """How far a stored crop is varied each time it is shown."""
+class Shown:
+    """What a step shows to every student: inputs, the teacher's answers, which are mirrored."""
 
-    smallest: float = 0.62  # side of the sub-crop, as a share of the stored crop
-    colour: float = 0.3
-    grey: float = 0.05
-    noise: float = 0.15  # most Gaussian noise, in deviations of the input
-    mixup: float = 0.4  # share of batches blended with a shuffled copy of themselves
+    inputs: Tensor
+    logits: Tensor
+    fine: Tensor  # int8, of the stored crops
+    coarse: Tensor
+    mirror: Tensor  # -1 where the input is mirrored, else 1
+
+    def batch(self, fine: tuple[Lattice, int], coarse: tuple[Lattice, int]) -> Batch:
+        """Look the features up where one student's hinted layers look (lattice, side)."""
+        size = self.inputs.shape[-1]
+        targets = [
+            self._look(maps, lattice.positions(size, side))
+            for maps, (lattice, side) in ((self.fine, fine), (self.coarse, coarse))
+        ]
+        return Batch(self.inputs, self.logits, *targets)
+
+    def _look(self, maps: Tensor, where: Tensor) -> Tensor:
+        side = len(where)
+        x = (self.mirror[:, None] * where)[:, None, :].expand(-1, side, -1)
+        y = where[None, :, None].expand(len(maps), -1, side)
+        grid = torch.stack((x, y), -1)
+        return F.grid_sample(maps.float() / 32, grid, padding_mode="border", align_corners=False)
 
 
 class Shards:
@@ -51,6 +68,8 @@ class Shards:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.rows: NDArray[np.int64] | None = None  # the crops to draw from, if not all
+        self._last: tuple[object, Shown] | None = None
         self._open: dict[str, tuple[np.ndarray, ...]] = {}
 
     def refresh(self) -> int:
@@ -70,7 +89,9 @@ class Shards:
         ends = np.cumsum([len(shard[0]) for shard in shards])
         if not len(ends):
             raise RuntimeError(f"no labelled crops in {self.folder}; run the label stage first")
-        picks = torch.randint(int(ends[-1]), (count,), generator=generator).numpy()
+        many = int(ends[-1]) if self.rows is None else len(self.rows)
+        picks = torch.randint(many, (count,), generator=generator).numpy()
+        picks = picks if self.rows is None else self.rows[picks]
         which = np.searchsorted(ends, picks, side="right")
         starts = ends - [len(shard[0]) for shard in shards]
         rows = [
@@ -79,94 +100,27 @@ class Shards:
         ]
         return tuple(torch.from_numpy(np.stack(part)) for part in rows)
 
+    def shown(self, step: int, *, seed: int, count: int, size: int, noise: float = 0.15) -> Shown:
+        """Draw what a step shows: whole crops as the teacher saw them, scaled to `size` pixels.
 
-def batch_at(
-    shards: Shards,
-    step: int,
-    *,
-    seed: int,
-    count: int,
-    size: int,
-    fine: tuple[Lattice, int],
-    coarse: tuple[Lattice, int],
-    augment: Augment = Augment(),
-) -> Batch:
-    """Draw the batch of a step. `fine` and `coarse` give each hinted layer's lattice and side."""
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-    crops, logits, fine_map, coarse_map = shards.draw(count, generator)
-    pixels = crops.permute(0, 3, 1, 2).float() / 255
-    scale, shift = _views(count, augment, generator)
-
-    def look(maps: Tensor, where: Tensor) -> Tensor:
-        grid_x = scale[:, 0, None] * where + shift[:, 0, None]
-        grid_y = scale[:, 1, None] * where + shift[:, 1, None]
-        side = len(where)
-        grid = torch.stack(
-            (
-                grid_x[:, None, :].expand(-1, side, -1),
-                grid_y[:, :, None].expand(-1, -1, side),
-            ),
-            -1,
-        )
-        return F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
-
-    inputs = look(pixels, (torch.arange(size) + 0.5) / size * 2 - 1)
-    inputs = _recolour(inputs, augment, generator)
-    inputs = (inputs - column(MEAN)) / column(STD)
-    # Scaled photographs hold next to nothing at the finest frequencies. Without noise nothing keeps
-    # the filters from holding something there, and they get a chequered pattern.
-    level = augment.noise * torch.rand(count, 1, 1, 1, generator=generator)
-    inputs = inputs + level * torch.randn(inputs.shape, generator=generator)
-    targets = [
-        look(maps.float() / 32, lattice.positions(size, side))
-        for maps, (lattice, side) in ((fine_map, fine), (coarse_map, coarse))
-    ]
-    batch = Batch(inputs, logits.float(), *targets)
-    if torch.rand((), generator=generator) < augment.mixup:
-        batch = _mixed(batch, generator)
-    return batch
-
-
-def _views(count: int, augment: Augment, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Random sub-crops and mirrorings: x_in = scale * x_out + shift, in -1..1 coordinates."""
-    side = augment.smallest + (1 - augment.smallest) * torch.rand(count, 1, generator=generator)
-    aspect = 1 - 0.15 * torch.rand(count, 2, generator=generator)
-    scale = side * aspect
-    shift = (1 - scale) * (2 * torch.rand(count, 2, generator=generator) - 1)
-    mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
-    return torch.stack((scale[:, 0] * mirror, scale[:, 1]), 1), shift
-
-
-def _recolour(pixels: Tensor, augment: Augment, generator: torch.Generator) -> Tensor:
-    """Vary brightness, contrast, saturation and tint of each picture [B,3,S,S] in 0..1."""
-
-    def around_one(*shape: int) -> Tensor:
-        spread = 2 * torch.rand(*shape, generator=generator) - 1
-        return 1 + augment.colour * spread
-
-    count = len(pixels)
-    grey = pixels.mean(1, keepdim=True)
-    saturation = around_one(count, 1, 1, 1)
-    saturation[torch.rand(count, generator=generator) < augment.grey] = 0
-    pixels = grey + saturation * (pixels - grey)
-    level = pixels.mean((1, 2, 3), keepdim=True)
-    pixels = level + around_one(count, 1, 1, 1) * (pixels - level)
-    tint = 1 + (around_one(count, 3, 1, 1) - 1) / 3
-    return (pixels * around_one(count, 1, 1, 1) * tint).clamp(0, 1)
-
-
-def _mixed(batch: Batch, generator: torch.Generator) -> Batch:
-    """Blend each picture and its targets with another of the batch (mixup, Zhang et al. 2018).
-
-    The teacher's probabilities, not its logits, are what blends: they come back as logits.
-    """
-    order = torch.randperm(len(batch.inputs), generator=generator)
-    share = 0.5 + 0.5 * torch.rand(len(order), 1, generator=generator)
-    wide = share[:, :, None, None]
-    chances = share * batch.logits.softmax(1) + (1 - share) * batch.logits[order].softmax(1)
-    return Batch(
-        wide * batch.inputs + (1 - wide) * batch.inputs[order],
-        chances.clamp_min(1e-9).log(),
-        wide * batch.fine + (1 - wide) * batch.fine[order],
-        wide * batch.coarse + (1 - wide) * batch.coarse[order],
-    )
+        They are mirrored by chance; `noise` is the most Gaussian noise, in deviations of the input.
+        What was asked for last is remembered: students that train side by side share it.
+        """
+        asked = (step, seed, count, size, noise)
+        if self._last is not None and self._last[0] == asked:
+            return self._last[1]
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        crops, logits, fine, coarse = self.draw(count, generator)
+        turned = torch.rand(count, generator=generator) < 0.5
+        pixels = crops.permute(0, 3, 1, 2)
+        if size != pixels.shape[-1]:
+            pixels = F.interpolate(pixels, size=size, mode="bilinear", antialias=True)
+        pixels[turned] = pixels[turned].flip(3)
+        inputs = (pixels.float() / 255).sub_(column(MEAN)).div_(column(STD))
+        # Scaled photographs hold next to nothing at the finest frequencies. Without noise nothing
+        # keeps the filters from holding something there, and they get a chequered pattern.
+        level = noise * torch.rand(count, 1, 1, 1, generator=generator)
+        inputs.addcmul_(level, torch.randn(inputs.shape, generator=generator))
+        found = Shown(inputs, logits.float(), fine, coarse, torch.where(turned, -1.0, 1.0))
+        self._last = asked, found
+        return found

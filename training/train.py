@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from training.data import Shards, batch_at
+from training.data import Shards
+from training.muon import Muon
 from training.student import Student, alikeness, clip_radius, fade_checkers, losses
 from training.teacher import MEAN, STD, column
 
@@ -75,6 +76,12 @@ def normal(crops: np.ndarray | Tensor, device: torch.device | str = "cpu") -> Te
     return (pixels - column(MEAN, device)) / column(STD, device)
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 itself; a CPU that only imitates it gets slower."""
+    # The public torch.cpu.get_capabilities is younger than torch 2.6.
+    return device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001
+
+
 @torch.inference_mode()
 def answers(net: nn.Module, crops: np.ndarray, size: int | None = None, batch: int = 64) -> Tensor:
     """Logits [N,K] of a network in evaluation mode over uint8 crops, scaled to `size` if given."""
@@ -85,7 +92,7 @@ def answers(net: nn.Module, crops: np.ndarray, size: int | None = None, batch: i
         inputs = normal(crops[i : i + batch], device)
         if size and size != inputs.shape[-1]:
             inputs = nn.functional.interpolate(inputs, size=size, mode="bilinear", antialias=True)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
             parts.append(net(inputs.contiguous(memory_format=torch.channels_last)).float().cpu())
     net.train(training)
     return torch.cat(parts)
@@ -103,7 +110,9 @@ def agreement(guess: Tensor, teacher: Tensor) -> tuple[float, float]:
 class Run:
     """One network's training in one folder: log.jsonl, last.pt, step-NNNNNN.pt."""
 
-    def __init__(self, kind: str, recipe: Recipe, crops: Path, folder: Path) -> None:
+    def __init__(
+        self, kind: str, recipe: Recipe, crops: Path, folder: Path, width: float = 1.0
+    ) -> None:
         self.recipe, self.folder = recipe, folder
         folder.mkdir(parents=True, exist_ok=True)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -111,35 +120,48 @@ class Run:
         self.crops = self.shards.refresh()
         _, logits, fine, coarse = self.shards.draw(1, torch.Generator())
         torch.manual_seed(recipe.seed)
-        self.student = Student(kind, logits.shape[1], fine.shape[1], coarse.shape[1])
+        self.student = Student(kind, logits.shape[1], fine.shape[1], coarse.shape[1], width)
         self.student.to(self.device).to(memory_format=torch.channels_last)
-        self.optimiser = torch.optim.AdamW(self._groups(), lr=1.0, betas=(0.9, 0.98), fused=True)
+        self.optimisers = self._optimisers()
         self.step, self.seconds = 0, 0.0
         self._recent: list[dict[str, float]] = []
         if (folder / "last.pt").exists():
             self._resume()
 
-    def _groups(self) -> list[dict[str, object]]:
-        """Weight decay on matrices and filters only; conv1 has its own, to wash out its start."""
-        first = [self.student.net.get_parameter("conv1.weight")]
-        rest = [p for p in self.student.parameters() if p is not first[0]]
-        return [
-            {"params": first, "weight_decay": self.recipe.conv1_decay},
-            {"params": [p for p in rest if p.ndim > 1], "weight_decay": self.recipe.weight_decay},
+    @property
+    def machine(self) -> str:
+        """What the steps run on, for the model card."""
+        what = "a GPU" if self.device.type == "cuda" else f"{self.recipe.threads} CPU cores"
+        return f"{what}, {'bfloat16' if has_bfloat16(self.device) else 'single precision'}"
+
+    def _optimisers(self) -> tuple[Muon, torch.optim.AdamW]:
+        """Muon for conv2 to conv5. conv1 has a weight decay of its own, to wash out its start."""
+        recipe, net = self.recipe, self.student.net
+        first = net.get_parameter("conv1.weight")
+        banks = [net.get_parameter(f"conv{number}.weight") for number in range(2, 6)]
+        set_apart = {id(p) for p in (first, *banks)}
+        rest = [p for p in self.student.parameters() if id(p) not in set_apart]
+        groups = [
+            {"params": [first], "weight_decay": recipe.conv1_decay},
+            {"params": [p for p in rest if p.ndim > 1], "weight_decay": recipe.weight_decay},
             {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
         ]
+        adam = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
+        muon = Muon(banks, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        return muon, adam
 
     def _resume(self) -> None:
         state = torch.load(self.folder / "last.pt", map_location=self.device, weights_only=True)
         self.student.load_state_dict(state["student"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for optimiser, stored in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(stored)
         self.step, self.seconds = state["step"], state["seconds"]
 
     def save(self) -> None:
         """Write the checkpoint to go on from; a cut-off write leaves the former one whole."""
         state = {
             "student": self.student.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "step": self.step,
             "seconds": self.seconds,
             "recipe": asdict(self.recipe),
@@ -162,19 +184,12 @@ class Run:
         recipe, student = self.recipe, self.student
         size = recipe.size_at(progress)
         fine, coarse = student.sides(size)
-        batch = batch_at(
-            self.shards,
-            self.step,
-            seed=recipe.seed,
-            count=recipe.batch,
-            size=size,
-            fine=(student.kind.fine, fine),
-            coarse=(student.kind.coarse, coarse),
-        )
+        shown = self.shards.shown(self.step, seed=recipe.seed, count=recipe.batch, size=size)
+        batch = shown.batch((student.kind.fine, fine), (student.kind.coarse, coarse))
         for name, value in vars(batch).items():
             setattr(batch, name, value.to(self.device))
         inputs = batch.inputs.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
             outputs = student(inputs)
         terms = losses(outputs, batch, recipe.temperature)
         terms["unlike"] = alikeness(student.net.get_parameter("conv1.weight"))
@@ -184,12 +199,14 @@ class Run:
             + recipe.coarse * terms["coarse"]
             + recipe.unlike * terms["unlike"]
         )
-        for group in self.optimiser.param_groups:
-            group["lr"] = recipe.rate_at(progress)
-        self.optimiser.zero_grad()
+        for optimiser in self.optimisers:
+            optimiser.zero_grad()
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.rate_at(progress)
         total.backward()
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         clip_radius(student.net)
         fade_checkers(student.net.get_parameter("conv1.weight"), recipe.fade)
         self._recent.append({name: term.item() for name, term in terms.items()})
@@ -229,6 +246,7 @@ def train(
     recipe = runs[0].recipe
     torch.set_num_threads(recipe.threads)
     for run in runs:
+        run.shards = runs[0].shards  # a step's crops are read and scaled once for all
         run.begin(exam)
 
     def progress() -> float:

@@ -15,7 +15,7 @@ from training.catalogue import Picture
 from training.teacher import Teacher, label_all
 
 FOLDER = "mate-backgrounds/usr/share/backgrounds/mate/nature"
-PLAN = crops.CropPlan(size=64, per_photo=6, per_photo_most=6, shard=32)
+PLAN = crops.CropPlan(size=64, per_photo=6, per_photo_most=6, colour=0.0, grey=0.0, shard=32)
 
 
 def picture(number: int, side: int = 240) -> Image.Image:

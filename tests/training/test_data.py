@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import random
 import struct
 import zlib
 from pathlib import Path
@@ -10,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.models import ShuffleNetV2
 
-from tests.training.conftest import FOLDER, PLAN
+from tests.training.conftest import FOLDER, PLAN, picture
 from training import crops, data
 from training.catalogue import Picture, build
-from training.data import Augment, Lattice, Shards
+from training.data import Lattice, Shards
 from training.rcc import read_rcc
-from training.teacher import Teacher, label_all
+from training.teacher import OnnxTeacher, Teacher, label_all
 
 
 def blue(crop: np.ndarray) -> int:
@@ -56,7 +59,8 @@ def test_no_held_out_photograph_is_in_a_training_crop(
     pictures: list[Picture], labelled: Path
 ) -> None:
     train = {int(Path(p.path).stem[:2]) for p in pictures if p.split == "train"}
-    seen = {blue(crop) for path in labelled.glob("crops-*.npy") for crop in np.load(path)}
+    # At odd places lie mixtures of two crops.
+    seen = {blue(crop) for path in labelled.glob("crops-*.npy") for crop in np.load(path)[::2]}
     assert seen == train
 
 
@@ -76,6 +80,54 @@ def test_crops_are_cut_alike_each_time(
     crops.cut_all(pictures, sources, tmp_path, PLAN)
     for path in labelled.glob("crops-*.npy"):
         np.testing.assert_array_equal(np.load(path), np.load(tmp_path / path.name))
+
+
+def test_every_second_crop_is_mixed_with_one_between() -> None:
+    flat = np.array([[40], [200]] * 32, np.uint8)[:, :, None, None]
+    shard = np.broadcast_to(flat, (64, 16, 16, 3)).copy()
+    crops.mix(shard, "seed")
+    assert (shard[::2] == 40).all(), "those at even places stay as they were cut"
+    mixed = shard[1::2, :, :, 0].reshape(32, -1)
+    share = (200 - mixed.mean(1)) / 160
+    assert share.min() > 0.1
+    assert share.max() < 0.55
+    blended = (mixed == mixed[:, :1]).all(1)
+    pasted = np.isin(mixed, (40, 200)).all(1)
+    assert (blended ^ pasted).all(), "each is a blend or has a rectangle of the other"
+    assert blended.any()
+    assert pasted.any()
+
+
+def test_colours_vary_and_shapes_do_not() -> None:
+    crop = np.asarray(picture(3, 48).crop((0, 0, 48, 48)))
+    chance = random.Random(1)
+    varied = [crops.recoloured(crop, chance, crops.CropPlan()) for _ in range(40)]
+    means = np.array([v.mean() for v in varied])
+    assert 5 < means.std() < 60
+    edges = [np.corrcoef(crop[..., 0].ravel(), v[..., 0].ravel())[0, 1] for v in varied]
+    assert np.median(edges) > 0.9
+    plain = crops.CropPlan(colour=0.0, grey=0.0)
+    np.testing.assert_array_equal(crops.recoloured(crop, chance, plain), crop)
+
+
+def test_the_teacher_labels_what_the_students_see(teacher: Teacher, labelled: Path) -> None:
+    stored = np.load(labelled / "crops-001.npy")
+    expected = teacher(stored).logits
+    found = torch.from_numpy(np.load(labelled / "labels-001.npy")).float()
+    torch.testing.assert_close(found, expected, atol=2e-2, rtol=2e-2)
+
+
+def test_the_teacher_says_the_same_on_onnxruntime(teacher: Teacher, labelled: Path) -> None:
+    model = copy.deepcopy(teacher.model)
+    assert isinstance(model, ShuffleNetV2)
+    exported = OnnxTeacher(model, model.stage2, model.stage3, threads=1)
+    seen = np.load(labelled / "crops-000.npy")[:5]
+    expected, found = teacher(seen), exported(seen)
+    # The one computes in bfloat16, three digits, the other in single precision.
+    for part in ("logits", "fine", "coarse"):
+        want, have = getattr(expected, part), getattr(found, part)
+        assert want.shape == have.shape
+        assert (want - have).norm() < 0.03 * want.norm(), part
 
 
 def test_labelled_shards_are_not_labelled_again(
@@ -99,18 +151,17 @@ def test_a_step_draws_the_same_batch_each_time_and_another_the_next(labelled: Pa
 
     def batch(step: int) -> data.Batch:
         lattice = (Lattice(12.5, 8), 6)
-        return data.batch_at(
-            shards, step, seed=3, count=4, size=64, fine=lattice, coarse=(Lattice(20.5, 16), 3)
-        )
+        shown = shards.shown(step, seed=3, count=4, size=64)
+        return shown.batch(lattice, (Lattice(20.5, 16), 3))
 
-    first, again, second = batch(7), batch(7), batch(8)
+    first, second, again = batch(7), batch(8), batch(7)
     assert torch.equal(first.inputs, again.inputs)
     assert torch.equal(first.fine, again.fine)
     assert not torch.equal(first.inputs, second.inputs)
 
 
 def test_features_move_with_the_pixels(tmp_path: Path) -> None:
-    """Where a sub-crop looks, its features are looked up too: a ramp stays the same ramp."""
+    """Where a crop is mirrored its features are too: a ramp stays the same ramp."""
     ramp = torch.linspace(0, 1, 64).expand(8, 64, 64)
     stored = (ramp * 255).round().byte()[..., None].expand(-1, -1, -1, 3)
     np.save(tmp_path / "crops-000.npy", stored.numpy())
@@ -122,16 +173,9 @@ def test_features_move_with_the_pixels(tmp_path: Path) -> None:
     shards = Shards(tmp_path)
     shards.refresh()
     lattice = Lattice(4.0, 8)
-    drawn = data.batch_at(
-        shards,
-        0,
-        seed=1,
-        count=8,
-        size=64,
-        fine=(lattice, 8),
-        coarse=(lattice, 8),
-        augment=Augment(colour=0.0, grey=0.0, noise=0.0, mixup=0.0),
-    )
+    shown = shards.shown(0, seed=1, count=8, size=64, noise=0.0)
+    assert set(shown.mirror.tolist()) == {-1.0, 1.0}
+    drawn = shown.batch((lattice, 8), (lattice, 8))
     red = drawn.inputs[:, 0] * 0.229 + 0.485
     at_units = (red[:, :, 3::8] + red[:, :, 4::8]) / 2
     expected = at_units[:, 3::8] * 127 / 32

@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from training.export import export, export_evolution, folded
+from training.muon import Muon, orthogonalised
 from training.student import KINDS, alikeness, clip_radius, fade_checkers
 from training.train import Recipe, Run, agreement, train
 from zfwidgets.images.preprocess import Preprocess
@@ -146,6 +147,31 @@ def test_the_evolution_holds_a_run_from_its_start_to_its_end(finished: Run, tmp_
     torch.testing.assert_close(
         state["6/conv1.weight"].float(), end["conv1.weight"], atol=2e-3, rtol=2e-3
     )
+
+
+def test_an_orthogonalised_update_moves_all_directions_alike() -> None:
+    """The Gram form of the Newton-Schulz steps against the plain one, in double precision."""
+    generator = torch.Generator().manual_seed(5)
+    matrix = torch.randn(24, 90, generator=generator) * torch.logspace(0, -3, 24)[:, None]
+    plain = matrix.double() / matrix.double().norm()
+    for _ in range(5):
+        gram = plain @ plain.T
+        plain = 3.4445 * plain + (-4.7750 * gram + 2.0315 * gram @ gram) @ plain
+    found = orthogonalised(matrix)
+    torch.testing.assert_close(found.double(), plain, atol=1e-3, rtol=1e-2)
+    spread = torch.linalg.svdvals(matrix)
+    assert spread[0] / spread[-1] > 500
+    values = torch.linalg.svdvals(found)
+    assert values[0] < 1.3
+    assert values[:16].min() > 0.5, "all but the faintest directions count alike"
+
+
+def test_the_faintest_step_of_muon_has_the_size_of_adams() -> None:
+    filters = torch.nn.Parameter(torch.zeros(16, 8, 3, 3))
+    optimiser = Muon([filters], lr=1e-3)
+    filters.grad = 1e-6 * torch.randn(filters.shape, generator=torch.Generator().manual_seed(0))
+    optimiser.step()
+    assert 1e-4 < filters.square().mean().sqrt().item() < 1e-3
 
 
 def test_filters_beyond_the_radius_are_scaled_back_to_it() -> None:
