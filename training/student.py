@@ -111,19 +111,20 @@ def clip_radius(net: nn.Module, radius: float = 0.1) -> None:
 
 
 @torch.no_grad()
-def fade_checkers(filters: Tensor, rate: float, grey: float = 0.5, colour: float = 0.25) -> None:
-    """Shrink, in place, by `rate` what filters [N,3,h,w] hold where photographs hold nothing.
+def smooth(filters: Tensor, amount: float, grey: float = 0.25, colour: float = 0.1) -> None:
+    """Shrink filters [N,3,h,w] in place, the finer a frequency the more: a prior of photographs.
 
-    That is grey detail beyond `grey` cycles a pixel (only diagonal gratings are that fine: the
-    corners of the spectrum) and colour detail beyond `colour`: JPEG and WebP store colour at half
-    the resolution. No gradient speaks for or against a pattern there, and Adam lets it grow into a
-    chequered veil over otherwise smooth filters.
+    What lies at r cycles a pixel is multiplied by exp(-amount (r / scale)^2), with the scale `grey`
+    for what the three planes share and `colour` for the rest: JPEG and WebP store colour at half
+    the resolution. Photographs hold little at fine frequencies, so that gradients there are mostly
+    noise, which otherwise veils the filters with speckle.
     """
     plain = filters.mean(1, keepdim=True).expand_as(filters)
     fy, fx = (torch.fft.fftfreq(n, device=filters.device) for n in filters.shape[-2:])
-    radius = (fy[:, None].square() + fx[None, :].square()).sqrt()
+    square = fy[:, None].square() + fx[None, :].square()
 
-    def faded(planes: Tensor, finest: float) -> Tensor:
-        return torch.fft.ifft2(torch.fft.fft2(planes) * (1 - rate * (radius > finest))).real
+    def smoothed(planes: Tensor, scale: float) -> Tensor:
+        kept = torch.exp(-amount * square / scale**2)
+        return torch.fft.ifft2(torch.fft.fft2(planes) * kept).real
 
-    filters.copy_(faded(plain, grey) + faded(filters - plain, colour))
+    filters.copy_(smoothed(plain, grey) + smoothed(filters - plain, colour))

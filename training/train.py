@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from training.data import Shards
 from training.muon import Muon
-from training.student import Student, alikeness, clip_radius, fade_checkers, losses
+from training.student import Student, alikeness, clip_radius, losses, smooth
 from training.teacher import MEAN, STD, column
 
 
@@ -28,19 +28,20 @@ class Recipe:
     schedule then follows the clock, so that a busy machine gives shorter but fully annealed runs.
     """
 
-    steps: int = 5600
+    steps: int = 7500
     minutes: float | None = None
-    batch: int = 32
+    batch: int = 64
     sizes: tuple[tuple[float, int], ...] = ((0.65, 96), (0.9, 128), (1.0, 160))
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 0.05
-    conv1_decay: float = 2.0
+    conv1_rate: float = 0.5  # its share of the learning rate
+    conv1_decay: float = 2.8
+    conv1_smooth: float = 3.0
     warm_up: float = 0.06
     temperature: float = 2.0
-    fine: float = 1.0
-    coarse: float = 1.0
+    fine: float = 1.5
+    coarse: float = 1.5
     unlike: float = 0.5
-    fade: float = 0.03
     seed: int = 2013
     threads: int = 2
     kept: tuple[float, ...] = (0, 0.01, 0.03, 0.08, 0.2, 0.5, 1)
@@ -142,7 +143,11 @@ class Run:
         set_apart = {id(p) for p in (first, *banks)}
         rest = [p for p in self.student.parameters() if id(p) not in set_apart]
         groups = [
-            {"params": [first], "weight_decay": recipe.conv1_decay},
+            {
+                "params": [first],
+                "weight_decay": recipe.conv1_decay,
+                "share": recipe.conv1_rate,
+            },
             {"params": [p for p in rest if p.ndim > 1], "weight_decay": recipe.weight_decay},
             {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
         ]
@@ -199,16 +204,17 @@ class Run:
             + recipe.coarse * terms["coarse"]
             + recipe.unlike * terms["unlike"]
         )
+        rate = recipe.rate_at(progress)
         for optimiser in self.optimisers:
             optimiser.zero_grad()
             for group in optimiser.param_groups:
-                group["lr"] = recipe.rate_at(progress)
+                group["lr"] = rate * group.get("share", 1.0)
         total.backward()
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
         for optimiser in self.optimisers:
             optimiser.step()
         clip_radius(student.net)
-        fade_checkers(student.net.get_parameter("conv1.weight"), recipe.fade)
+        smooth(student.net.get_parameter("conv1.weight"), recipe.conv1_smooth * rate)
         self._recent.append({name: term.item() for name, term in terms.items()})
         self.step += 1
         # Only time spent on steps counts, so that examining and saving shorten no run.

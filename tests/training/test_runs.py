@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from safetensors.torch import load_file
 
 from training.export import export, export_evolution, folded
 from training.muon import Muon, orthogonalised
-from training.student import KINDS, alikeness, clip_radius, fade_checkers
+from training.student import KINDS, alikeness, clip_radius, smooth
 from training.train import Recipe, Run, agreement, train
 from zfwidgets.images.preprocess import Preprocess
 from zfwidgets.nets.alexnet import AlexNet
@@ -187,18 +188,23 @@ def test_filters_beyond_the_radius_are_scaled_back_to_it() -> None:
     assert torch.equal(conv.weight[1], small)
 
 
-def test_a_checkerboard_fades_and_gratings_and_blobs_stay() -> None:
+def test_smoothing_shrinks_fine_detail_and_colour_before_coarse_and_grey() -> None:
     alternating = torch.tensor([1.0, -1, 1, -1, 1, -1, 1])
-    wave = torch.cos(2 * torch.pi * 3 / 7 * torch.arange(7))
-    checkers = torch.outer(alternating, alternating).expand(1, 3, 7, 7).clone()
-    kept = torch.stack((wave.expand(7, 7), wave.expand(7, 7).T, torch.ones(7, 7)))
-    kept = kept[:, None].expand(-1, 3, -1, -1).clone()
-    before, energy = kept.clone(), checkers.square().sum().item()
-    for _ in range(100):
-        fade_checkers(checkers, 0.03)
-        fade_checkers(kept, 0.03)
-    torch.testing.assert_close(kept, before, atol=1e-4, rtol=1e-4)
-    assert checkers.square().sum().item() < 0.3 * energy
+    checkers = torch.outer(alternating, alternating)
+    coarse = torch.cos(2 * torch.pi / 7 * torch.arange(7)).expand(7, 7)
+    fine = torch.cos(2 * torch.pi * 3 / 7 * torch.arange(7)).expand(7, 7)
+    grey = torch.stack((torch.ones(7, 7), coarse, fine, checkers))[:, None].repeat(1, 3, 1, 1)
+    opponent = grey * torch.tensor([1.0, 0, -1]).view(1, 3, 1, 1)
+    filters = torch.cat((grey, opponent))
+    before = filters.square().sum((1, 2, 3))
+    smooth(filters, 0.3)
+    kept = filters.square().sum((1, 2, 3)) / before
+    assert kept[0] == pytest.approx(1)
+    assert kept[4] == pytest.approx(1), "no colour is lost for good"
+    assert kept[1] == pytest.approx(math.exp(-2 * 0.3 * (1 / 7 / 0.25) ** 2), rel=1e-3)
+    assert (kept[:3].diff() < 0).all()
+    assert kept[3] < 0.3 * kept[1]
+    assert (kept[5:] < kept[1:4]).all()
 
 
 def test_like_filters_cost_and_unlike_ones_do_not() -> None:
