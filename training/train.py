@@ -24,6 +24,8 @@ from training.teacher import MEAN, STD, column
 class Recipe:
     """Everything that decides a run; written beside its weights.
 
+    Muon learns fastest, but its filters weigh everything, and projections of the upper layers get
+    alike; so from `adam_from` on all layers learn by AdamW, with a learning rate that rises anew.
     Training lasts `steps`, or `minutes` for all networks together where that is over sooner: the
     schedule then follows the clock, so that a busy machine gives shorter but fully annealed runs.
     """
@@ -31,7 +33,11 @@ class Recipe:
     steps: int = 7500
     minutes: float | None = None
     batch: int = 64
-    sizes: tuple[tuple[float, int], ...] = ((0.65, 96), (0.9, 128), (1.0, 160))
+    sizes: tuple[tuple[float, int], ...] = (
+        *((0.576, 96), (0.798, 128), (0.886, 160)),
+        *((0.97, 96), (1.0, 128)),
+    )
+    adam_from: float = 0.886
     learning_rate: float = 3e-3
     weight_decay: float = 0.05
     conv1_rate: float = 0.5  # its share of the learning rate
@@ -44,7 +50,7 @@ class Recipe:
     unlike: float = 0.5
     seed: int = 2013
     threads: int = 2
-    kept: tuple[float, ...] = (0, 0.01, 0.03, 0.08, 0.2, 0.5, 1)
+    kept: tuple[float, ...] = (0, 0.009, 0.027, 0.071, 0.177, 0.443, 1)
 
     def progress(self, step: int, seconds: float) -> float:
         """How much of the run is done, 0 to 1."""
@@ -56,10 +62,14 @@ class Recipe:
         return next(s for until, s in self.sizes if progress < until or until >= 1)
 
     def rate_at(self, progress: float) -> float:
-        """Learning rate: linear warm-up, then half a cosine down to nothing."""
-        if progress < self.warm_up:
-            return self.learning_rate * max(progress / self.warm_up, 0.02)
-        phase = (progress - self.warm_up) / (1 - self.warm_up)
+        """Learning rate, twice: linear warm-up, then half a cosine down to nothing."""
+        if progress < self.adam_from:
+            part = progress / self.adam_from
+        else:
+            part = (progress - self.adam_from) / max(1 - self.adam_from, 1e-9)
+        if part < self.warm_up:
+            return self.learning_rate * max(part / self.warm_up, 0.02)
+        phase = (part - self.warm_up) / (1 - self.warm_up)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * phase))
 
 
@@ -135,8 +145,11 @@ class Run:
         what = "a GPU" if self.device.type == "cuda" else f"{self.recipe.threads} CPU cores"
         return f"{what}, {'bfloat16' if has_bfloat16(self.device) else 'single precision'}"
 
-    def _optimisers(self) -> tuple[Muon, torch.optim.AdamW]:
-        """Muon for conv2 to conv5. conv1 has a weight decay of its own, to wash out its start."""
+    def _optimisers(self) -> tuple[Muon, torch.optim.AdamW, torch.optim.AdamW]:
+        """Muon and later AdamW for conv2 to conv5, and AdamW for all else.
+
+        conv1 has a weight decay of its own, to wash out its start.
+        """
         recipe, net = self.recipe, self.student.net
         first = net.get_parameter("conv1.weight")
         banks = [net.get_parameter(f"conv{number}.weight") for number in range(2, 6)]
@@ -151,9 +164,12 @@ class Run:
             {"params": [p for p in rest if p.ndim > 1], "weight_decay": recipe.weight_decay},
             {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
         ]
-        adam = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
-        muon = Muon(banks, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-        return muon, adam
+        rate, betas = recipe.learning_rate, (0.9, 0.98)
+        muon = Muon(banks, lr=rate, weight_decay=recipe.weight_decay)
+        later = torch.optim.AdamW(
+            banks, lr=rate, betas=betas, weight_decay=recipe.weight_decay, fused=True
+        )
+        return muon, later, torch.optim.AdamW(groups, lr=rate, betas=betas, fused=True)
 
     def _resume(self) -> None:
         state = torch.load(self.folder / "last.pt", map_location=self.device, weights_only=True)
@@ -211,8 +227,9 @@ class Run:
                 group["lr"] = rate * group.get("share", 1.0)
         total.backward()
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
-        for optimiser in self.optimisers:
-            optimiser.step()
+        first, later, rest = self.optimisers
+        (first if progress < recipe.adam_from else later).step()
+        rest.step()
         clip_radius(student.net)
         smooth(student.net.get_parameter("conv1.weight"), recipe.conv1_smooth * rate)
         self._recent.append({name: term.item() for name, term in terms.items()})

@@ -7,15 +7,17 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from training import limits
 from training.export import export, export_evolution, folded
 from training.muon import Muon, orthogonalised
 from training.student import KINDS, alikeness, clip_radius, smooth
-from training.train import Recipe, Run, agreement, train
+from training.train import Exam, Recipe, Run, agreement, train
 from zfwidgets.images.preprocess import Preprocess
 from zfwidgets.nets.alexnet import AlexNet
 from zfwidgets.nets.zfnet import ZFNet
@@ -73,6 +75,30 @@ def test_two_networks_under_one_clock_take_the_same_steps(labelled: Path, tmp_pa
     assert first.step == second.step > 2
     assert first.seconds + second.seconds >= 0.04 * 60
     assert [run.step for run in runs()] == [first.step] * 2
+
+
+def test_the_rate_rises_anew_where_adam_takes_over() -> None:
+    recipe = Recipe()
+    whole = [recipe.rate_at(k / 1000) for k in range(1001)]
+    at = round(1000 * recipe.adam_from)
+    assert max(whole[:at]) == pytest.approx(recipe.learning_rate, rel=1e-2)
+    assert max(whole[at:]) == pytest.approx(recipe.learning_rate, rel=1e-2)
+    assert whole[at - 1] < 0.01 * recipe.learning_rate
+    assert whole[at] < 0.05 * recipe.learning_rate
+    assert whole[-1] == 0
+
+
+def test_adam_takes_over_the_filters_from_muon(labelled: Path, tmp_path: Path) -> None:
+    run = Run("zfnet", SHORT, labelled, tmp_path)
+    run.student.train()
+    muon, later, _ = run.optimisers
+    run.advance(0.5)
+    assert len(muon.state) == 4
+    assert not later.state
+    run.advance(0.95)
+    assert {float(state["step"]) for state in later.state.values()} == {1.0}
+    run.save()
+    assert len(Run("zfnet", SHORT, labelled, tmp_path).optimisers[1].state) == 4
 
 
 def test_the_log_says_each_loss(finished: Run) -> None:
@@ -213,6 +239,32 @@ def test_like_filters_cost_and_unlike_ones_do_not() -> None:
     like[1] = -3 * like[0]
     assert alikeness(unlike).item() == 0
     assert alikeness(like).item() > 0
+
+
+def test_short_runs_differ_in_what_their_names_say(labelled: Path) -> None:
+    owners = np.load(labelled / "owners.npy")
+    whole, half = (
+        limits.rows_of(limits.Trial("", photographs=share), labelled, 1) for share in (1.0, 0.5)
+    )
+    mixed = limits.rows_of(limits.Trial("", mixed=True), labelled, 1)
+    assert len(mixed) == len(owners)
+    assert len(whole) == len(owners) / 2, "every second crop is mixed"
+    assert set(half) < set(whole)
+    assert len(set(owners[half])) == round(0.5 * (owners.max() + 1))
+    assert set(whole) & set(np.flatnonzero(np.isin(owners, owners[half]))) == set(half)
+
+
+def test_a_short_run_is_made_once_and_says_what_it_reached(labelled: Path, tmp_path: Path) -> None:
+    crops = np.load(labelled / "crops-000.npy")
+    exam = Exam(crops, torch.from_numpy(np.load(labelled / "labels-000.npy")).float())
+    recipe = replace(SHORT, steps=2, sizes=((1.0, 64),))
+    trial = limits.Trial("narrow", width=0.25, mixed=True, steps=1.5)
+    found = limits.attempt(trial, recipe, labelled, exam, tmp_path)
+    assert found["samples"] == 3 * recipe.batch
+    assert 0 <= found["held out"][0] <= found["held out"][1] <= 1
+    written = (tmp_path / "narrow" / "result.json").stat().st_mtime_ns
+    assert limits.attempt(trial, recipe, labelled, exam, tmp_path) == json.loads(json.dumps(found))
+    assert (tmp_path / "narrow" / "result.json").stat().st_mtime_ns == written
 
 
 def test_agreement_counts_the_teachers_first_choice() -> None:
