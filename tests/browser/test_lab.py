@@ -139,7 +139,7 @@ def test_in_projection_mode_each_tile_is_its_channels_projection(
         (expected,) = projection.to_images()
         grey = Image.fromarray(expected).convert("L")
         # Averaged as `likeness` averages what is shown: fine lines differ with any other filter.
-        light = np.asarray(grey.resize((12, 12), Image.Resampling.BOX), float)
+        light = np.asarray(grey.resize((24, 24), Image.Resampling.BOX), float)
         inspector.until(
             lambda channel=channel, light=light: likeness(inspector.tile(channel), light) > 0.9,  # type: ignore[misc]
             f"the tile is the projection of channel {channel}",
