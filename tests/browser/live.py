@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import queue
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ipywidgets import Widget
@@ -149,6 +150,16 @@ class LiveWidget:
                 return
             if time.monotonic() > limit:
                 raise TimeoutError(f"not true within {timeout} s: {condition}")
+
+    def expect(self, value: Callable[[], Any], expected: Any, timeout: float = 20.0) -> None:
+        """Wait until the page's messages have brought a Python `value` to what is expected.
+
+        What the mouse and the keys do in the page is told to Python a moment later.
+        """
+        limit = time.monotonic() + timeout
+        while (found := value()) != expected:
+            assert time.monotonic() < limit, f"{found!r} is not {expected!r} after {timeout} s"
+            self.page.wait_for_timeout(10)
 
     def carry(self) -> None:
         """Hand everything that Python has sent so far to the page."""

@@ -136,15 +136,15 @@ def test_pins_are_made_and_removed_with_the_keyboard(
     live = open_browser(recording, layer="conv4")
     start_in_grid(live)
     press(live, "p", "ArrowRight", "ArrowRight", "p")
-    assert live.widget.pins == [{"layer": "conv4", "channel": i} for i in (0, 2)]
+    live.expect(lambda: live.widget.pins, [{"layer": "conv4", "channel": i} for i in (0, 2)])
     expect(live.page.get_by_role("status")).to_have_text("conv4, channel 2 pinned")
     expect(tile(live, 2)).to_have_attribute("data-pinned", "")
     assert "pinned" in (tile(live, 2).get_attribute("aria-label") or "")
     press(live, "p")
-    assert live.widget.pins == [{"layer": "conv4", "channel": 0}]
+    live.expect(lambda: live.widget.pins, [{"layer": "conv4", "channel": 0}])
     pins(live).first.focus()
     press(live, "Delete")
-    assert live.widget.pins == []
+    live.expect(lambda: live.widget.pins, [])
     assert focused(live) == 2  # the focus went back to the grid
     expect(live.page.locator(".zf-pins")).to_be_hidden()
 
@@ -155,13 +155,13 @@ def test_pins_are_made_and_removed_with_the_mouse(open_browser: Open, recording:
     below = tile(live, 20).bounding_box()
     tile(live, 20).hover()
     tile(live, 20).get_by_role("button", name="Pin channel 20").click()
-    assert live.widget.pins == [{"layer": "conv4", "channel": 20}]
+    live.expect(lambda: live.widget.pins, [{"layer": "conv4", "channel": 20}])
     assert live.widget.selected == []
     # What was under the pointer is still there.
     assert tile(live, 20).bounding_box() == below
     pins(live).first.hover()
     live.page.get_by_role("button", name="Remove the pin of conv4, channel 20").click()
-    assert live.widget.pins == []
+    live.expect(lambda: live.widget.pins, [])
 
 
 def test_a_pin_stays_through_layers_and_leads_back(
@@ -221,7 +221,7 @@ def test_the_photo_shows_what_the_neuron_under_the_pointer_sees(
     found = recording.strongest("conv4", [12])
     place = int(found.row[0]), int(found.col[0])
     top, left, bottom, right = recording.layers["conv4"].box(*place)
-    assert live.widget.hover == 12
+    live.expect(lambda: live.widget.hover, 12)
     assert live.widget.hovered["box"] == [top, left, bottom, right]
     drawn = live.page.locator(".zf-inset-line").evaluate(
         "(r) => ['y', 'x', 'height', 'width'].map((name) => +r.getAttribute(name))"

@@ -64,7 +64,8 @@ def test_a_drag_moves_the_square_and_never_asks_ahead(page: Page, view: Occlusio
     assert page.evaluate(LOOKS) <= before + 1
     page.mouse.up()
     live.until("model.state.place[0] !== 80")
-    assert view.place == pytest.approx([80 - 30, 80 + 40], abs=1)
+    moved = pytest.approx([80 - 30, 80 + 40], abs=1)
+    live.expect(lambda: view.place, moved)
 
 
 def test_the_keyboard_moves_and_resizes(page: Page, view: OcclusionView) -> None:
@@ -80,7 +81,7 @@ def test_the_keyboard_moves_and_resizes(page: Page, view: OcclusionView) -> None
     page.keyboard.press("-")
     expect(square).to_have_accessible_name("Square at row 4, column 4, 56 pixels wide")
     live.until("model.state.place[0] === 4")
-    assert view.size == 56
+    live.expect(lambda: view.size, 56)
     expect(square).to_be_focused()
 
 
