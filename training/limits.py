@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from training.evaluate import on_training_crops
-from training.train import Exam, Recipe, Run, agreement, answers
+from training.train import Exam, Recipe, Run, agreement, answers, train
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,7 @@ def attempt(trial: Trial, recipe: Recipe, crops: Path, exam: Exam, folder: Path)
     recipe = replace(recipe, steps=round(trial.steps * recipe.steps), minutes=None, kept=())
     run = Run("zfnet", recipe, crops, folder, width=trial.width)
     run.shards.rows = rows_of(trial, crops, recipe.seed)
-    run.student.train()
-    while run.step < recipe.steps:
-        run.advance(recipe.progress(run.step, 0.0))
+    train([run])
     net = run.student.net
     found = {
         "name": trial.name,

@@ -18,6 +18,12 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 itself; a CPU that only imitates it gets slower."""
+    # The public torch.cpu.get_capabilities is younger than torch 2.6.
+    return device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001
+
+
 @dataclass
 class Labels:
     """What the teacher says of N crops: logits [N,K], features [N,C,h,w] at stride 8 and 16."""
@@ -51,7 +57,7 @@ class Teacher:
 
     def answer(self, inputs: Tensor) -> Labels:
         """Label normalised inputs [N,3,S,S]."""
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
             logits = self.model(inputs.contiguous(memory_format=torch.channels_last))
         return Labels(logits.float(), self._caught["fine"].float(), self._caught["coarse"].float())
 
