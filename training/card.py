@@ -35,22 +35,18 @@ LICENCES = {
     "scikit-learn": "CC-BY-2.0",
 }
 TITLES = {"zfnet": "ZFNet", "alexnet": "AlexNet"}
-ADAMW = "of what is shown; AdamW"
-# Of the weights bundled before: photographs, samples, what the labels were of and how conv2 to
-# conv5 learned, top-1 and top-5 on the same held-out crops, top-1 on crops they were trained on,
-# mean cosine of conv5 projections.
-UNFITTING = "of the whole crop, shown in part and recoloured; AdamW"
-MUON = "of what is shown; Muon, then AdamW"
+FITTING = "of what is shown"
+# Of the weights bundled before: photographs, samples, what the labels were of, top-1 and top-5 on
+# the same held-out crops, top-1 on crops they were trained on.
+UNFITTING = "of the whole crop, shown in part and recoloured"
 EARLIER = {
     "zfnet": (
-        (351, 178_656, UNFITTING, 0.078, 0.300, 0.328, 0.12),
-        (697, 182_400, UNFITTING, 0.096, 0.294, 0.259, 0.11),
-        (697, 455_680, MUON, 0.125, 0.332, 0.322, 0.141),
+        (351, 178_656, UNFITTING, 0.078, 0.300, 0.328),
+        (697, 182_400, UNFITTING, 0.096, 0.294, 0.259),
     ),
     "alexnet": (
-        (351, 93_952, UNFITTING, 0.062, 0.237, 0.229, 0.131),
-        (697, 182_400, UNFITTING, 0.089, 0.259, 0.232, 0.105),
-        (697, 455_680, MUON, 0.130, 0.326, 0.315, 0.144),
+        (351, 93_952, UNFITTING, 0.062, 0.237, 0.229),
+        (697, 182_400, UNFITTING, 0.089, 0.259, 0.232),
     ),
 }
 
@@ -250,6 +246,7 @@ untrained:
 
 def _recipe(about: dict[str, Any]) -> str:
     r = about["recipe"]
+    remarks = "".join(f" {sentence}" for sentence in about.get("remarks", []))
     sizes = ", ".join(f"{size} px up to {until:.0%}" for until, size in r["sizes"])
     return f"""## Recipe
 
@@ -259,10 +256,13 @@ their two cards compare. {about["steps"]:,} steps of {r["batch"]} ({about["sampl
 drawn from {about["crops"]:,} labelled crops) in {about["seconds"] / 60:.0f} minutes of its own on
 {about["machine"]}, seed {r["seed"]}, {about["date"]}:
 `python -m training all{_options(about)}`. Progress is counted {_clock(r)}.
-Input sizes: {sizes}. All layers learn
-by AdamW (.9, .98): learning rate {r["learning_rate"]} with {r["warm_up"]:.0%} warm-up and half a
-cosine to zero; weight decay {r["weight_decay"]}. Weights start as in the paper, N(0, .01); filters
-whose root mean square exceeds .1 are scaled back, as in the paper (before folding).
+Input sizes: {sizes}. Up to {r["adam_from"]:.1%} the filters of conv2 to conv5 learn by Muon (Jordan
+et al. 2024; momentum .95) and all else by AdamW (.9, .98). From there on all learn by AdamW, for
+Muon's filters weigh everything and left projections of conv5 as alike as the untrained network's.
+Learning rate {r["learning_rate"]}, in either part with {r["warm_up"]:.0%} warm-up and half a cosine
+to zero; weight decay {r["weight_decay"]}. Weights start as in the paper, N(0, .01);
+filters whose root mean square exceeds .1 are scaled back, as in the paper (before
+folding).{remarks}
 
 The teacher labels **exactly what the student sees** (consistent teaching, Beyer et al. 2022):
 brightness, contrast, saturation, tint and grey are varied when a crop is cut, every second crop is
@@ -276,9 +276,9 @@ guess the teacher's feature maps at stride 8 and 16. Three things are done **for
 and not in the paper: its filters learn at {r["conv1_rate"]:g} of the rate with a weight decay of
 {r["conv1_decay"]}, which washes the random start out of them; a penalty (weight {r["unlike"]}) on
 filters whose cosine exceeds .5; and a decay that grows with the square of the frequency (weight
-{r["conv1_smooth"]:g} at .25 cycles a pixel in grey, at .15 in colour), since photographs hold
-little detail that fine and a veil of speckle grew instead. They bear on the look of the first layer
-and on its numbers above."""
+{r["conv1_smooth"]:g} at .25 cycles a pixel in grey, at .1 in colour), since photographs hold little
+detail that fine and a veil of speckle grew instead. They bear on the look of the first layer and on
+its numbers above."""
 
 
 def _clock(recipe: dict[str, Any]) -> str:
@@ -355,18 +355,12 @@ def _limits(
     kind: str, about: dict[str, Any], r: dict[str, Any], pictures: list[Picture], trials: Path
 ) -> str:
     photos = sum(p.kind == "photo" and p.split == "train" for p in pictures)
-    now = (
-        *(photos, about["samples"], ADAMW, *r["agreement"]["trained"]),
-        *(r["training crops"][0], r["likeness"]["conv5"]),
-    )
+    now = (photos, about["samples"], FITTING, *r["agreement"]["trained"], r["training crops"][0])
     rows = [
-        (n, f"{samples:,}", how, *map(percent, rates), f"{alike:.3f}")
-        for n, samples, how, *rates, alike in (*EARLIER[kind], now)
+        (n, f"{samples:,}", labels, *map(percent, rest))
+        for n, samples, labels, *rest in (*EARLIER[kind], now)
     ]
-    head = (
-        *("photographs", "samples", "labels and optimiser", "top-1", "top-5"),
-        *("top-1 on its training crops", "cosine in conv5"),
-    )
+    head = ("photographs", "samples", "labels", "top-1", "top-5", "top-1 on its training crops")
     return f"""## Limits
 
 One run and one seed. What was tried over several runs, on the same held-out crops; all rows but the

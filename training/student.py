@@ -111,7 +111,7 @@ def clip_radius(net: nn.Module, radius: float = 0.1) -> None:
 
 
 @torch.no_grad()
-def smooth(filters: Tensor, amount: float, grey: float = 0.25, colour: float = 0.15) -> None:
+def smooth(filters: Tensor, amount: float, grey: float = 0.25, colour: float = 0.1) -> None:
     """Shrink filters [N,3,h,w] in place, the finer a frequency the more: a prior of photographs.
 
     What lies at r cycles a pixel is multiplied by exp(-amount (r / scale)^2), with the scale `grey`

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from training.data import Shards
+from training.muon import Muon
 from training.student import Student, alikeness, clip_radius, losses, smooth
 from training.teacher import MEAN, STD, column, has_bfloat16
 
@@ -23,6 +24,8 @@ from training.teacher import MEAN, STD, column, has_bfloat16
 class Recipe:
     """Everything that decides a run; written beside its weights.
 
+    Muon learns fastest, but its filters weigh everything, and projections of the upper layers get
+    alike; so from `adam_from` on all layers learn by AdamW, with a learning rate that rises anew.
     Training lasts `steps`, or `minutes` for all networks together where that is over sooner: the
     schedule then follows the clock, so that a busy machine gives shorter but fully annealed runs.
     """
@@ -30,7 +33,11 @@ class Recipe:
     steps: int = 7500
     minutes: float | None = None
     batch: int = 64
-    sizes: tuple[tuple[float, int], ...] = ((0.6, 96), (0.84, 128), (0.94, 160), (1.0, 192))
+    sizes: tuple[tuple[float, int], ...] = (
+        *((0.576, 96), (0.798, 128), (0.886, 160)),
+        *((0.97, 96), (1.0, 128)),
+    )
+    adam_from: float = 0.886
     learning_rate: float = 3e-3
     weight_decay: float = 0.05
     conv1_rate: float = 0.5  # its share of the learning rate
@@ -43,7 +50,7 @@ class Recipe:
     unlike: float = 0.5
     seed: int = 2013
     threads: int = 2
-    kept: tuple[float, ...] = (0, 0.01, 0.03, 0.08, 0.2, 0.5, 1)
+    kept: tuple[float, ...] = (0, 0.009, 0.027, 0.071, 0.177, 0.443, 1)
 
     def progress(self, step: int, seconds: float) -> float:
         """How much of the run is done, 0 to 1."""
@@ -55,10 +62,14 @@ class Recipe:
         return next(s for until, s in self.sizes if progress < until or until >= 1)
 
     def rate_at(self, progress: float) -> float:
-        """Learning rate: linear warm-up, then half a cosine down to nothing."""
-        if progress < self.warm_up:
-            return self.learning_rate * max(progress / self.warm_up, 0.02)
-        phase = (progress - self.warm_up) / (1 - self.warm_up)
+        """Learning rate, twice: linear warm-up, then half a cosine down to nothing."""
+        if progress < self.adam_from:
+            part = progress / self.adam_from
+        else:
+            part = (progress - self.adam_from) / max(1 - self.adam_from, 1e-9)
+        if part < self.warm_up:
+            return self.learning_rate * max(part / self.warm_up, 0.02)
+        phase = (part - self.warm_up) / (1 - self.warm_up)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * phase))
 
 
@@ -116,7 +127,7 @@ class Run:
         torch.manual_seed(recipe.seed)
         self.student = Student(kind, logits.shape[1], fine.shape[1], coarse.shape[1], width)
         self.student.to(self.device).to(memory_format=torch.channels_last)
-        self.optimiser = self._optimiser()
+        self.optimisers = self._optimisers()
         self.step, self.seconds = 0, 0.0
         self._recent: list[dict[str, float]] = []
         if (folder / "last.pt").exists():
@@ -128,10 +139,16 @@ class Run:
         what = "a GPU" if self.device.type == "cuda" else f"{self.recipe.threads} CPU cores"
         return f"{what}, {'bfloat16' if has_bfloat16(self.device) else 'single precision'}"
 
-    def _optimiser(self) -> torch.optim.AdamW:
-        """AdamW; conv1 has a weight decay of its own, to wash out its start."""
-        recipe, first = self.recipe, self.student.net.get_parameter("conv1.weight")
-        rest = [p for p in self.student.parameters() if p is not first]
+    def _optimisers(self) -> tuple[Muon, torch.optim.AdamW, torch.optim.AdamW]:
+        """Muon and later AdamW for conv2 to conv5, and AdamW for all else.
+
+        conv1 has a weight decay of its own, to wash out its start.
+        """
+        recipe, net = self.recipe, self.student.net
+        first = net.get_parameter("conv1.weight")
+        banks = [net.get_parameter(f"conv{number}.weight") for number in range(2, 6)]
+        set_apart = {id(p) for p in (first, *banks)}
+        rest = [p for p in self.student.parameters() if id(p) not in set_apart]
         groups = [
             {
                 "params": [first],
@@ -141,19 +158,25 @@ class Run:
             {"params": [p for p in rest if p.ndim > 1], "weight_decay": recipe.weight_decay},
             {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
         ]
-        return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
+        rate, betas = recipe.learning_rate, (0.9, 0.98)
+        muon = Muon(banks, lr=rate, weight_decay=recipe.weight_decay)
+        later = torch.optim.AdamW(
+            banks, lr=rate, betas=betas, weight_decay=recipe.weight_decay, fused=True
+        )
+        return muon, later, torch.optim.AdamW(groups, lr=rate, betas=betas, fused=True)
 
     def _resume(self) -> None:
         state = torch.load(self.folder / "last.pt", map_location=self.device, weights_only=True)
         self.student.load_state_dict(state["student"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for optimiser, stored in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(stored)
         self.step, self.seconds = state["step"], state["seconds"]
 
     def save(self) -> None:
         """Write the checkpoint to go on from; a cut-off write leaves the former one whole."""
         state = {
             "student": self.student.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "step": self.step,
             "seconds": self.seconds,
             "recipe": asdict(self.recipe),
@@ -192,12 +215,15 @@ class Run:
             + recipe.unlike * terms["unlike"]
         )
         rate = recipe.rate_at(progress)
-        self.optimiser.zero_grad()
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group.get("share", 1.0)
+        for optimiser in self.optimisers:
+            optimiser.zero_grad()
+            for group in optimiser.param_groups:
+                group["lr"] = rate * group.get("share", 1.0)
         total.backward()
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
-        self.optimiser.step()
+        first, later, rest = self.optimisers
+        (first if progress < recipe.adam_from else later).step()
+        rest.step()
         clip_radius(student.net)
         smooth(student.net.get_parameter("conv1.weight"), recipe.conv1_smooth * rate)
         self._recent.append({name: term.item() for name, term in terms.items()})

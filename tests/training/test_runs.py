@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from training import limits
 from training.export import export, export_evolution, folded
+from training.muon import Muon, orthogonalised
 from training.student import KINDS, alikeness, clip_radius, smooth
 from training.train import Exam, Recipe, Run, agreement, train
 from zfwidgets.images.preprocess import Preprocess
@@ -83,15 +84,28 @@ def test_two_networks_under_one_clock_take_the_same_steps(
     assert [run.step for run in runs()] == [first.step] * 2
 
 
-def test_the_rate_rises_and_then_sinks_to_nothing() -> None:
+def test_the_rate_rises_anew_where_adam_takes_over() -> None:
     recipe = Recipe()
-    whole = torch.tensor([recipe.rate_at(k / 1000) for k in range(1001)], dtype=torch.float64)
-    top = round(1000 * recipe.warm_up)
-    assert whole.argmax() == top
-    assert whole[top] == recipe.learning_rate
-    assert (whole[:top].diff() >= 0).all()
-    assert (whole[top:].diff() < 0).all()
+    whole = [recipe.rate_at(k / 1000) for k in range(1001)]
+    at = round(1000 * recipe.adam_from)
+    assert max(whole[:at]) == pytest.approx(recipe.learning_rate, rel=1e-2)
+    assert max(whole[at:]) == pytest.approx(recipe.learning_rate, rel=1e-2)
+    assert whole[at - 1] < 0.01 * recipe.learning_rate
+    assert whole[at] < 0.05 * recipe.learning_rate
     assert whole[-1] == 0
+
+
+def test_adam_takes_over_the_filters_from_muon(labelled: Path, tmp_path: Path) -> None:
+    run = Run("zfnet", SHORT, labelled, tmp_path)
+    run.student.train()
+    muon, later, _ = run.optimisers
+    run.advance(0.5)
+    assert len(muon.state) == 4
+    assert not later.state
+    run.advance(0.95)
+    assert {float(state["step"]) for state in later.state.values()} == {1.0}
+    run.save()
+    assert len(Run("zfnet", SHORT, labelled, tmp_path).optimisers[1].state) == 4
 
 
 def test_the_log_says_each_loss(finished: Run) -> None:
@@ -167,6 +181,31 @@ def test_the_evolution_holds_a_run_from_its_start_to_its_end(finished: Run, tmp_
     torch.testing.assert_close(
         state["6/conv1.weight"].float(), end["conv1.weight"], atol=2e-3, rtol=2e-3
     )
+
+
+def test_an_orthogonalised_update_moves_all_directions_alike() -> None:
+    """The Gram form of the Newton-Schulz steps against the plain one, in double precision."""
+    generator = torch.Generator().manual_seed(5)
+    matrix = torch.randn(24, 90, generator=generator) * torch.logspace(0, -3, 24)[:, None]
+    plain = matrix.double() / matrix.double().norm()
+    for _ in range(5):
+        gram = plain @ plain.T
+        plain = 3.4445 * plain + (-4.7750 * gram + 2.0315 * gram @ gram) @ plain
+    found = orthogonalised(matrix)
+    torch.testing.assert_close(found.double(), plain, atol=1e-3, rtol=1e-2)
+    spread = torch.linalg.svdvals(matrix)
+    assert spread[0] / spread[-1] > 500
+    values = torch.linalg.svdvals(found)
+    assert values[0] < 1.3
+    assert values[:16].min() > 0.5, "all but the faintest directions count alike"
+
+
+def test_the_faintest_step_of_muon_has_the_size_of_adams() -> None:
+    filters = torch.nn.Parameter(torch.zeros(16, 8, 3, 3))
+    optimiser = Muon([filters], lr=1e-3)
+    filters.grad = 1e-6 * torch.randn(filters.shape, generator=torch.Generator().manual_seed(0))
+    optimiser.step()
+    assert 1e-4 < filters.square().mean().sqrt().item() < 1e-3
 
 
 def test_filters_beyond_the_radius_are_scaled_back_to_it() -> None:
