@@ -52,15 +52,11 @@ EARLIER = {
 
 
 # What the tables say, in words: to be read again whenever the weights are made anew.
-VERDICT = """At the length of those short runs only the number of steps matters: with fewer pictures
-or half of the maps nothing changes that 75 photographs could tell apart from chance. They are too
-short to show what the pictures are worth in a long run.
-
-Labels that fit what is shown, and more than twice the samples, made the first table's last row;
-the photographs were the same, and 194 photographed objects were new. On crops of its training
-pictures, trained on or not, the network agrees with the teacher more than twice as often as on
-new photographs: what limits it is which pictures there are. Nor is all learnt from them: the loss
-was still falling in the first part of the run.
+VERDICT = """Labels that fit what is shown, and more than twice the samples, made the first table's
+last row; the photographs were the same, and 194 photographed objects were new. On crops of its
+training pictures, trained on or not, the network agrees with the teacher more than twice as often
+as on new photographs: what limits it is which pictures there are. Nor is all learnt from them: the
+loss was still falling in the first part of the run.
 
 At the end of the first part ZFNet agreed on 14.1% and 38.7%, AlexNet on 13.8% and 36.0%, but
 projections of conv5 were as alike as the untrained network's (.167 and .167; AlexNet .173 and
@@ -400,5 +396,9 @@ def _trials(path: Path) -> str:
 limits`; "known" is on whole crops of the training pictures):
 
 {table(head, rows)}
+
+On new photographs only the number of steps matters at this length: with fewer pictures or half of
+the maps nothing changes that 75 photographs could tell apart from chance. The runs are too short to
+show what the pictures are worth in a long run.
 
 """

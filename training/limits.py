@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
@@ -77,7 +76,6 @@ def attempt(trial: Trial, recipe: Recipe, crops: Path, exam: Exam, folder: Path)
 
 def attempt_all(recipe: Recipe, crops: Path, exam: Exam, folder: Path) -> None:
     """Make every short run and write `limits.json`; those made before are not made again."""
-    torch.set_num_threads(recipe.threads)
     short = replace(recipe, sizes=((1.0, 96),))
     found = [attempt(t, short, crops, exam, folder) for t in tqdm(TRIALS, desc="limits")]
     (folder / "limits.json").write_text(json.dumps(found, indent=1))
