@@ -1,6 +1,6 @@
 """`python -m training all`: pictures in, bundled weights and model cards out; every stage restarts.
 
-Stages in order: fetch, crops, label, train, export, evaluate. A stage finds what it did before and
+Stages in order: fetch, album, train, revive, export, evaluate. A stage finds what it did before and
 goes on from there, so the same command can be given again after an interruption. Besides,
 `limits` makes short runs that show what holds the agreement back, for `evaluate` to put into the
 cards.
@@ -13,28 +13,38 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from training import card, catalogue, crops, evaluate, export, fetch, figures, limits
-from training.teacher import Teacher, efficientnet_lite0, label_all
+from training import album, card, catalogue, evaluate, export, fetch, figures, limits, pictures
+from training.album import Album, CropPlan
+from training.data import Lessons
+from training.teacher import Teacher, efficientnet_lite0
 from training.train import Exam, Recipe, Run, train
 
-STAGES = ("fetch", "crops", "label", "train", "export", "evaluate")
+STAGES = ("fetch", "album", "train", "revive", "export", "evaluate")
 HERE = Path(__file__).parent
 WEIGHTS = HERE.parent / "zfwidgets" / "nets" / "weights"
+
+
+SECOND = "second"  # the folder of the second part of a run, inside that of the first
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(folder / "last.pt", map_location="cpu", weights_only=True)
+    return state
 
 
 class Workshop:
     """Where everything lies, and the stages over it."""
 
-    def __init__(
-        self, cache: Path, runs: Path, weights: Path, recipe: Recipe, shards: int | None = None
-    ) -> None:
-        self.sources, self.crops = cache / "sources", cache / "crops"
+    def __init__(self, cache: Path, runs: Path, weights: Path, recipe: Recipe) -> None:
+        self.sources, self.album, self.held = cache / "sources", cache / "album", cache / "held-out"
         self.listing, self.runs, self.weights = cache / "catalogue.json", runs, weights
-        self.recipe, self.shards = recipe, shards
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.recipe, self.plan = recipe, CropPlan()
         self._teacher: Teacher | None = None
 
     @property
@@ -42,8 +52,7 @@ class Workshop:
         """The teacher, loaded when it is first asked."""
         if self._teacher is None:
             torch.set_num_threads(self.recipe.threads)
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-            self._teacher = efficientnet_lite0(device, self.recipe.threads)
+            self._teacher = efficientnet_lite0(self.device, self.recipe.threads)
         return self._teacher
 
     def teach(self, pixels: np.ndarray) -> torch.Tensor:
@@ -53,31 +62,50 @@ class Workshop:
 
     def exam(self) -> tuple[Exam, np.ndarray]:
         """The held-out crops with the teacher's answers, and which photo each crop is of."""
-        pictures = catalogue.load(self.listing)
-        held, owners, _ = crops.cut_held_out(pictures, self.sources, self.crops)
-        stored = self.crops / "held-out-logits.npy"
+        listed = catalogue.load(self.listing)
+        held, owners, _ = pictures.cut_held_out(listed, self.sources, self.held)
+        stored = self.held / "logits.npy"
         if not stored.exists():
             np.save(stored, self.teach(held).half().numpy())
         return Exam(held, torch.from_numpy(np.load(stored)).float()), owners
 
-    def make_crops(self) -> None:
-        pictures = catalogue.build(self.sources, self.listing)
-        crops.cut_all(pictures, self.sources, self.crops, crops.CropPlan())
+    def make_album(self) -> None:
+        """Choose and pack the pictures to learn from, and cut the exam."""
+        listed = catalogue.build(self.sources, self.listing)
+        album.pack(listed, self.sources, self.album, CropPlan())
         self.exam()
 
+    def lessons(self, share: float = 1.0, seed: int | None = None) -> Lessons:
+        """Crops of the album with the teacher's answers; `share` of its pictures alone."""
+        entries = album.pack([], self.sources, self.album, CropPlan())
+        images = Album(entries, self.album, self.plan, self.device, share)
+        return Lessons(images, self.teacher, self.recipe.seed if seed is None else seed)
+
     def train(self, kinds: list[str]) -> None:
-        """Train the students side by side, and write down how long that took."""
+        """Train the students side by side."""
+        lessons = self.lessons()
+        self._run([Run(kind, self.recipe, lessons, self.runs / kind) for kind in kinds])
+
+    def revive(self, kinds: list[str]) -> None:
+        """Let silent channels of conv1 begin anew, and go on for a while."""
+        recipe, lessons = self.recipe.second(), self.lessons(seed=self.recipe.seed + 1)
+        runs = [Run(kind, recipe, lessons, self.runs / kind / SECOND) for kind in kinds]
+        for run, kind in zip(runs, kinds, strict=True):
+            if run.step == 0:
+                run.take_over(_state(self.runs / kind)["student"])
+        self._run(runs)
+
+    def _run(self, runs: list[Run]) -> None:
+        """Train under one clock, and write down how long that took."""
         exam, _ = self.exam()
         pick = np.random.default_rng(0).permutation(len(exam.crops))[:512]
-        runs = [Run(kind, self.recipe, self.crops, self.runs / kind) for kind in kinds]
         train(runs, Exam(exam.crops[pick], exam.logits[pick]))
         for run in runs:
             about = {
-                "recipe": asdict(self.recipe),
+                "recipe": asdict(run.recipe),
                 "steps": run.step,
-                "samples": run.step * self.recipe.batch,
-                "seconds": round(run.seconds),
-                "crops": run.crops,
+                "samples": run.step * run.recipe.batch,
+                "exam": len(pick),
                 "machine": run.machine,
                 "date": datetime.now(UTC).date().isoformat(),
             }
@@ -89,56 +117,63 @@ class Workshop:
             folder = self.runs / kind
             if not (folder / "last.pt").exists():
                 continue
-            state = torch.load(folder / "last.pt", map_location="cpu", weights_only=True)
+            first, last = _state(folder), None
+            if (folder / SECOND / "last.pt").exists():
+                last = _state(folder / SECOND)
+            steps = first["step"] + (last["step"] if last else 0)
             net = {
                 name.removeprefix("net."): tensor
-                for name, tensor in state["student"].items()
+                for name, tensor in (last or first)["student"].items()
                 if name.startswith("net.")
             }
             notes = {
-                "recipe": json.dumps(state["recipe"] | {"steps": state["step"]}),
-                "seed": str(state["recipe"]["seed"]),
-                "steps": str(state["step"]),
+                "recipe": json.dumps(first["recipe"] | {"steps": first["step"]}),
+                "seed": str(first["recipe"]["seed"]),
+                "steps": str(steps),
                 "date": datetime.now(UTC).date().isoformat(),
                 "accuracy": card.accuracy(folder / "results.json"),
             }
             export.export(net, self.weights / f"{kind}.safetensors", notes)
             if kind == "zfnet":
-                export.export_evolution(folder, self.weights / "zfnet-evolution.safetensors")
+                kept = {int(p.stem.partition("-")[2]): p for p in folder.glob("step-*.pt")}
+                if last:
+                    kept[steps] = max((folder / SECOND).glob("step-*.pt"))
+                export.export_evolution(kept, self.weights / "zfnet-evolution.safetensors")
 
     def evaluate(self, kinds: list[str]) -> None:
         """Measure every shipped net, draw the card's pictures, write the card."""
         exam, owners = self.exam()
+        seen = evaluate.known(self.lessons())
         for kind in kinds:
             path = self.weights / f"{kind}.safetensors"
             if not path.exists():
                 continue
             seed = self.recipe.seed
-            results = evaluate.evaluate(kind, path, exam, owners, self.crops, self.teach, seed)
+            results = evaluate.evaluate(kind, path, exam, owners, seen, self.teach, seed)
             folder = self.runs / kind
             folder.mkdir(parents=True, exist_ok=True)
             evaluate.write(results, folder / "results.json")
             net, control = evaluate.shipped(kind, path), evaluate.untrained(kind, seed)
             figures.draw_all(net, control, kind, self.weights / "figures")
-            pictures = catalogue.load(self.listing)
-            card.write(kind, folder, pictures, self.weights / f"{kind}.md")
+            listed = catalogue.load(self.listing)
+            card.write(kind, folder, listed, self.weights / f"{kind}.md")
         self.export(kinds)  # once more: the accuracy belongs into the files' metadata
 
     def run(self, stage: str, kinds: list[str]) -> None:
         """Run one stage."""
         if stage == "fetch":
             fetch.fetch(self.sources)
-        elif stage == "crops":
-            self.make_crops()
-        elif stage == "label":
-            label_all(self.teacher, self.crops, most=self.shards)
+        elif stage == "album":
+            self.make_album()
         elif stage == "train":
             self.train(kinds)
+        elif stage == "revive":
+            self.revive(kinds)
         elif stage == "export":
             self.export(kinds)
         elif stage == "limits":
             exam, _ = self.exam()
-            limits.attempt_all(self.recipe, self.crops, exam, self.runs / "limits")
+            limits.attempt_all(self.recipe, self.lessons, exam, self.runs / "limits")
         else:
             self.evaluate(kinds)
 
@@ -147,18 +182,18 @@ def main(arguments: list[str] | None = None) -> None:
     """Read the command line and run the stages asked for."""
     parser = argparse.ArgumentParser("python -m training", description=__doc__)
     parser.add_argument("stage", choices=("all", *STAGES, "limits"))
-    parser.add_argument("--cache", type=Path, default=HERE / "cache", help="pictures and crops")
+    parser.add_argument("--cache", type=Path, default=HERE / "cache", help="pictures")
     parser.add_argument("--runs", type=Path, default=HERE / "runs", help="logs and checkpoints")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="what ships")
     parser.add_argument("--steps", type=int, default=Recipe.steps, help="length of a run")
     parser.add_argument(
         "--minutes", type=float, help="most minutes of steps, all networks together"
     )
-    parser.add_argument("--shards", type=int, help="label only so many shards of 2,048 crops")
+    parser.add_argument("--batch", type=int, default=Recipe.batch, help="crops a step")
     parser.add_argument("--kinds", nargs="+", default=["zfnet", "alexnet"])
     given = parser.parse_args(arguments)
-    recipe = Recipe(steps=given.steps, minutes=given.minutes)
-    shop = Workshop(given.cache, given.runs, given.weights, recipe, given.shards)
+    recipe = Recipe(steps=given.steps, minutes=given.minutes, batch=given.batch)
+    shop = Workshop(given.cache, given.runs, given.weights, recipe)
     for stage in STAGES if given.stage == "all" else (given.stage,):
         shop.run(stage, given.kinds)
 

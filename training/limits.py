@@ -7,16 +7,16 @@ than the run that ships, so what they say is how much each thing matters, not wh
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from training.evaluate import on_training_crops
-from training.train import Exam, Recipe, Run, agreement, answers, train
+from training.data import Lessons
+from training.evaluate import known
+from training.train import Exam, Recipe, Run, agreement, answers, distance, train
 
 
 @dataclass(frozen=True)
@@ -25,57 +25,50 @@ class Trial:
 
     name: str
     steps: float = 1.0  # times as many
-    photographs: float = 1.0  # share of the training pictures, drawn at random
+    pictures: float = 1.0  # share of the training pictures, drawn at random
     width: float = 1.0  # times as many maps in every layer
-    mixed: bool = False  # also the crops that are mixed with others
 
 
 TRIALS = (
-    Trial("plain: whole pictures only, all of them"),
-    Trial("half of the pictures", photographs=0.5),
-    Trial("a quarter of the pictures", photographs=0.25),
-    Trial("also the mixed crops", mixed=True),
-    Trial("also the mixed crops, three times the steps", mixed=True, steps=3.0),
-    Trial("also the mixed crops, half as many maps in every layer", mixed=True, width=0.5),
+    Trial("plain"),
+    Trial("half of the pictures", pictures=0.5),
+    Trial("a quarter of the pictures", pictures=0.25),
+    Trial("half as many maps in every layer", width=0.5),
+    Trial("a quarter of the steps", steps=0.25),
 )
 
 
-def rows_of(trial: Trial, crops: Path, seed: int) -> NDArray[np.int64]:
-    """Which of the stored crops a trial learns from."""
-    owners = np.load(crops / "owners.npy")
-    count = int(owners.max()) + 1
-    chosen = np.random.default_rng(seed).permutation(count)[: round(trial.photographs * count)]
-    shards = sorted(crops.glob("labels-*.npy"))
-    places = np.concatenate([np.arange(len(np.load(path, mmap_mode="r"))) for path in shards])
-    kept = np.isin(owners[: len(places)], chosen)
-    return np.flatnonzero(kept & (trial.mixed | (places % 2 == 0)))
-
-
-def attempt(trial: Trial, recipe: Recipe, crops: Path, exam: Exam, folder: Path) -> dict[str, Any]:
+def attempt(
+    trial: Trial, recipe: Recipe, lessons: Callable[[float], Lessons], exam: Exam, folder: Path
+) -> dict[str, Any]:
     """Make one short run, or read what it gave before."""
-    folder = folder / trial.name.replace(" ", "-").replace(":", "").replace(",", "")
+    folder = folder / trial.name.replace(" ", "-")
     result = folder / "result.json"
     if result.exists():
         found: dict[str, Any] = json.loads(result.read_text())
         return found
     recipe = replace(recipe, steps=round(trial.steps * recipe.steps), minutes=None, kept=())
-    run = Run("zfnet", recipe, crops, folder, width=trial.width)
-    run.shards.rows = rows_of(trial, crops, recipe.seed)
+    taught = lessons(trial.pictures)
+    run = Run("zfnet", recipe, taught, folder, width=trial.width)
     train([run])
-    net = run.student.net
+    guess = answers(run.student.net, exam.crops, size=160)
+    seen = known(taught)
     found = {
         "name": trial.name,
         "samples": run.step * recipe.batch,
-        "crops": len(run.shards.rows),
-        "known": on_training_crops(net, crops),
-        "held out": agreement(answers(net, exam.crops, size=160), exam.logits),
+        "pictures": len(taught.album.entries),
+        "known": agreement(answers(run.student.net, seen.crops, size=160), seen.logits),
+        "held out": agreement(guess, exam.logits),
+        "distance": distance(guess, exam.logits),
     }
     result.write_text(json.dumps(found))
     return found
 
 
-def attempt_all(recipe: Recipe, crops: Path, exam: Exam, folder: Path) -> None:
+def attempt_all(
+    recipe: Recipe, lessons: Callable[[float], Lessons], exam: Exam, folder: Path
+) -> None:
     """Make every short run and write `limits.json`; those made before are not made again."""
     short = replace(recipe, sizes=((1.0, 96),))
-    found = [attempt(t, short, crops, exam, folder) for t in tqdm(TRIALS, desc="limits")]
+    found = [attempt(t, short, lessons, exam, folder) for t in tqdm(TRIALS, desc="limits")]
     (folder / "limits.json").write_text(json.dumps(found, indent=1))

@@ -102,6 +102,33 @@ def alikeness(filters: Tensor, allowed: float = 0.5) -> Tensor:
 
 
 @torch.no_grad()
+def revive(net: nn.Module, images: Tensor) -> int:
+    """Begin anew the channels of conv1 that answer to none of the images; return how many.
+
+    Their filters and batch norm start afresh, and conv2 does not hear them at first, so that the
+    network's answers stay what they were (ReDo, Sokar et al., ICML 2023).
+    """
+    conv1, conv2 = net.get_submodule("conv1"), net.get_submodule("conv2")
+    norm, relu = net.get_submodule("bn1"), net.get_submodule("relu1")
+    assert isinstance(conv1, nn.Conv2d)
+    assert isinstance(conv2, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    highest: list[Tensor] = []
+    hook = relu.register_forward_hook(lambda *call: highest.append(call[2].amax((0, 2, 3))))
+    training = net.training
+    net.eval()
+    net(images)
+    net.train(training)
+    hook.remove()
+    silent = (highest[0] <= 0).nonzero().flatten()
+    conv1.weight[silent] = 0.01 * torch.randn_like(conv1.weight[silent])
+    norm.weight[silent] = norm.weight.median()
+    norm.bias[silent] = 0.0
+    conv2.weight[:, silent] = 0.0
+    return len(silent)
+
+
+@torch.no_grad()
 def clip_radius(net: nn.Module, radius: float = 0.1) -> None:
     """Scale back every conv filter whose root mean square exceeds 0.1 (section 3 of the paper)."""
     for module in net.modules():
@@ -111,7 +138,9 @@ def clip_radius(net: nn.Module, radius: float = 0.1) -> None:
 
 
 @torch.no_grad()
-def smooth(filters: Tensor, amount: float, grey: float = 0.25, colour: float = 0.1) -> None:
+def smooth(
+    filters: Tensor, amount: float | Tensor, grey: float = 0.25, colour: float = 0.15
+) -> None:
     """Shrink filters [N,3,h,w] in place, the finer a frequency the more: a prior of photographs.
 
     What lies at r cycles a pixel is multiplied by exp(-amount (r / scale)^2), with the scale `grey`

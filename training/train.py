@@ -1,12 +1,13 @@
-"""Trains students side by side on the labelled crops, with checkpoints to go on from."""
+"""Trains students side by side on new crops at every step, with checkpoints to go on from."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,32 +15,28 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from training.data import Shards
-from training.muon import Muon
-from training.student import Student, alikeness, clip_radius, losses, smooth
+from training.data import Batch, Lessons
+from training.student import Student, alikeness, clip_radius, losses, revive, smooth
 from training.teacher import MEAN, STD, column, has_bfloat16
+
+TERMS = ("kl", "fine", "coarse", "unlike")
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides a run; written beside its weights.
 
-    Muon learns fastest, but its filters weigh everything, and projections of the upper layers get
-    alike; so from `adam_from` on all layers learn by AdamW, with a learning rate that rises anew.
     Training lasts `steps`, or `minutes` for all networks together where that is over sooner: the
     schedule then follows the clock, so that a busy machine gives shorter but fully annealed runs.
     """
 
-    steps: int = 7500
+    steps: int = 20_000
     minutes: float | None = None
-    batch: int = 64
-    sizes: tuple[tuple[float, int], ...] = (
-        *((0.576, 96), (0.798, 128), (0.886, 160)),
-        *((0.97, 96), (1.0, 128)),
-    )
-    adam_from: float = 0.886
-    learning_rate: float = 3e-3
+    batch: int = 256
+    sizes: tuple[tuple[float, int], ...] = ((0.5, 96), (0.8, 128), (0.95, 160), (1.0, 192))
+    learning_rate: float = 4e-3
     weight_decay: float = 0.05
+    shift_decay: float = 0.5  # of batch norm's biases; without it some channels fall silent
     conv1_rate: float = 0.5  # its share of the learning rate
     conv1_decay: float = 2.8
     conv1_smooth: float = 3.0
@@ -50,7 +47,7 @@ class Recipe:
     unlike: float = 0.5
     seed: int = 2013
     threads: int = 2
-    kept: tuple[float, ...] = (0, 0.009, 0.027, 0.071, 0.177, 0.443, 1)
+    kept: tuple[float, ...] = (0, 0.01, 0.03, 0.08, 0.2, 0.5, 1)
 
     def progress(self, step: int, seconds: float) -> float:
         """How much of the run is done, 0 to 1."""
@@ -61,15 +58,26 @@ class Recipe:
         """Input pixels: small first, larger at the end."""
         return next(s for until, s in self.sizes if progress < until or until >= 1)
 
+    def second(self) -> Recipe:
+        """The short second part of a run, after channels that fell silent began anew."""
+        return replace(
+            self,
+            steps=150,
+            minutes=None,
+            batch=64,
+            sizes=((1.0, 160),),
+            learning_rate=3e-4,
+            conv1_rate=3.0,
+            fine=0.0,
+            coarse=0.0,
+            kept=(1,),
+        )
+
     def rate_at(self, progress: float) -> float:
-        """Learning rate, twice: linear warm-up, then half a cosine down to nothing."""
-        if progress < self.adam_from:
-            part = progress / self.adam_from
-        else:
-            part = (progress - self.adam_from) / max(1 - self.adam_from, 1e-9)
-        if part < self.warm_up:
-            return self.learning_rate * max(part / self.warm_up, 0.02)
-        phase = (part - self.warm_up) / (1 - self.warm_up)
+        """Learning rate: linear warm-up, then half a cosine down to nothing."""
+        if progress < self.warm_up:
+            return self.learning_rate * max(progress / self.warm_up, 0.02)
+        phase = (progress - self.warm_up) / (1 - self.warm_up)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * phase))
 
 
@@ -112,71 +120,115 @@ def agreement(guess: Tensor, teacher: Tensor) -> tuple[float, float]:
     ).float().mean().item()
 
 
+def distance(guess: Tensor, teacher: Tensor) -> float:
+    """Mean Kullback-Leibler divergence of the student's answers from the teacher's, in nats."""
+    target, found = teacher.log_softmax(1), guess.log_softmax(1)
+    return nn.functional.kl_div(found, target, reduction="batchmean", log_target=True).item()
+
+
+class Replays:
+    """Runs a function of a batch as a CUDA graph, one for each size of input.
+
+    Its some hundred kernels are so short that launching them one by one takes longer than they do.
+    """
+
+    def __init__(self, learn: Callable[[Batch], Tensor], warm_up: int = 3) -> None:
+        self.learn, self.warm_up = learn, warm_up
+        self._times: Counter[int] = Counter()
+        self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Batch, Tensor]] = {}
+        self._stream = torch.cuda.Stream()
+        self._done: torch.cuda.Event | None = None
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Like `learn(batch)`; the first few times that is what happens, on a stream apart."""
+        if self._done is not None:
+            self._done.synchronize()  # no more than a step ahead, so that the clock is right
+        size = batch.inputs.shape[-1]
+        self._times[size] += 1
+        if self._times[size] <= self.warm_up:
+            self._stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self._stream):
+                found = self.learn(batch)
+            torch.cuda.current_stream().wait_stream(self._stream)
+        else:
+            if size not in self._graphs:
+                graph = torch.cuda.CUDAGraph()
+                own = Batch(*(part.clone() for part in vars(batch).values()))
+                with torch.cuda.graph(graph):
+                    held = self.learn(own)
+                self._graphs[size] = graph, own, held
+            graph, own, held = self._graphs[size]
+            for name, value in vars(batch).items():
+                getattr(own, name).copy_(value)
+            graph.replay()
+            found = held.clone()
+        self._done = torch.cuda.Event()
+        self._done.record()
+        return found
+
+
 class Run:
     """One network's training in one folder: log.jsonl, last.pt, step-NNNNNN.pt."""
 
     def __init__(
-        self, kind: str, recipe: Recipe, crops: Path, folder: Path, width: float = 1.0
+        self, kind: str, recipe: Recipe, lessons: Lessons, folder: Path, width: float = 1.0
     ) -> None:
-        self.recipe, self.folder = recipe, folder
+        self.recipe, self.lessons, self.folder = recipe, lessons, folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.shards = Shards(crops)
-        self.crops = self.shards.refresh()
-        _, logits, fine, coarse = self.shards.draw(1, torch.Generator())
+        self.device = lessons.album.device
         torch.manual_seed(recipe.seed)
-        self.student = Student(kind, logits.shape[1], fine.shape[1], coarse.shape[1], width)
+        self.student = Student(kind, *lessons.widths, width)
         self.student.to(self.device).to(memory_format=torch.channels_last)
-        self.optimisers = self._optimisers()
+        self._smoothing = torch.zeros((), device=self.device)
+        self.optimiser = self._optimiser()
+        self.replays = Replays(self._learn) if self.device.type == "cuda" else None
         self.step, self.seconds = 0, 0.0
-        self._recent: list[dict[str, float]] = []
+        self._recent: list[dict[str, Tensor]] = []
         if (folder / "last.pt").exists():
             self._resume()
 
     @property
     def machine(self) -> str:
         """What the steps run on, for the model card."""
-        what = "a GPU" if self.device.type == "cuda" else f"{self.recipe.threads} CPU cores"
+        what = f"{self.recipe.threads} CPU cores"
+        if self.device.type == "cuda":
+            what = f"one GPU ({torch.cuda.get_device_name(self.device)})"
         return f"{what}, {'bfloat16' if has_bfloat16(self.device) else 'single precision'}"
 
-    def _optimisers(self) -> tuple[Muon, torch.optim.AdamW, torch.optim.AdamW]:
-        """Muon and later AdamW for conv2 to conv5, and AdamW for all else.
-
-        conv1 has a weight decay of its own, to wash out its start.
-        """
+    def _optimiser(self) -> torch.optim.AdamW:
+        """AdamW; conv1 has a weight decay of its own, to wash out its start."""
         recipe, net = self.recipe, self.student.net
         first = net.get_parameter("conv1.weight")
-        banks = [net.get_parameter(f"conv{number}.weight") for number in range(2, 6)]
-        set_apart = {id(p) for p in (first, *banks)}
+        shifts = [m.bias for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+        set_apart = {id(p) for p in (first, *shifts)}
         rest = [p for p in self.student.parameters() if id(p) not in set_apart]
         groups = [
-            {
-                "params": [first],
-                "weight_decay": recipe.conv1_decay,
-                "share": recipe.conv1_rate,
-            },
+            {"params": [first], "weight_decay": recipe.conv1_decay, "share": recipe.conv1_rate},
+            {"params": shifts, "weight_decay": recipe.shift_decay},
             {"params": [p for p in rest if p.ndim > 1], "weight_decay": recipe.weight_decay},
             {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
         ]
-        rate, betas = recipe.learning_rate, (0.9, 0.98)
-        muon = Muon(banks, lr=rate, weight_decay=recipe.weight_decay)
-        later = torch.optim.AdamW(
-            banks, lr=rate, betas=betas, weight_decay=recipe.weight_decay, fused=True
-        )
-        return muon, later, torch.optim.AdamW(groups, lr=rate, betas=betas, fused=True)
+        for group in groups:  # tensors, so that a captured step reads the rate of its time
+            group["lr"] = torch.tensor(recipe.learning_rate, device=self.device)
+        capturable = self.device.type == "cuda"
+        return torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True, capturable=capturable)
 
     def _resume(self) -> None:
         state = torch.load(self.folder / "last.pt", map_location=self.device, weights_only=True)
         self.student.load_state_dict(state["student"])
-        for optimiser, stored in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(stored)
+        self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.seconds = state["step"], state["seconds"]
+
+    def take_over(self, student: dict[str, Tensor]) -> int:
+        """Begin with a trained student; return how many silent channels of conv1 begin anew."""
+        self.student.load_state_dict(student, strict=False)
+        return revive(self.student.net, self.lessons.taught(-5, 256)[1].inputs)
 
     def save(self) -> None:
         """Write the checkpoint to go on from; a cut-off write leaves the former one whole."""
         state = {
             "student": self.student.state_dict(),
-            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "optimiser": self.optimiser.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
             "recipe": asdict(self.recipe),
@@ -193,44 +245,43 @@ class Run:
         """The network's state, without the hints that only training needs."""
         return {k: v.detach().cpu() for k, v in self.student.net.state_dict().items()}
 
-    def advance(self, progress: float) -> dict[str, float]:
+    def advance(self, progress: float) -> dict[str, Tensor]:
         """Take one step, so far into the schedule (0 to 1); return its losses."""
         start = time.monotonic()
         recipe, student = self.recipe, self.student
-        size = recipe.size_at(progress)
+        size, rate = recipe.size_at(progress), recipe.rate_at(progress)
         fine, coarse = student.sides(size)
-        shown = self.shards.shown(self.step, seed=recipe.seed, count=recipe.batch, size=size)
+        shown = self.lessons.shown(self.step, count=recipe.batch, size=size)
         batch = shown.batch((student.kind.fine, fine), (student.kind.coarse, coarse))
-        for name, value in vars(batch).items():
-            setattr(batch, name, value.to(self.device))
+        for group in self.optimiser.param_groups:
+            group["lr"].fill_(rate * group.get("share", 1.0))
+        self._smoothing.fill_(rate * recipe.conv1_smooth)
+        found = self.replays(batch) if self.replays else self._learn(batch)
+        terms = dict(zip(TERMS, found.unbind(), strict=True))
+        self._recent.append(terms)
+        self.step += 1
+        # Only time spent on steps counts, so that examining and saving shorten no run; and not the
+        # first step, in which libraries look for their fastest kernels.
+        if self.step > 1:
+            self.seconds += time.monotonic() - start
+        return terms
+
+    def _learn(self, batch: Batch) -> Tensor:
+        """Forward, backward and update, all on the device; return the losses in order of TERMS."""
+        recipe, student = self.recipe, self.student
+        first = student.net.get_parameter("conv1.weight")
+        self.optimiser.zero_grad()
         inputs = batch.inputs.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
             outputs = student(inputs)
-        terms = losses(outputs, batch, recipe.temperature)
-        terms["unlike"] = alikeness(student.net.get_parameter("conv1.weight"))
-        total = (
-            terms["kl"]
-            + recipe.fine * terms["fine"]
-            + recipe.coarse * terms["coarse"]
-            + recipe.unlike * terms["unlike"]
-        )
-        rate = recipe.rate_at(progress)
-        for optimiser in self.optimisers:
-            optimiser.zero_grad()
-            for group in optimiser.param_groups:
-                group["lr"] = rate * group.get("share", 1.0)
-        total.backward()
+        terms = losses(outputs, batch, recipe.temperature) | {"unlike": alikeness(first)}
+        weights = {"kl": 1.0} | {name: getattr(recipe, name) for name in TERMS[1:]}
+        torch.stack([weights[name] * terms[name] for name in TERMS]).sum().backward()
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
-        first, later, rest = self.optimisers
-        (first if progress < recipe.adam_from else later).step()
-        rest.step()
+        self.optimiser.step()
         clip_radius(student.net)
-        smooth(student.net.get_parameter("conv1.weight"), recipe.conv1_smooth * rate)
-        self._recent.append({name: term.item() for name, term in terms.items()})
-        self.step += 1
-        # Only time spent on steps counts, so that examining and saving shorten no run.
-        self.seconds += time.monotonic() - start
-        return self._recent[-1]
+        smooth(first, self._smoothing)
+        return torch.stack([terms[name].detach() for name in TERMS])
 
     def begin(self, exam: Exam | None) -> None:
         """Make ready for steps; keep and examine the untrained network."""
@@ -242,12 +293,13 @@ class Run:
     def log(self, exam: Exam | None) -> None:
         """Write down the mean losses since the last time, and the agreement on the exam."""
         names = self._recent[0] if self._recent else ()
-        means = {name: float(np.mean([r[name] for r in self._recent])) for name in names}
+        means = {name: torch.stack([r[name] for r in self._recent]).mean().item() for name in names}
         self._recent.clear()
         entry: dict[str, float] = {"step": self.step, "seconds": round(self.seconds, 1), **means}
         if exam is not None:
             guess = answers(self.student.net, exam.crops, size=160)
             entry["top1"], entry["top5"] = agreement(guess, exam.logits)
+            entry["distance"] = distance(guess, exam.logits)
         with (self.folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(entry) + "\n")
 
@@ -262,8 +314,10 @@ def train(
     """
     recipe = runs[0].recipe
     torch.set_num_threads(recipe.threads)
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
     for run in runs:
-        run.shards = runs[0].shards  # a step's crops are read and scaled once for all
+        run.lessons = runs[0].lessons  # a step's crops are cut and labelled once for all
         run.begin(exam)
 
     def progress() -> float:

@@ -10,12 +10,14 @@ import torch
 from PIL import Image
 from torchvision.models import shufflenet_v2_x0_5
 
-from training import catalogue, crops
+from training import catalogue
+from training.album import Album, CropPlan, pack
 from training.catalogue import Picture
-from training.teacher import Teacher, label_all
+from training.data import Lessons
+from training.teacher import Teacher
 
 FOLDER = "mate-backgrounds/usr/share/backgrounds/mate/nature"
-PLAN = crops.CropPlan(size=64, per_photo=6, per_photo_most=6, colour=0.0, grey=0.0, shard=32)
+PLAN = CropPlan(size=64, side=96, object_side=48, colour=0.0, grey=0.0, finest=40.0)
 
 
 def picture(number: int, side: int = 240) -> Image.Image:
@@ -56,14 +58,14 @@ def teacher() -> Teacher:
 
 
 @pytest.fixture(scope="session")
-def labelled(
-    sources: Path,
-    pictures: list[Picture],
-    teacher: Teacher,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
-    """A folder of labelled training crops."""
-    folder = tmp_path_factory.mktemp("crops")
-    crops.cut_all(pictures, sources, folder, PLAN)
-    label_all(teacher, folder)
-    return folder
+def album(
+    sources: Path, pictures: list[Picture], tmp_path_factory: pytest.TempPathFactory
+) -> Album:
+    """The training pictures, packed and loaded."""
+    folder = tmp_path_factory.mktemp("album")
+    return Album(pack(pictures, sources, folder, PLAN), folder, PLAN)
+
+
+@pytest.fixture(scope="session")
+def lessons(album: Album, teacher: Teacher) -> Lessons:
+    return Lessons(album, teacher, seed=3)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-import random
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,13 @@ import torch
 from PIL import Image
 from torchvision.models import ShuffleNetV2
 
-from tests.training.conftest import FOLDER, PLAN, picture
-from training import crops, data
+from tests.training.conftest import FOLDER, PLAN
+from training.album import Album, CropPlan, Entry, pack
 from training.catalogue import Picture, build
-from training.data import Lattice, Shards
+from training.data import Batch, Lattice, Lessons, Shown
+from training.pictures import cut_held_out
 from training.rcc import read_rcc
-from training.teacher import OnnxTeacher, Teacher, label_all
+from training.teacher import OnnxTeacher, Teacher
 
 
 def blue(crop: np.ndarray) -> int:
@@ -55,74 +56,157 @@ def test_both_sides_of_the_split_have_pictures(pictures: list[Picture]) -> None:
     assert sides == {"train", "held-out"}
 
 
+def crops_of(album: Album, plan: CropPlan, count: int = 64) -> torch.Tensor:
+    """Crops drawn by another plan than the album's own."""
+    varied = copy.copy(album)
+    varied.plan = plan
+    return varied.draw(count, torch.Generator().manual_seed(1))
+
+
 def test_no_held_out_photograph_is_in_a_training_crop(
-    pictures: list[Picture], labelled: Path
+    pictures: list[Picture], album: Album
 ) -> None:
     train = {int(Path(p.path).stem[:2]) for p in pictures if p.split == "train"}
-    # At odd places lie mixtures of two crops.
-    seen = {blue(crop) for path in labelled.glob("crops-*.npy") for crop in np.load(path)[::2]}
+    crops = crops_of(album, replace(PLAN, mixed=0.0), 400)
+    seen = {blue((crop * 255).permute(1, 2, 0).numpy()) for crop in crops}
     assert seen == train
 
 
 def test_the_exam_is_of_held_out_photographs_only(
     sources: Path, pictures: list[Picture], tmp_path: Path
 ) -> None:
-    cut, owners, photos = crops.cut_held_out(pictures, sources, tmp_path, size=64, each=3)
+    cut, owners, photos = cut_held_out(pictures, sources, tmp_path, size=64, each=3)
     held = {int(Path(p.path).stem[:2]) for p in pictures if p.split == "held-out"}
     assert {blue(crop) for crop in cut} == held
     assert len(cut) == 3 * len(photos)
     assert [blue(crop) for crop in cut] == [int(Path(photos[i].path).stem[:2]) for i in owners]
 
 
-def test_crops_are_cut_alike_each_time(
-    sources: Path, pictures: list[Picture], labelled: Path, tmp_path: Path
+def test_an_album_is_packed_once_and_smaller(
+    sources: Path, pictures: list[Picture], tmp_path: Path
 ) -> None:
-    crops.cut_all(pictures, sources, tmp_path, PLAN)
-    for path in labelled.glob("crops-*.npy"):
-        np.testing.assert_array_equal(np.load(path), np.load(tmp_path / path.name))
+    entries = pack(pictures, sources, tmp_path, PLAN)
+    assert len(entries) == sum(p.split == "train" for p in pictures)
+    with Image.open(tmp_path / entries[0].file) as image:
+        assert image.size == (PLAN.side, PLAN.side)
+    assert (entries[0].width, entries[0].height) == (320, 240), "of the original"
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert pack([], sources, tmp_path, PLAN) == entries
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == times
 
 
-def test_every_second_crop_is_mixed_with_one_between() -> None:
-    flat = np.array([[40], [200]] * 32, np.uint8)[:, :, None, None]
-    shard = np.broadcast_to(flat, (64, 16, 16, 3)).copy()
-    crops.mix(shard, "seed")
-    assert (shard[::2] == 40).all(), "those at even places stay as they were cut"
-    mixed = shard[1::2, :, :, 0].reshape(32, -1)
-    share = (200 - mixed.mean(1)) / 160
+def gradient_album(folder: Path, *, aspect: float = 1.0, turn: float = 0.0) -> Album:
+    """One photo whose red grows to the right and whose green grows downwards, from 20 to 235."""
+    ramp = np.linspace(20, 235, 128).astype(np.uint8)
+    flat = np.zeros((128, 128, 3), np.uint8)
+    flat[..., 0], flat[..., 1] = ramp[None], ramp[:, None]
+    Image.fromarray(flat).save(folder / "0.png")
+    plan = CropPlan(size=32, side=128, turn=turn, colour=0.0, grey=0.0, mixed=0.0)
+    return Album([Entry("0.png", "photo", round(600 * aspect), 600, 1.0)], folder, plan)
+
+
+def test_a_crop_has_the_aspect_of_its_box_in_the_picture(tmp_path: Path) -> None:
+    """Of a wide picture squeezed into a square: a crop as wide as high takes less of the width."""
+    crops = gradient_album(tmp_path, aspect=2.0).draw(400, torch.Generator().manual_seed(2))
+    wide = (crops[:, 0, 16, -1] - crops[:, 0, 16, 0]).abs()  # share of the width
+    high = (crops[:, 1, -1, 16] - crops[:, 1, 0, 16]).abs()
+    inside = (wide < 0.7) & (high < 0.7)  # neither was cut to the picture
+    ratio = (wide / high)[inside] * 2  # of the picture's own sides
+    assert inside.sum() > 100
+    assert ratio.min() > 0.7
+    assert ratio.max() < 1.4
+    assert ratio.log().mean().abs() < 0.1
+
+
+def test_crops_are_mirrored_and_turned_by_chance(tmp_path: Path) -> None:
+    def slopes(turn: float) -> tuple[torch.Tensor, torch.Tensor]:
+        crops = gradient_album(tmp_path, turn=turn).draw(300, torch.Generator().manual_seed(2))
+        across = crops[:, 0, 16, 20] - crops[:, 0, 16, 11]
+        down = crops[:, 0, 20, 16] - crops[:, 0, 11, 16]
+        return across, down
+
+    across, down = slopes(0.0)
+    assert 0.4 < (across > 0).float().mean() < 0.6
+    assert (down.abs() < 0.02).all()
+    across, down = slopes(20.0)
+    assert ((down / across).atan().rad2deg().std() - 20).abs() < 5
+
+
+def test_objects_lie_over_crops_of_photographs(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), (0, 0, 255)).save(tmp_path / "sea.png")
+    Image.new("RGB", (64, 64), (0, 255, 0)).save(tmp_path / "painting.png")
+    tall = Image.new("RGBA", (24, 48), (255, 0, 0, 255))
+    tall.paste((9, 9, 9, 0), (0, 24, 24, 48))  # its lower half is transparent, and not red
+    tall.save(tmp_path / "tall.png")
+    entries = [
+        Entry("sea.png", "photo", 600, 600, 1.0),
+        Entry("painting.png", "painting", 600, 600, 1.0),
+        Entry("tall.png", "cutout", 24, 48, 2.0),
+    ]
+    plan = CropPlan(size=64, side=64, object_side=48, colour=0.0, grey=0.0, mixed=0.0, turn=0.0)
+    crops = Album(entries, tmp_path, plan).draw(200, torch.Generator().manual_seed(4))
+    red, green, blue = crops.unbind(1)
+    with_object = red.amax((1, 2)) > 0.9
+    assert with_object.sum() == pytest.approx(100, abs=8), "half of the weight; a few lie outside"
+    assert (green[with_object] < 0.01).all(), "never over a painting"
+    torch.testing.assert_close(
+        (red + blue)[with_object], torch.ones_like(red[with_object]), atol=0.02, rtol=0
+    )
+    # 0.5 to 1.1 of the crop high, a quarter of that height wide where it is seen whole.
+    rows = (red[with_object] > 0.5).any(2).sum(1) / 64
+    assert rows.max() <= 0.56
+    assert rows.max() > 0.45
+
+
+def test_half_of_the_crops_are_mixed_with_one_of_the_others(album: Album) -> None:
+    levels = torch.cat((torch.full((32, 3, 16, 16), 40 / 255), torch.full((32, 3, 16, 16), 0.8)))
+    mixed = album._mixed(levels, torch.Generator().manual_seed(1))
+    assert torch.equal(mixed[:32], levels[:32]), "those stay as they were cut"
+    last = mixed[32:, 0].flatten(1)
+    share = (0.8 - last.mean(1)) / (0.8 - 40 / 255)
     assert share.min() > 0.1
     assert share.max() < 0.55
-    blended = (mixed == mixed[:, :1]).all(1)
-    pasted = np.isin(mixed, (40, 200)).all(1)
-    assert (blended ^ pasted).all(), "each is a blend or has a rectangle of the other"
-    assert blended.any()
-    assert pasted.any()
+    blended = (last - last[:, :1]).abs().amax(1) < 1e-6
+    pasted = ((last - 0.8).abs() < 1e-6) | ((last - 40 / 255).abs() < 1e-6)
+    assert (blended ^ pasted.all(1)).all(), "each is a blend or has a rectangle of the other"
+    assert blended.sum() == 16
 
 
-def test_colours_vary_and_shapes_do_not() -> None:
-    crop = np.asarray(picture(3, 48).crop((0, 0, 48, 48)))
-    chance = random.Random(1)
-    varied = [crops.recoloured(crop, chance, crops.CropPlan()) for _ in range(40)]
-    means = np.array([v.mean() for v in varied])
-    assert 5 < means.std() < 60
-    edges = [np.corrcoef(crop[..., 0].ravel(), v[..., 0].ravel())[0, 1] for v in varied]
-    assert np.median(edges) > 0.9
-    plain = crops.CropPlan(colour=0.0, grey=0.0)
-    np.testing.assert_array_equal(crops.recoloured(crop, chance, plain), crop)
+def test_colours_vary_and_shapes_do_not(album: Album) -> None:
+    plain = crops_of(album, replace(PLAN, mixed=0.0))
+    varied = crops_of(album, replace(PLAN, mixed=0.0, colour=0.35))
+    assert 0.02 < (varied.mean((1, 2, 3)) - plain.mean((1, 2, 3))).std() < 0.25
+    pairs = zip(plain[:, 0].flatten(1), varied[:, 0].flatten(1), strict=True)
+    assert np.median([np.corrcoef(a, b)[0, 1] for a, b in pairs]) > 0.9
+    grey = crops_of(album, replace(PLAN, mixed=0.0, grey=1.0))
+    torch.testing.assert_close(grey[:, 0], grey[:, 2])
 
 
-def test_the_teacher_labels_what_the_students_see(teacher: Teacher, labelled: Path) -> None:
-    stored = np.load(labelled / "crops-001.npy")
-    expected = teacher(stored).logits
-    found = torch.from_numpy(np.load(labelled / "labels-001.npy")).float()
-    torch.testing.assert_close(found, expected, atol=2e-2, rtol=2e-2)
+def test_part_of_an_album_is_the_same_part_each_time(
+    sources: Path, pictures: list[Picture], tmp_path: Path
+) -> None:
+    entries = pack(pictures, sources, tmp_path, PLAN)
+    half, again = (Album(entries, tmp_path, PLAN, share=0.5) for _ in range(2))
+    assert len(half.entries) == round(len(entries) / 2)
+    assert half.entries == again.entries
+    assert len(half.scenes) == len(half.entries)
 
 
-def test_the_teacher_says_the_same_on_onnxruntime(teacher: Teacher, labelled: Path) -> None:
+def test_the_teacher_labels_what_the_students_see(teacher: Teacher, lessons: Lessons) -> None:
+    shown = lessons.shown(5, count=6, size=64, noise=0.0)
+    expected = teacher.answer(shown.inputs)
+    torch.testing.assert_close(shown.logits, expected.logits)
+    mean, deviation = expected.fine.mean((0, 2, 3)), expected.fine.std((0, 2, 3))
+    found = shown.fine.mean((0, 2, 3)) * deviation + mean
+    assert torch.corrcoef(torch.stack((found, mean)))[0, 1] > 0.9, "scaled, but the same maps"
+
+
+def test_the_teacher_says_the_same_on_onnxruntime(teacher: Teacher, lessons: Lessons) -> None:
     model = copy.deepcopy(teacher.model)
     assert isinstance(model, ShuffleNetV2)
     exported = OnnxTeacher(model, model.stage2, model.stage3, threads=1)
-    seen = np.load(labelled / "crops-000.npy")[:5]
-    expected, found = teacher(seen), exported(seen)
+    seen = lessons.shown(1, count=5, size=64).inputs
+    expected, found = teacher.answer(seen), exported.answer(seen)
     # The one computes in bfloat16, three digits, the other in single precision.
     for part in ("logits", "fine", "coarse"):
         want, have = getattr(expected, part), getattr(found, part)
@@ -130,58 +214,32 @@ def test_the_teacher_says_the_same_on_onnxruntime(teacher: Teacher, labelled: Pa
         assert (want - have).norm() < 0.03 * want.norm(), part
 
 
-def test_labelled_shards_are_not_labelled_again(
-    teacher: Teacher, labelled: Path, tmp_path: Path
+def test_a_step_shows_the_same_each_time_and_another_the_next(
+    album: Album, teacher: Teacher
 ) -> None:
-    for path in labelled.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    lost = sorted(tmp_path.glob("labels-*.npy"))[1]
-    before = {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("labels-*.npy")}
-    expected = np.load(lost)
-    lost.unlink()
-    label_all(teacher, tmp_path)
-    np.testing.assert_array_equal(np.load(lost), expected)
-    for path in tmp_path.glob("labels-*.npy"):
-        assert path == lost or path.stat().st_mtime_ns == before[path.name]
+    lattice = (Lattice(12.5, 8), 6)
 
-
-def test_a_step_draws_the_same_batch_each_time_and_another_the_next(labelled: Path) -> None:
-    shards = Shards(labelled)
-    shards.refresh()
-
-    def batch(step: int) -> data.Batch:
-        lattice = (Lattice(12.5, 8), 6)
-        shown = shards.shown(step, seed=3, count=4, size=64)
-        return shown.batch(lattice, (Lattice(20.5, 16), 3))
+    def batch(step: int) -> Batch:
+        fresh = Lessons(album, teacher, seed=3)
+        return fresh.shown(step, count=4, size=48).batch(lattice, (Lattice(20.5, 16), 3))
 
     first, second, again = batch(7), batch(8), batch(7)
+    assert first.inputs.shape == (4, 3, 48, 48)
     assert torch.equal(first.inputs, again.inputs)
     assert torch.equal(first.fine, again.fine)
     assert not torch.equal(first.inputs, second.inputs)
 
 
-def test_features_move_with_the_pixels(tmp_path: Path) -> None:
-    """Where a crop is mirrored its features are too: a ramp stays the same ramp."""
-    ramp = torch.linspace(0, 1, 64).expand(8, 64, 64)
-    stored = (ramp * 255).round().byte()[..., None].expand(-1, -1, -1, 3)
-    np.save(tmp_path / "crops-000.npy", stored.numpy())
-    np.save(tmp_path / "labels-000.npy", np.zeros((8, 10), np.float16))
+def test_features_are_read_where_the_units_look() -> None:
+    """A ramp of features, read at the centres of a lattice, is the ramp of the pixels there."""
     centres = (torch.arange(16) + 0.5) / 16
-    features = (centres.expand(8, 1, 16, 16) * 127).round().to(torch.int8).numpy()
-    np.save(tmp_path / "fine-000.npy", features)
-    np.save(tmp_path / "coarse-000.npy", features)
-    shards = Shards(tmp_path)
-    shards.refresh()
-    lattice = Lattice(4.0, 8)
-    shown = shards.shown(0, seed=1, count=8, size=64, noise=0.0)
-    assert set(shown.mirror.tolist()) == {-1.0, 1.0}
-    drawn = shown.batch((lattice, 8), (lattice, 8))
-    red = drawn.inputs[:, 0] * 0.229 + 0.485
-    at_units = (red[:, :, 3::8] + red[:, :, 4::8]) / 2
-    expected = at_units[:, 3::8] * 127 / 32
-    # Both are read by linear interpolation; they part only where the ramp ends at the border.
-    inside = (expected > 0.2) & (expected < 3.7)
-    torch.testing.assert_close(drawn.fine[:, 0][inside], expected[inside], atol=0.06, rtol=0)
+    maps = torch.stack((centres.expand(16, 16), centres[:, None].expand(16, 16)))[None]
+    inputs = torch.zeros(1, 3, 64, 64)
+    lattice = (Lattice(6.0, 8), 7)
+    drawn = Shown(inputs, torch.zeros(1, 10), maps, maps).batch(lattice, lattice)
+    expected = (6.0 + 8 * torch.arange(7)) / 64
+    torch.testing.assert_close(drawn.fine[0, 0], expected.expand(7, 7))
+    torch.testing.assert_close(drawn.fine[0, 1], expected[:, None].expand(7, 7))
 
 
 def resource(tmp_path: Path, name: str, content: bytes, *, compressed: bool) -> Path:

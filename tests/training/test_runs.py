@@ -2,49 +2,54 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from tests.training.conftest import PLAN
 from training import limits
+from training.__main__ import Workshop
+from training.catalogue import Picture
+from training.data import Lessons
+from training.evaluate import known
 from training.export import export, export_evolution, folded
-from training.muon import Muon, orthogonalised
-from training.student import KINDS, alikeness, clip_radius, smooth
+from training.student import KINDS, alikeness, clip_radius, revive, smooth
+from training.teacher import Teacher
 from training.train import Exam, Recipe, Run, agreement, train
 from zfwidgets.images.preprocess import Preprocess
 from zfwidgets.nets.alexnet import AlexNet
 from zfwidgets.nets.zfnet import ZFNet
 
-SHORT = Recipe(steps=6, batch=4, sizes=((0.5, 64), (1.0, 80)), threads=1)
+SHORT = Recipe(steps=6, batch=4, learning_rate=3e-3, sizes=((0.5, 64), (1.0, 80)), threads=1)
 
 
 @pytest.fixture(scope="module")
-def finished(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    run = Run("zfnet", SHORT, labelled, tmp_path_factory.mktemp("run"))
+def finished(lessons: Lessons, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = Run("zfnet", SHORT, lessons, tmp_path_factory.mktemp("run"))
     train([run], every=2)
     return run
 
 
 def test_a_stopped_run_ends_where_an_unbroken_one_does(
-    finished: Run, labelled: Path, tmp_path: Path
+    finished: Run, lessons: Lessons, tmp_path: Path
 ) -> None:
     torch.set_num_threads(SHORT.threads)
-    first = Run("zfnet", SHORT, labelled, tmp_path)
+    first = Run("zfnet", SHORT, lessons, tmp_path)
     first.student.train()
     for step in range(3):
         first.advance(step / SHORT.steps)
     first.save()
-    second = Run("zfnet", SHORT, labelled, tmp_path)
+    second = Run("zfnet", SHORT, lessons, tmp_path)
     assert second.step == 3
     train([second], every=2)
     assert second.step == finished.step == 6
@@ -52,24 +57,25 @@ def test_a_stopped_run_ends_where_an_unbroken_one_does(
         torch.testing.assert_close(second.weights()[name], tensor, msg=name)
 
 
-def test_a_finished_run_does_nothing_more(finished: Run, labelled: Path) -> None:
+def test_a_finished_run_does_nothing_more(finished: Run, lessons: Lessons) -> None:
     log = (finished.folder / "log.jsonl").read_text()
-    again = Run("zfnet", SHORT, labelled, finished.folder)
+    again = Run("zfnet", SHORT, lessons, finished.folder)
     train([again])
     assert again.step == 6
     assert (finished.folder / "log.jsonl").read_text() == log
 
 
 def test_two_networks_under_one_clock_take_the_same_steps(
-    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lessons: Lessons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also when one of them was cut off before its last save. Every step takes 0.3 s here."""
+    """Also when one of them was cut off before its last save. Every step takes 0.3 s here,
+    but the first of a network counts for nothing."""
     clock = SimpleNamespace(monotonic=partial(next, count(0, 0.3)))
     monkeypatch.setattr("training.train.time", clock)
     recipe = replace(SHORT, steps=10_000, minutes=2.2 / 60)
 
     def runs() -> list[Run]:
-        return [Run(kind, recipe, labelled, tmp_path / kind) for kind in ("zfnet", "alexnet")]
+        return [Run(kind, recipe, lessons, tmp_path / kind) for kind in ("zfnet", "alexnet")]
 
     early = runs()[0]
     early.begin(None)
@@ -79,33 +85,31 @@ def test_two_networks_under_one_clock_take_the_same_steps(
     first, second = runs()
     assert (first.step, second.step) == (2, 0)
     train([first, second])
-    assert first.step == second.step == 4
+    assert first.step == second.step == 5
     assert first.seconds + second.seconds == pytest.approx(2.4)
     assert [run.step for run in runs()] == [first.step] * 2
 
 
-def test_the_rate_rises_anew_where_adam_takes_over() -> None:
+def test_the_rate_rises_and_falls_to_nothing() -> None:
     recipe = Recipe()
-    whole = [recipe.rate_at(k / 1000) for k in range(1001)]
-    at = round(1000 * recipe.adam_from)
-    assert max(whole[:at]) == pytest.approx(recipe.learning_rate, rel=1e-2)
-    assert max(whole[at:]) == pytest.approx(recipe.learning_rate, rel=1e-2)
-    assert whole[at - 1] < 0.01 * recipe.learning_rate
-    assert whole[at] < 0.05 * recipe.learning_rate
-    assert whole[-1] == 0
+    rates = [recipe.rate_at(k / 1000) for k in range(1001)]
+    top = round(1000 * recipe.warm_up)
+    assert rates[top] == max(rates) == recipe.learning_rate
+    assert rates[:top] == sorted(rates[:top])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert rates[-1] == 0
 
 
-def test_adam_takes_over_the_filters_from_muon(labelled: Path, tmp_path: Path) -> None:
-    run = Run("zfnet", SHORT, labelled, tmp_path)
+def test_biases_of_batch_norm_decay(lessons: Lessons, tmp_path: Path) -> None:
+    """So that no channel falls silent for good."""
+    run = Run("zfnet", replace(SHORT, shift_decay=5.0), lessons, tmp_path)
+    bias = run.student.net.get_parameter("bn1.bias")
+    with torch.no_grad():
+        bias.fill_(-6.0)
     run.student.train()
-    muon, later, _ = run.optimisers
-    run.advance(0.5)
-    assert len(muon.state) == 4
-    assert not later.state
-    run.advance(0.95)
-    assert {float(state["step"]) for state in later.state.values()} == {1.0}
-    run.save()
-    assert len(Run("zfnet", SHORT, labelled, tmp_path).optimisers[1].state) == 4
+    run.advance(SHORT.warm_up)
+    kept = 1 - 5.0 * SHORT.learning_rate
+    assert (bias + 6.0 * kept).abs().max() <= 1.01 * SHORT.learning_rate
 
 
 def test_the_log_says_each_loss(finished: Run) -> None:
@@ -116,9 +120,9 @@ def test_the_log_says_each_loss(finished: Run) -> None:
     assert all({"kl", "fine", "coarse", "seconds"} <= set(entry) for entry in entries[1:])
 
 
-def test_a_short_run_comes_closer_to_its_teacher(labelled: Path, tmp_path: Path) -> None:
-    recipe = Recipe(steps=30, batch=8, sizes=((1.0, 64),), threads=1)
-    run = Run("alexnet", recipe, labelled, tmp_path)
+def test_a_short_run_comes_closer_to_its_teacher(lessons: Lessons, tmp_path: Path) -> None:
+    recipe = Recipe(steps=30, batch=8, learning_rate=3e-3, sizes=((1.0, 64),), threads=1)
+    run = Run("alexnet", recipe, lessons, tmp_path)
     run.student.train()
     losses = [run.advance(step / 30) for step in range(30)]
     for term in ("fine", "coarse"):
@@ -167,7 +171,8 @@ def test_exported_weights_fit_the_packages_network(finished: Run, tmp_path: Path
 
 def test_the_evolution_holds_a_run_from_its_start_to_its_end(finished: Run, tmp_path: Path) -> None:
     path = tmp_path / "evolution.safetensors"
-    steps = export_evolution(finished.folder, path)
+    kept = {int(p.stem.partition("-")[2]): p for p in finished.folder.glob("step-*.pt")}
+    steps = export_evolution(kept, path)
     assert steps[0] == 0
     assert steps[-1] == 6
     state = load_file(path)
@@ -183,29 +188,16 @@ def test_the_evolution_holds_a_run_from_its_start_to_its_end(finished: Run, tmp_
     )
 
 
-def test_an_orthogonalised_update_moves_all_directions_alike() -> None:
-    """The Gram form of the Newton-Schulz steps against the plain one, in double precision."""
-    generator = torch.Generator().manual_seed(5)
-    matrix = torch.randn(24, 90, generator=generator) * torch.logspace(0, -3, 24)[:, None]
-    plain = matrix.double() / matrix.double().norm()
-    for _ in range(5):
-        gram = plain @ plain.T
-        plain = 3.4445 * plain + (-4.7750 * gram + 2.0315 * gram @ gram) @ plain
-    found = orthogonalised(matrix)
-    torch.testing.assert_close(found.double(), plain, atol=1e-3, rtol=1e-2)
-    spread = torch.linalg.svdvals(matrix)
-    assert spread[0] / spread[-1] > 500
-    values = torch.linalg.svdvals(found)
-    assert values[0] < 1.3
-    assert values[:16].min() > 0.5, "all but the faintest directions count alike"
-
-
-def test_the_faintest_step_of_muon_has_the_size_of_adams() -> None:
-    filters = torch.nn.Parameter(torch.zeros(16, 8, 3, 3))
-    optimiser = Muon([filters], lr=1e-3)
-    filters.grad = 1e-6 * torch.randn(filters.shape, generator=torch.Generator().manual_seed(0))
-    optimiser.step()
-    assert 1e-4 < filters.square().mean().sqrt().item() < 1e-3
+def test_silent_channels_begin_anew_and_change_no_answer(lessons: Lessons, finished: Run) -> None:
+    net = copy.deepcopy(finished.student.net).eval()
+    images = lessons.shown(3, count=8, size=64).inputs
+    silent = [4, 17, 60]
+    with torch.no_grad():
+        net.get_parameter("bn1.bias")[silent] = -1000.0
+        before = net(images)
+        assert revive(net, images) == 3
+        torch.testing.assert_close(net(images), before)
+        assert revive(net, images) == 0, "they answer now"
 
 
 def test_filters_beyond_the_radius_are_scaled_back_to_it() -> None:
@@ -248,30 +240,59 @@ def test_like_filters_cost_and_unlike_ones_do_not() -> None:
     assert alikeness(like).item() > 0
 
 
-def test_short_runs_differ_in_what_their_names_say(labelled: Path) -> None:
-    owners = np.load(labelled / "owners.npy")
-    whole, half = (
-        limits.rows_of(limits.Trial("", photographs=share), labelled, 1) for share in (1.0, 0.5)
-    )
-    mixed = limits.rows_of(limits.Trial("", mixed=True), labelled, 1)
-    assert len(mixed) == len(owners)
-    assert len(whole) == len(owners) / 2, "every second crop is mixed"
-    assert set(half) < set(whole)
-    assert len(set(owners[half])) == round(0.5 * (owners.max() + 1))
-    assert set(whole) & set(np.flatnonzero(np.isin(owners, owners[half]))) == set(half)
-
-
-def test_a_short_run_is_made_once_and_says_what_it_reached(labelled: Path, tmp_path: Path) -> None:
-    crops = np.load(labelled / "crops-000.npy")
-    exam = Exam(crops, torch.from_numpy(np.load(labelled / "labels-000.npy")).float())
+def test_a_short_run_is_made_once_and_says_what_it_reached(
+    lessons: Lessons, tmp_path: Path
+) -> None:
+    seen = known(lessons, draws=2, count=8)
+    exam = Exam(seen.crops, seen.logits)
     recipe = replace(SHORT, steps=2, sizes=((1.0, 64),))
-    trial = limits.Trial("narrow", width=0.25, mixed=True, steps=1.5)
-    found = limits.attempt(trial, recipe, labelled, exam, tmp_path)
+    trial = limits.Trial("narrow", width=0.25, steps=1.5, pictures=0.5)
+    asked = []
+
+    def part(share: float) -> Lessons:
+        asked.append(share)
+        return lessons
+
+    found = limits.attempt(trial, recipe, part, exam, tmp_path)
+    assert asked == [0.5]
     assert found["samples"] == 3 * recipe.batch
     assert 0 <= found["held out"][0] <= found["held out"][1] <= 1
-    written = (tmp_path / "narrow" / "result.json").stat().st_mtime_ns
-    assert limits.attempt(trial, recipe, labelled, exam, tmp_path) == json.loads(json.dumps(found))
-    assert (tmp_path / "narrow" / "result.json").stat().st_mtime_ns == written
+    assert found["distance"] > 0
+    assert limits.attempt(trial, recipe, part, exam, tmp_path) == json.loads(json.dumps(found))
+    assert asked == [0.5], "it was not made again"
+
+
+def test_from_pictures_to_what_ships(
+    sources: Path,
+    pictures: list[Picture],
+    teacher: Teacher,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All stages between fetching and measuring, of both networks, and once more for nothing."""
+    (tmp_path / "sources").symlink_to(sources)
+    listing = json.dumps([asdict(p) for p in pictures])
+    (tmp_path / "catalogue.json").write_text(listing)
+    short = replace(SHORT, steps=3, kept=(0.5, 1), sizes=((1.0, 64),))
+    monkeypatch.setattr(Recipe, "second", lambda self: replace(self, steps=2, kept=(1,)))
+    shop = Workshop(tmp_path, tmp_path / "runs", tmp_path / "weights", short)
+    shop.plan = PLAN
+    shop._teacher = teacher
+
+    def make() -> dict[str, dict[str, torch.Tensor]]:
+        for stage in ("album", "train", "revive", "export"):
+            shop.run(stage, ["zfnet", "alexnet"])
+        return {path.name: load_file(path) for path in (tmp_path / "weights").iterdir()}
+
+    files = make()
+    assert set(files) == {f"{n}.safetensors" for n in ("zfnet", "alexnet", "zfnet-evolution")}
+    for name in ("zfnet", "alexnet"):
+        with safe_open(tmp_path / "weights" / f"{name}.safetensors", "pt") as file:
+            assert file.metadata()["steps"] == "5"
+    with safe_open(tmp_path / "weights" / "zfnet-evolution.safetensors", "pt") as file:
+        assert json.loads(file.metadata()["steps"]) == [0, 2, 3, 5]
+    for name, again in make().items():
+        assert all(torch.equal(again[key], tensor) for key, tensor in files[name].items())
 
 
 def test_agreement_counts_the_teachers_first_choice() -> None:
