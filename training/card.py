@@ -302,9 +302,10 @@ but for the scale of the input and Gaussian noise of up to .15 deviations.
 **A second part** goes on from there: {second["steps"]:,} steps of {t["batch"]}
 ({second["samples"]:,} crops, {_sizes(t)}) on {second["machine"]}, {second["date"]}:
 `python -m training revive`, with crops and labels at 160 px, where the teacher answers differently
-enough to cost a point or two of agreement; `revive` uses 192 px since. Before it, channels of conv1 that answer to nothing begin anew, without
-a change to any answer (ReDo, Sokar et al. 2023): 15 in ZFNet, none in AlexNet. Learning rate
-{t["learning_rate"]:g}, {t["conv1_rate"]:g} times that for conv1, and without the hints named below.
+enough to cost a point or two of agreement; `revive` uses 192 px since. Before it, channels of conv1
+that answer to nothing begin anew, without a change to any answer (ReDo, Sokar et al. 2023): 15 in
+ZFNet, none in AlexNet. Learning rate {t["learning_rate"]:g}, {t["conv1_rate"]:g} times that for
+conv1, and without the hints named below.
 
 What is minimised: KL divergence from the teacher's soft labels at T = {r["temperature"]}, and two
 **hints** (weight {r["fine"]}; 1x1 convolutions, discarded afterwards) by which conv2 and conv4
