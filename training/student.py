@@ -103,25 +103,25 @@ def alikeness(filters: Tensor, allowed: float = 0.5) -> Tensor:
 
 @torch.no_grad()
 def revive(net: nn.Module, images: Tensor) -> int:
-    """Begin anew the channels of conv1 that answer to none of the images; return how many.
+    """Let the channels of conv1 that answer to none of the images answer; return how many.
 
-    Their filters and batch norm start afresh, and conv2 does not hear them at first, so that the
-    network's answers stay what they were (ReDo, Sokar et al., ICML 2023).
+    Their batch norm gets the gain that is usual in the layer and no bias, so that they answer to
+    what exceeds their mean response. conv2 does not hear them: what the network says stays the
+    same (as in ReDo, Sokar et al., ICML 2023, but with their filters kept).
     """
-    conv1, conv2 = net.get_submodule("conv1"), net.get_submodule("conv2")
-    norm, relu = net.get_submodule("bn1"), net.get_submodule("relu1")
-    assert isinstance(conv1, nn.Conv2d)
+    conv2, norm = net.get_submodule("conv2"), net.get_submodule("bn1")
     assert isinstance(conv2, nn.Conv2d)
     assert isinstance(norm, nn.BatchNorm2d)
     highest: list[Tensor] = []
-    hook = relu.register_forward_hook(lambda *call: highest.append(call[2].amax((0, 2, 3))))
+    hook = net.get_submodule("relu1").register_forward_hook(
+        lambda *call: highest.append(call[2].amax((0, 2, 3)))
+    )
     training = net.training
     net.eval()
     net(images)
     net.train(training)
     hook.remove()
     silent = (highest[0] <= 0).nonzero().flatten()
-    conv1.weight[silent] = 0.01 * torch.randn_like(conv1.weight[silent])
     norm.weight[silent] = norm.weight.median()
     norm.bias[silent] = 0.0
     conv2.weight[:, silent] = 0.0

@@ -7,7 +7,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from training.data import Batch, Lessons
-from training.student import Student, alikeness, clip_radius, losses, revive, smooth
+from training.student import Student, alikeness, clip_radius, losses, smooth
 from training.teacher import MEAN, STD, column, has_bfloat16
 
 TERMS = ("kl", "fine", "coarse", "unlike")
@@ -57,21 +57,6 @@ class Recipe:
     def size_at(self, progress: float) -> int:
         """Input pixels: small first, larger at the end."""
         return next(s for until, s in self.sizes if progress < until or until >= 1)
-
-    def second(self) -> Recipe:
-        """The short second part of a run, after channels that fell silent began anew."""
-        return replace(
-            self,
-            steps=150,
-            minutes=None,
-            batch=64,
-            sizes=((1.0, 160),),
-            learning_rate=3e-4,
-            conv1_rate=3.0,
-            fine=0.0,
-            coarse=0.0,
-            kept=(1,),
-        )
 
     def rate_at(self, progress: float) -> float:
         """Learning rate: linear warm-up, then half a cosine down to nothing."""
@@ -218,11 +203,6 @@ class Run:
         self.student.load_state_dict(state["student"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.seconds = state["step"], state["seconds"]
-
-    def take_over(self, student: dict[str, Tensor]) -> int:
-        """Begin with a trained student; return how many silent channels of conv1 begin anew."""
-        self.student.load_state_dict(student, strict=False)
-        return revive(self.student.net, self.lessons.taught(-5, 256)[1].inputs)
 
     def save(self) -> None:
         """Write the checkpoint to go on from; a cut-off write leaves the former one whole."""
