@@ -80,8 +80,8 @@ the mean of the filters (taken out, .166 became .159), nor dense filters alone: 
 80% of the weights of conv2 to conv5 taken away while training went on (Zhu and Gupta 2017), it was
 .15 at 8% and 32%. A penalty on common responses (activity ratio of Treves and Rolls) raised it.
 Of 24 channels of ZFNet's conv5 drawn at random, the nine held-out photographs that drive them most
-share something an eye can name in about six: animals, monuments against the sky, things in water
-and grass, tools on white.
+share something an eye can name in about five: animals, monuments and towers, animals and plants out
+of doors, tools on white.
 
 The pictures know landscapes, animals, monuments, instruments, food and tools, and hardly any
 people, vehicles or indoor scenes. Upper layers are accordingly less distinct than those of a
