@@ -22,7 +22,7 @@ from training import album, card, catalogue, evaluate, export, fetch, figures, l
 from training.album import Album, CropPlan
 from training.data import Lessons
 from training.student import KINDS, revive
-from training.teacher import MEAN, STD, Teacher, column, efficientnet_lite0
+from training.teacher import Teacher, efficientnet_lite0, normalised
 from training.train import Exam, Recipe, Run, train
 
 STAGES = ("fetch", "album", "train", "export", "evaluate")
@@ -101,10 +101,13 @@ class Workshop:
 
     def export(self, kinds: list[str]) -> None:
         """Write the shipped files of every run that has a checkpoint."""
-        for kind in kinds:
+        trained = [kind for kind in kinds if (self.runs / kind / "last.pt").exists()]
+        if not trained:
+            return
+        crops = self.images().draw(256, torch.Generator(self.device).manual_seed(1))
+        inputs = normalised(crops.cpu())
+        for kind in trained:
             folder = self.runs / kind
-            if not (folder / "last.pt").exists():
-                continue
             state = _load(folder / "last.pt")
             recipe, steps = state["recipe"], state["step"]
             net = KINDS[kind].make(
@@ -120,8 +123,7 @@ class Workshop:
                     if name.startswith("net.")
                 }
             )
-            crops = self.images().draw(256, torch.Generator(self.device).manual_seed(1)).cpu()
-            revived = revive(net, (crops - column(MEAN)) / column(STD))
+            revived = revive(net, inputs)
             notes = {
                 "recipe": json.dumps(recipe | {"steps": steps}),
                 "seed": str(recipe["seed"]),

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from training.album import Album
-from training.teacher import MEAN, STD, Teacher, column
+from training.teacher import Teacher, normalised
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Lessons:
     def taught(self, step: int, count: int) -> tuple[Tensor, Shown]:
         """Crops [count,3,S,S], 0 to 1, and the teacher on them, with its features as they are."""
         crops = self.album.draw(count, self._generator(step))
-        inputs = (crops - column(MEAN, crops.device)) / column(STD, crops.device)
+        inputs = normalised(crops)
         said = self.teacher.answer(inputs)
         return crops, Shown(inputs, said.logits, said.fine, said.coarse)
 

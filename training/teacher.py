@@ -48,11 +48,10 @@ class Teacher:
 
         return hook
 
-    @torch.no_grad()
     def __call__(self, crops: NDArray[np.uint8] | Tensor) -> Labels:
         """Label uint8 crops [N,S,S,3]."""
         pixels = torch.from_numpy(np.array(crops)).to(self.device).permute(0, 3, 1, 2).float()
-        return self.answer((pixels / 255 - column(MEAN, self.device)) / column(STD, self.device))
+        return self.answer(normalised(pixels / 255))
 
     @torch.no_grad()
     def answer(self, inputs: Tensor) -> Labels:
@@ -113,6 +112,11 @@ class OnnxTeacher(Teacher):
 def column(values: tuple[float, ...], device: torch.device | str = "cpu") -> Tensor:
     """Shape per-channel numbers as [1,C,1,1]."""
     return torch.tensor(values, device=device).view(1, -1, 1, 1)
+
+
+def normalised(pixels: Tensor) -> Tensor:
+    """Pixels [N,3,S,S], 0 to 1, as inputs of a network: ImageNet mean and deviation."""
+    return (pixels - column(MEAN, pixels.device)) / column(STD, pixels.device)
 
 
 def efficientnet_lite0(device: str = "cpu", threads: int = 2) -> Teacher:

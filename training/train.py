@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from training.data import Batch, Lessons
 from training.student import Student, alikeness, clip_radius, losses, smooth
-from training.teacher import MEAN, STD, column, has_bfloat16
+from training.teacher import has_bfloat16, normalised
 
 TERMS = ("kl", "fine", "coarse", "unlike")
 
@@ -77,7 +77,7 @@ class Exam:
 def normal(crops: np.ndarray | Tensor, device: torch.device | str = "cpu") -> Tensor:
     """uint8 crops [N,S,S,3] to network inputs [N,3,S,S]."""
     pixels = torch.from_numpy(np.array(crops)).to(device).permute(0, 3, 1, 2).float() / 255
-    return (pixels - column(MEAN, device)) / column(STD, device)
+    return normalised(pixels)
 
 
 @torch.inference_mode()
