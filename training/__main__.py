@@ -75,8 +75,7 @@ class Workshop:
 
     def images(self, share: float = 1.0) -> Album:
         """The training pictures; `share` of them alone."""
-        entries = album.pack([], self.sources, self.album, CropPlan())
-        return Album(entries, self.album, self.plan, self.device, share)
+        return Album(album.packed(self.album), self.album, self.plan, self.device, share)
 
     def lessons(self, share: float = 1.0) -> Lessons:
         """Crops of the training pictures with the teacher's answers."""

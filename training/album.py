@@ -27,13 +27,14 @@ from training.catalogue import Picture
 from training.pictures import on_white, opened
 
 OBJECTS = ("cutout",)
+LISTING = "album.json"
 
 
 @dataclass(frozen=True)
 class CropPlan:
     """How often each picture is shown, relative to the others, and how a crop varies."""
 
-    size: int = 192  # of a crop, in pixels
+    size: int = 224  # of a crop, in pixels: what the teacher was trained with
     side: int = 512  # of a picture in memory, squeezed into a square
     object_side: int = 320  # of an object in memory, in a square of its own
     photo: int = 110  # weight of a photo of a quarter of a megapixel; grows with its area
@@ -77,15 +78,19 @@ class Entry:
         return self.kind in OBJECTS
 
 
+def packed(folder: Path) -> list[Entry]:
+    """What lies in the folder of an album."""
+    return [Entry(**entry) for entry in json.loads((folder / LISTING).read_text())]
+
+
 def pack(pictures: list[Picture], root: Path, folder: Path, plan: CropPlan) -> list[Entry]:
-    """Write the training pictures small, as WebP, with `album.json`; or read what is there.
+    """Write the training pictures small, as WebP, with a listing, where there is none yet.
 
     Photographs are squeezed into `plan.side` squares where they are larger, objects fitted into
     `plan.object_side` with their transparency.
     """
-    listing = folder / "album.json"
-    if listing.exists():
-        return [Entry(**entry) for entry in json.loads(listing.read_text())]
+    if (folder / LISTING).exists():
+        return packed(folder)
     folder.mkdir(parents=True, exist_ok=True)
     train = [p for p in pictures if p.split == "train"]
 
@@ -104,7 +109,7 @@ def pack(pictures: list[Picture], root: Path, folder: Path, plan: CropPlan) -> l
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         entries = list(tqdm(pool.map(work, enumerate(train)), total=len(train), desc="album"))
-    listing.write_text(json.dumps([vars(entry) for entry in entries], indent=1))
+    (folder / LISTING).write_text(json.dumps([vars(entry) for entry in entries], indent=1))
     return entries
 
 
@@ -194,7 +199,12 @@ class Album:
     def _sampled(self, pixels: Tensor, matrix: Tensor, padding: str) -> Tensor:
         """Crops of uint8 pictures [N,C,S,S] under maps [N,2,3], averaged over 2 x 2 samples."""
         fine = 2 * self.plan.size
-        grid = F.affine_grid(matrix, [len(pixels), 1, fine, fine], align_corners=False)
+        places = (2 * torch.arange(fine, device=self.device) + 1) / fine - 1
+        across, down, offset = matrix.unbind(2)
+        # What F.affine_grid gives, but in one pass over memory.
+        rows = down[:, None] * places[None, :, None] + offset[:, None]
+        columns = across[:, None] * places[None, :, None]
+        grid = rows[:, :, None] + columns[:, None]
         sampled = F.grid_sample(pixels.float(), grid, padding_mode=padding, align_corners=False)
         return F.avg_pool2d(sampled, 2) / 255
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,8 @@ from torch import Tensor
 
 from training.album import Album
 from training.teacher import Teacher, normalised
+
+ECHO = 15
 
 
 @dataclass
@@ -60,12 +62,22 @@ def _look(maps: Tensor, where: Tensor) -> Tensor:
     return F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
 
 
+def cut_at(step: int) -> int:
+    """The step for which the crops that a step shows were cut.
+
+    Even steps show new ones, odd steps those of `ECHO` steps before, for cutting and labelling
+    takes longer than learning does (data echoing, Choi et al. 2019).
+    """
+    return step if step % 2 == 0 or step < ECHO else step - ECHO
+
+
 class Lessons:
     """New crops of an album, labelled by a teacher as they are cut; the same for the same step."""
 
     def __init__(self, album: Album, teacher: Teacher, seed: int) -> None:
         self.album, self.teacher, self.seed = album, teacher, seed
         self._last: tuple[object, Shown] | None = None
+        self._kept: dict[tuple[int, int, int], Shown] = {}
         # Features count in deviations of their channel, so that no channel outweighs the others.
         _, first = self.taught(-1, 256)
         self._scales = [
@@ -80,9 +92,8 @@ class Lessons:
     def taught(self, step: int, count: int) -> tuple[Tensor, Shown]:
         """Crops [count,3,S,S], 0 to 1, and the teacher on them, with its features as they are."""
         crops = self.album.draw(count, self._generator(step))
-        inputs = normalised(crops)
-        said = self.teacher.answer(inputs)
-        return crops, Shown(inputs, said.logits, said.fine, said.coarse)
+        said = self.teacher.answer(crops)
+        return crops, Shown(normalised(crops), said.logits, said.fine, said.coarse)
 
     def shown(self, step: int, *, count: int, size: int, noise: float = 0.15) -> Shown:
         """What a step shows: crops as the teacher saw them, scaled to `size` pixels.
@@ -93,20 +104,28 @@ class Lessons:
         asked = (step, count, size, noise)
         if self._last is not None and self._last[0] == asked:
             return self._last[1]
-        _, said = self.taught(step, count)
-        inputs, generator = said.inputs, self._generator(-2 - step)
-        if size != inputs.shape[-1]:
-            inputs = F.interpolate(inputs, size=size, mode="bilinear", antialias=True)
+        cut = cut_at(step)
+        said = self._kept.pop((cut, count, size), None) or self._labelled(cut, count, size)
+        if cut == step and cut_at(step + ECHO) == step:
+            self._kept[cut, count, size] = said
+        self._kept = {key: kept for key, kept in self._kept.items() if key[0] > step - ECHO}
         # Scaled photographs hold next to nothing at the finest frequencies. Without noise nothing
         # keeps the filters from holding something there, and they get a chequered pattern.
-        device = inputs.device
+        device, generator = said.inputs.device, self._generator(-2 - step)
         level = noise * torch.rand(count, 1, 1, 1, generator=generator, device=device)
-        grain = torch.randn(inputs.shape, generator=generator, device=device)
-        inputs = inputs.addcmul(level, grain)
+        grain = torch.randn(said.inputs.shape, generator=generator, device=device)
+        found = replace(said, inputs=said.inputs.addcmul(level, grain))
+        self._last = asked, found
+        return found
+
+    def _labelled(self, step: int, count: int, size: int) -> Shown:
+        """Crops of a step, scaled to `size` pixels, and their labels."""
+        _, said = self.taught(step, count)
+        inputs = said.inputs
+        if size != inputs.shape[-1]:
+            inputs = F.interpolate(inputs, size=size, mode="bilinear", antialias=True)
         fine, coarse = (
             ((maps - mean) / deviation).clamp(-4, 4)
             for maps, (mean, deviation) in zip((said.fine, said.coarse), self._scales, strict=True)
         )
-        found = Shown(inputs, said.logits, fine, coarse)
-        self._last = asked, found
-        return found
+        return Shown(inputs, said.logits, fine, coarse)

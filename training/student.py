@@ -101,6 +101,41 @@ def alikeness(filters: Tensor, allowed: float = 0.5) -> Tensor:
     return (cosine - allowed).clamp_min(0).square().sum(1).mean()
 
 
+def sent_back(net: nn.Module) -> list[Tensor]:
+    """What one unit of each channel of conv5 sends back to conv4 and to conv3: [C5,C,h,w] each.
+
+    By the transposed filters and rectifying, as in a projection (section 2.1 of the paper), with
+    batch norm's gain in the filters. No pooling lies between these layers, so that it is a matter
+    of weights alone: of the upper part of every projection, whatever the picture.
+    """
+    filters = []
+    for layer in ("5", "4", "3"):
+        conv, norm = net.get_submodule(f"conv{layer}"), net.get_submodule(f"bn{layer}")
+        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
+        assert norm.running_var is not None
+        gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+        filters.append(conv.weight * gain.view(-1, 1, 1, 1))
+    below = [filters[0].relu()]
+    for bank in filters[1:]:
+        below.append(F.conv_transpose2d(below[-1], bank).relu())
+    return below[1:]
+
+
+def projections_alike(net: nn.Module) -> Tensor:
+    """Mean cosine of what two channels of conv5 send back, over pairs and the layers below.
+
+    Nothing in the other losses keeps the channels apart on the way down, and the longer a network
+    is trained, the more a few strong filters of conv4 take up all of what is sent back.
+    """
+    found = []
+    for maps in sent_back(net):
+        unit = F.normalize(maps.flatten(1).float(), dim=1)
+        count = len(unit)
+        found.append((unit.sum(0).square().sum() - count) / (count * (count - 1)))
+    return torch.stack(found).mean()
+
+
 @torch.no_grad()
 def revive(net: nn.Module, images: Tensor) -> int:
     """Let the channels of conv1 that answer to none of the images answer; return how many.

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+# What EfficientNet-Lite was trained with: MEAN_RGB and STDDEV_RGB of its reference implementation.
+LITE_MEAN = (127 / 255,) * 3
+LITE_STD = (128 / 255,) * 3
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -33,7 +36,13 @@ class Labels:
 
 
 class Teacher:
-    """Wraps a classifier and two of its inner modules (stride 8 and stride 16)."""
+    """Wraps a classifier and two of its inner modules (stride 8 and stride 16).
+
+    `mean` and `std` are those of the pixels, 0 to 1, that the classifier was trained with.
+    """
+
+    mean: tuple[float, ...] = MEAN
+    std: tuple[float, ...] = STD
 
     def __init__(self, model: nn.Module, fine: nn.Module, coarse: nn.Module, device: str = "cpu"):
         self.device = torch.device(device)
@@ -51,11 +60,14 @@ class Teacher:
     def __call__(self, crops: NDArray[np.uint8] | Tensor) -> Labels:
         """Label uint8 crops [N,S,S,3]."""
         pixels = torch.from_numpy(np.array(crops)).to(self.device).permute(0, 3, 1, 2).float()
-        return self.answer(normalised(pixels / 255))
+        return self.answer(pixels / 255)
+
+    def answer(self, pixels: Tensor) -> Labels:
+        """Label pixels [N,3,S,S], 0 to 1."""
+        return self._ask(normalised(pixels, self.mean, self.std))
 
     @torch.no_grad()
-    def answer(self, inputs: Tensor) -> Labels:
-        """Label normalised inputs [N,3,S,S]."""
+    def _ask(self, inputs: Tensor) -> Labels:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
             logits = self.model(inputs.contiguous(memory_format=torch.channels_last))
         return Labels(logits.float(), self._caught["fine"].float(), self._caught["coarse"].float())
@@ -103,8 +115,7 @@ class OnnxTeacher(Teacher):
             )
             return target.read_bytes()
 
-    def answer(self, inputs: Tensor) -> Labels:
-        """Label normalised inputs [N,3,S,S]."""
+    def _ask(self, inputs: Tensor) -> Labels:
         found = self._session.run(None, {"inputs": inputs.contiguous().numpy()})
         return Labels(*(torch.from_numpy(part) for part in found))
 
@@ -114,9 +125,11 @@ def column(values: tuple[float, ...], device: torch.device | str = "cpu") -> Ten
     return torch.tensor(values, device=device).view(1, -1, 1, 1)
 
 
-def normalised(pixels: Tensor) -> Tensor:
-    """Pixels [N,3,S,S], 0 to 1, as inputs of a network: ImageNet mean and deviation."""
-    return (pixels - column(MEAN, pixels.device)) / column(STD, pixels.device)
+def normalised(
+    pixels: Tensor, mean: tuple[float, ...] = MEAN, std: tuple[float, ...] = STD
+) -> Tensor:
+    """Pixels [N,3,S,S], 0 to 1, as inputs of a network; of the students by default."""
+    return (pixels - column(mean, pixels.device)) / column(std, pixels.device)
 
 
 def efficientnet_lite0(device: str = "cpu", threads: int = 2) -> Teacher:
@@ -136,7 +149,9 @@ def efficientnet_lite0(device: str = "cpu", threads: int = 2) -> Teacher:
     blocks = model.get_submodule("_blocks")
     fine, coarse = blocks.get_submodule("4"), blocks.get_submodule("10")
     if device == "cpu":
-        return OnnxTeacher(model, fine, coarse, threads)
-    teacher = Teacher(model, fine, coarse, device)
-    teacher.model.compile()  # three times as fast on a GPU
+        teacher: Teacher = OnnxTeacher(model, fine, coarse, threads)
+    else:
+        teacher = Teacher(model, fine, coarse, device)
+        teacher.model.compile()  # three times as fast on a GPU
+    teacher.mean, teacher.std = LITE_MEAN, LITE_STD
     return teacher

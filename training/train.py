@@ -16,10 +16,18 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from training.data import Batch, Lessons
-from training.student import Student, alikeness, clip_radius, losses, smooth
+from training.student import (
+    Student,
+    alikeness,
+    clip_radius,
+    losses,
+    projections_alike,
+    smooth,
+)
 from training.teacher import has_bfloat16, normalised
 
-TERMS = ("kl", "fine", "coarse", "unlike")
+EVOLVING = ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")  # what a snapshot keeps
+TERMS = ("kl", "fine", "coarse", "unlike", "apart")
 
 
 @dataclass(frozen=True)
@@ -33,18 +41,19 @@ class Recipe:
     steps: int = 20_000
     minutes: float | None = None
     batch: int = 256
-    sizes: tuple[tuple[float, int], ...] = ((0.5, 96), (0.8, 128), (0.95, 160), (1.0, 192))
+    sizes: tuple[tuple[float, int], ...] = ((0.5, 96), (0.8, 128), (0.95, 160), (1.0, 224))
     learning_rate: float = 4e-3
     weight_decay: float = 0.05
-    shift_decay: float = 0.5  # of batch norm's biases; without it some channels fall silent
+    shift_decay: float = 0.5  # of bn1's biases; without it some channels fall silent
     conv1_rate: float = 0.5  # its share of the learning rate
     conv1_decay: float = 2.8
     conv1_smooth: float = 3.0
     warm_up: float = 0.06
-    temperature: float = 2.0
+    temperature: float = 4.0
     fine: float = 1.5
     coarse: float = 1.5
     unlike: float = 0.5
+    apart: float = 1.0
     seed: int = 2013
     threads: int = 2
     kept: tuple[float, ...] = (0, 0.01, 0.03, 0.08, 0.2, 0.5, 1)
@@ -184,12 +193,11 @@ class Run:
         """AdamW; conv1 has a weight decay of its own, to wash out its start."""
         recipe, net = self.recipe, self.student.net
         first = net.get_parameter("conv1.weight")
-        shifts = [m.bias for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
-        set_apart = {id(p) for p in (first, *shifts)}
-        rest = [p for p in self.student.parameters() if id(p) not in set_apart]
+        shift = net.get_parameter("bn1.bias")
+        rest = [p for p in self.student.parameters() if p is not first and p is not shift]
         groups = [
             {"params": [first], "weight_decay": recipe.conv1_decay, "share": recipe.conv1_rate},
-            {"params": shifts, "weight_decay": recipe.shift_decay},
+            {"params": [shift], "weight_decay": recipe.shift_decay},
             {"params": [p for p in rest if p.ndim > 1], "weight_decay": recipe.weight_decay},
             {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
         ]
@@ -218,7 +226,11 @@ class Run:
 
     def snapshot(self) -> None:
         """Keep the weights of this step for the evolution view."""
-        half = {k: v.half() if v.is_floating_point() else v for k, v in self.weights().items()}
+        half = {
+            name: tensor.half() if tensor.is_floating_point() else tensor
+            for name, tensor in self.weights().items()
+            if name.split(".")[0] in EVOLVING
+        }
         torch.save(half, self.folder / f"step-{self.step:06d}.pt")
 
     def weights(self) -> dict[str, Tensor]:
@@ -254,7 +266,9 @@ class Run:
         inputs = batch.inputs.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
             outputs = student(inputs)
-        terms = losses(outputs, batch, recipe.temperature) | {"unlike": alikeness(first)}
+            alike = projections_alike(student.net)
+        terms = losses(outputs, batch, recipe.temperature)
+        terms |= {"unlike": alikeness(first), "apart": alike}
         weights = {"kl": 1.0} | {name: getattr(recipe, name) for name in TERMS[1:]}
         torch.stack([weights[name] * terms[name] for name in TERMS]).sum().backward()
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)

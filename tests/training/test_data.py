@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import struct
 import zlib
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,10 @@ from torchvision.models import ShuffleNetV2
 from tests.training.conftest import FOLDER, PLAN
 from training.album import Album, CropPlan, Entry, pack
 from training.catalogue import Picture, build
-from training.data import Batch, Lattice, Lessons, Shown
+from training.data import ECHO, Batch, Lattice, Lessons, Shown, cut_at
 from training.pictures import cut_held_out
 from training.rcc import read_rcc
-from training.teacher import OnnxTeacher, Teacher
+from training.teacher import OnnxTeacher, Teacher, normalised
 
 
 def blue(crop: np.ndarray) -> int:
@@ -194,7 +195,9 @@ def test_part_of_an_album_is_the_same_part_each_time(
 
 def test_the_teacher_labels_what_the_students_see(teacher: Teacher, lessons: Lessons) -> None:
     shown = lessons.shown(5, count=6, size=64, noise=0.0)
-    expected = teacher.answer(shown.inputs)
+    crops, _ = lessons.taught(5, 6)
+    torch.testing.assert_close(shown.inputs, normalised(crops))
+    expected = teacher.answer(crops)
     torch.testing.assert_close(shown.logits, expected.logits)
     mean, deviation = expected.fine.mean((0, 2, 3)), expected.fine.std((0, 2, 3))
     found = shown.fine.mean((0, 2, 3)) * deviation + mean
@@ -205,7 +208,7 @@ def test_the_teacher_says_the_same_on_onnxruntime(teacher: Teacher, lessons: Les
     model = copy.deepcopy(teacher.model)
     assert isinstance(model, ShuffleNetV2)
     exported = OnnxTeacher(model, model.stage2, model.stage3, threads=1)
-    seen = lessons.shown(1, count=5, size=64).inputs
+    seen, _ = lessons.taught(1, 5)
     expected, found = teacher.answer(seen), exported.answer(seen)
     # The one computes in bfloat16, three digits, the other in single precision.
     for part in ("logits", "fine", "coarse"):
@@ -228,6 +231,34 @@ def test_a_step_shows_the_same_each_time_and_another_the_next(
     assert torch.equal(first.inputs, again.inputs)
     assert torch.equal(first.fine, again.fine)
     assert not torch.equal(first.inputs, second.inputs)
+
+
+def test_crops_are_shown_twice_with_other_noise(lessons: Lessons) -> None:
+    steps = [cut_at(step) for step in range(400)]
+    assert max(Counter(steps).values()) == 2
+    assert len(set(steps)) == pytest.approx(200, abs=10)
+    assert all(0 <= step - cut <= ECHO for step, cut in enumerate(steps))
+    fresh = {step: lessons.shown(step, count=4, size=48) for step in range(20)}
+    first, again = fresh[2], fresh[2 + ECHO]
+    assert torch.equal(first.logits, again.logits)
+    assert not torch.equal(first.inputs, again.inputs)
+    calm = [lessons.shown(step, count=4, size=48, noise=0.0) for step in (2, 2 + ECHO)]
+    assert torch.equal(calm[0].inputs, calm[1].inputs)
+
+
+def test_a_grid_is_that_of_torch(album: Album, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[torch.Tensor] = []
+
+    def sample(pixels: torch.Tensor, grid: torch.Tensor, **how: object) -> torch.Tensor:
+        asked.append(grid)
+        return torch.zeros(len(pixels), pixels.shape[1], *grid.shape[1:3])
+
+    monkeypatch.setattr("training.album.F.grid_sample", sample)
+    matrix = torch.randn(3, 2, 3, generator=torch.Generator().manual_seed(5))
+    album._sampled(torch.zeros(3, 3, 9, 9, dtype=torch.uint8), matrix, "zeros")
+    side = 2 * album.plan.size
+    expected = torch.nn.functional.affine_grid(matrix, [3, 1, side, side], align_corners=False)
+    torch.testing.assert_close(asked[0], expected)
 
 
 def test_features_are_read_where_the_units_look() -> None:
