@@ -1,6 +1,6 @@
 """`python -m training all`: pictures in, bundled weights and model cards out; every stage restarts.
 
-Stages in order: fetch, album, train, export, evaluate. A stage finds what it did before and
+Stages in order: fetch, album, train, mend, export, evaluate. A stage finds what it did before and
 goes on from there, so the same command can be given again after an interruption. Besides,
 `limits` makes short runs that show what holds the agreement back, for `evaluate` to put into the
 cards.
@@ -21,11 +21,12 @@ import torch
 from training import album, card, catalogue, evaluate, export, fetch, figures, limits, pictures
 from training.album import Album, CropPlan
 from training.data import Lessons
-from training.student import KINDS, revive
-from training.teacher import Teacher, efficientnet_lite0, normalised
+from training.mend import mend
+from training.student import KINDS
+from training.teacher import Teacher, efficientnet_lite0
 from training.train import Exam, Recipe, Run, train
 
-STAGES = ("fetch", "album", "train", "export", "evaluate")
+STAGES = ("fetch", "album", "train", "mend", "export", "evaluate")
 HERE = Path(__file__).parent
 WEIGHTS = HERE.parent / "zfwidgets" / "nets" / "weights"
 
@@ -74,7 +75,7 @@ class Workshop:
         self.exam()
 
     def images(self, share: float = 1.0) -> Album:
-        """The training pictures; `share` of them alone."""
+        """The training pictures, or a share of them."""
         return Album(album.packed(self.album), self.album, self.plan, self.device, share)
 
     def lessons(self, share: float = 1.0) -> Lessons:
@@ -87,8 +88,12 @@ class Workshop:
         pick = np.random.default_rng(0).permutation(len(exam.crops))[:512]
         lessons = self.lessons()
         runs = [Run(kind, self.recipe, lessons, self.runs / kind) for kind in kinds]
+        before = [run.step for run in runs]
         train(runs, Exam(exam.crops[pick], exam.logits[pick]))
-        for run in runs:
+        for run, earlier in zip(runs, before, strict=True):
+            if run.step == earlier and (run.folder / "run.json").exists():
+                continue
+            (run.folder / "mended.pt").unlink(missing_ok=True)
             about = {
                 "recipe": asdict(self.recipe),
                 "steps": run.step,
@@ -98,43 +103,53 @@ class Workshop:
             }
             (run.folder / "run.json").write_text(json.dumps(about))
 
-    def export(self, kinds: list[str]) -> None:
-        """Write the shipped files of every run that has a checkpoint."""
-        trained = [kind for kind in kinds if (self.runs / kind / "last.pt").exists()]
-        if not trained:
+    def mend(self, kinds: list[str]) -> None:
+        """Let the silent channels of every finished run start anew."""
+        finished = [k for k in kinds if (self.runs / k / "run.json").exists()]
+        waiting = [k for k in finished if not (self.runs / k / "mended.pt").exists()]
+        if not waiting:
             return
-        crops = self.images().draw(256, torch.Generator(self.device).manual_seed(1))
-        inputs = normalised(crops.cpu())
-        for kind in trained:
+        images = self.images()
+        for kind in waiting:
             folder = self.runs / kind
-            state = _load(folder / "last.pt")
-            recipe, steps = state["recipe"], state["step"]
+            state = _load(folder / "last.pt")["student"]
             net = KINDS[kind].make(
-                num_classes=len(state["student"]["net.fc8.bias"]),
-                head="light",
-                norm=False,
-                batch_norm=True,
+                num_classes=len(state["net.fc8.bias"]), head="light", norm=False, batch_norm=True
             )
             net.load_state_dict(
                 {
                     name.removeprefix("net."): tensor
-                    for name, tensor in state["student"].items()
+                    for name, tensor in state.items()
                     if name.startswith("net.")
                 }
             )
-            revived = revive(net, inputs)
+            about = json.loads((folder / "run.json").read_text())
+            about["anew"] = mend(net, images, self.recipe)
+            (folder / "run.json").write_text(json.dumps(about))
+            mended = {name: tensor.cpu() for name, tensor in net.state_dict().items()}
+            torch.save(mended, folder / "mended.part")
+            (folder / "mended.part").rename(folder / "mended.pt")
+
+    def export(self, kinds: list[str]) -> None:
+        """Write the shipped files of every run that is mended."""
+        for kind in kinds:
+            folder = self.runs / kind
+            if not (folder / "mended.pt").exists():
+                continue
+            mended = _load(folder / "mended.pt")
+            about = json.loads((folder / "run.json").read_text())
             notes = {
-                "recipe": json.dumps(recipe | {"steps": steps}),
-                "seed": str(recipe["seed"]),
-                "steps": str(steps),
-                "revived": str(revived),
-                "date": datetime.now(UTC).date().isoformat(),
+                "recipe": json.dumps(about["recipe"] | {"steps": about["steps"]}),
+                "seed": str(about["recipe"]["seed"]),
+                "steps": str(about["steps"]),
+                "anew": str(about["anew"]),
+                "date": about["date"],
                 "accuracy": card.accuracy(folder / "results.json"),
             }
-            export.export(net.state_dict(), self.weights / f"{kind}.safetensors", notes)
+            export.export(mended, self.weights / f"{kind}.safetensors", notes)
             if kind == "zfnet":
                 kept = {int(p.stem.partition("-")[2]): _load(p) for p in folder.glob("step-*.pt")}
-                kept[steps] = net.state_dict()
+                kept[about["steps"]] = mended
                 export.export_evolution(kept, self.weights / "zfnet-evolution.safetensors")
 
     def evaluate(self, kinds: list[str]) -> None:
@@ -164,6 +179,8 @@ class Workshop:
             self.make_album()
         elif stage == "train":
             self.train(kinds)
+        elif stage == "mend":
+            self.mend(kinds)
         elif stage == "export":
             self.export(kinds)
         elif stage == "limits":

