@@ -88,12 +88,15 @@ class Workshop:
         pick = np.random.default_rng(0).permutation(len(exam.crops))[:512]
         lessons = self.lessons()
         runs = [Run(kind, self.recipe, lessons, self.runs / kind) for kind in kinds]
-        before = [run.step for run in runs]
+        seconds = sum(run.seconds for run in runs)
+        if self.recipe.progress(min(run.step for run in runs), seconds) < 1:
+            for run in runs:  # what was made of fewer steps is out of date
+                for made in ("run.json", "mended.pt"):
+                    (run.folder / made).unlink(missing_ok=True)
         train(runs, Exam(exam.crops[pick], exam.logits[pick]))
-        for run, earlier in zip(runs, before, strict=True):
-            if run.step == earlier and (run.folder / "run.json").exists():
+        for run in runs:
+            if (run.folder / "run.json").exists():
                 continue
-            (run.folder / "mended.pt").unlink(missing_ok=True)
             about = {
                 "recipe": asdict(self.recipe),
                 "steps": run.step,
@@ -109,6 +112,7 @@ class Workshop:
         waiting = [k for k in finished if not (self.runs / k / "mended.pt").exists()]
         if not waiting:
             return
+        torch.set_num_threads(self.recipe.threads)
         images = self.images()
         for kind in waiting:
             folder = self.runs / kind
@@ -124,7 +128,7 @@ class Workshop:
                 }
             )
             about = json.loads((folder / "run.json").read_text())
-            about["anew"] = mend(net, images, self.recipe)
+            about["anew"] = mend(net, images, Recipe(**about["recipe"]))
             (folder / "run.json").write_text(json.dumps(about))
             mended = {name: tensor.cpu() for name, tensor in net.state_dict().items()}
             torch.save(mended, folder / "mended.part")
@@ -167,6 +171,9 @@ class Workshop:
             evaluate.write(results, folder / "results.json")
             net, control = evaluate.shipped(kind, path), evaluate.untrained(kind, seed)
             figures.draw_all(net, control, kind, self.weights / "figures")
+            if not (folder / "run.json").exists():
+                print(f"{kind}: measured; its card stays, for the log of its run is not here")
+                continue
             listed = catalogue.load(self.listing)
             card.write(kind, folder, listed, self.weights / f"{kind}.md")
         self.export(kinds)  # once more: the accuracy belongs into the files' metadata

@@ -3,7 +3,7 @@
 All variation is made here, in one go for a whole batch: the place, size, aspect and turn of a crop,
 its colours, an object pasted on it, and with which other crop it is mixed. The teacher is asked
 afterwards, so that it labels exactly the picture that the students see ("consistent teaching",
-Beyer et al., CVPR 2022), and no crop is ever shown twice.
+Beyer et al., CVPR 2022).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a step shows to the students: new crops, and what the teacher says of them."""
+"""What a step shows to the students: crops, and what the teacher says of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from training.album import Album
 from training.teacher import Teacher, normalised
 
-ECHO = 15
+ECHO = 15  # steps between the two times that crops are shown; odd
 
 
 @dataclass
@@ -65,8 +65,9 @@ def _look(maps: Tensor, where: Tensor) -> Tensor:
 def cut_at(step: int) -> int:
     """The step for which the crops that a step shows were cut.
 
-    Even steps show new ones, odd steps those of `ECHO` steps before, for cutting and labelling
-    takes longer than learning does (data echoing, Choi et al. 2019).
+    Even steps show new ones, odd steps those of `ECHO` steps before (the first few have none and
+    show new ones), for cutting and labelling takes longer than learning does (data echoing, Choi
+    et al. 2019).
     """
     return step if step % 2 == 0 or step < ECHO else step - ECHO
 

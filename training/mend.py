@@ -47,8 +47,9 @@ def silent_channels(net: nn.Module, inputs: Tensor) -> Tensor:
 def mend(net: nn.Module, album: Album, recipe: Recipe) -> int:
     """Let the silent channels of conv1 of a trained network, batch norm in it, start anew.
 
-    Changes conv1, bn1 and conv2 in place, in `recipe.mend` steps of 64 crops at 96 px and a last
-    one at full size. Returns how many channels there were; where there is none, nothing changes.
+    Changes conv1, bn1 and conv2 in place: `recipe.mend` steps of 64 crops that are cut at 96 px,
+    then a solution over 256 of full size. Returns how many channels there were; where there is
+    none, nothing changes.
     """
     generator = torch.Generator(album.device).manual_seed(recipe.seed)
     net.to(album.device).eval()
@@ -108,9 +109,9 @@ def _settle(
             padding=conv2.padding,
             stride=conv2.stride,
         )
-        rows = patches.transpose(1, 2).reshape(-1, size)
-        gram += (rows.T @ rows).double()
-        cross += (rows.T @ wanted.permute(0, 2, 3, 1).reshape(-1, maps)).double()
+        rows = patches.transpose(1, 2).reshape(-1, size).double()
+        gram += rows.T @ rows
+        cross += rows.T @ wanted.permute(0, 2, 3, 1).reshape(-1, maps).double()
     penalty = gram.diagonal() * SPARED / (1 - SPARED) + 1e-8 * gram.diagonal().mean()
     solved = torch.linalg.solve(gram + penalty.diag(), cross)
     conv2.weight.copy_(solved.T.view_as(conv2.weight))

@@ -1,4 +1,4 @@
-"""Trains students side by side on new crops at every step, with checkpoints to go on from."""
+"""Trains students side by side on the same crops, with checkpoints to go on from."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Recipe:
     sizes: tuple[tuple[float, int], ...] = ((0.5, 96), (0.8, 128), (0.95, 160), (1.0, 224))
     learning_rate: float = 4e-3
     weight_decay: float = 0.05
-    shift_decay: float = 0.5  # of bn1's biases; without it some channels fall silent
+    shift_decay: float = 0.5  # of bn1's biases; what falls silent all the same is mended
     conv1_rate: float = 0.5  # its share of the learning rate
     conv1_decay: float = 2.8
     conv1_smooth: float = 3.0
@@ -211,8 +211,18 @@ class Run:
     def _resume(self) -> None:
         state = torch.load(self.folder / "last.pt", map_location=self.device, weights_only=True)
         self.student.load_state_dict(state["student"])
+        own = [(g["weight_decay"], g["capturable"]) for g in self.optimiser.param_groups]
         self.optimiser.load_state_dict(state["optimiser"])
+        for group, (decay, capturable) in zip(self.optimiser.param_groups, own, strict=True):
+            group["weight_decay"], group["capturable"] = decay, capturable
         self.step, self.seconds = state["step"], state["seconds"]
+        # Steps that were taken after the last save are taken again.
+        log = self.folder / "log.jsonl"
+        lines = log.read_text().splitlines(keepends=True)
+        log.write_text("".join(line for line in lines if json.loads(line)["step"] <= self.step))
+        for path in self.folder.glob("step-*.pt"):
+            if int(path.stem.partition("-")[2]) > self.step:
+                path.unlink()
 
     def save(self) -> None:
         """Write the checkpoint to go on from; a cut-off write leaves the former one whole."""

@@ -27,7 +27,7 @@ from training.export import export, export_evolution, folded
 from training.mend import mend, silent_channels
 from training.student import KINDS, alikeness, clip_radius, sent_back, smooth
 from training.teacher import Teacher, normalised
-from training.train import Exam, Recipe, Run, agreement, train
+from training.train import EVOLVING, Exam, Recipe, Run, agreement, train
 from zfwidgets.images.preprocess import Preprocess
 from zfwidgets.nets.alexnet import AlexNet
 from zfwidgets.nets.zfnet import ZFNet
@@ -53,8 +53,13 @@ def test_a_stopped_run_ends_where_an_unbroken_one_does(
     for step in range(3):
         first.advance(step / SHORT.steps)
     first.save()
+    first.advance(0.5)  # after the save; it is taken again
+    first.log(None)
+    first.snapshot()
     second = Run("zfnet", SHORT, lessons, tmp_path)
     assert second.step == 3
+    assert not (tmp_path / "step-000004.pt").exists()
+    assert (tmp_path / "log.jsonl").read_text() == ""
     train([second], every=2)
     assert second.step == finished.step == 6
     for name, tensor in finished.weights().items():
@@ -104,8 +109,7 @@ def test_the_rate_rises_and_falls_to_nothing() -> None:
     assert rates[-1] == 0
 
 
-def test_biases_of_batch_norm_decay(lessons: Lessons, tmp_path: Path) -> None:
-    """So that no channel falls silent for good."""
+def test_biases_of_the_first_batch_norm_decay(lessons: Lessons, tmp_path: Path) -> None:
     run = Run("zfnet", replace(SHORT, shift_decay=5.0), lessons, tmp_path)
     bias = run.student.net.get_parameter("bn1.bias")
     with torch.no_grad():
@@ -179,6 +183,7 @@ def test_the_evolution_holds_a_run_from_its_start_to_its_end(finished: Run, tmp_
         int(path.stem.partition("-")[2]): torch.load(path, weights_only=True)
         for path in finished.folder.glob("step-*.pt")
     }
+    assert {name.split(".")[0] for name in kept[0]} == set(EVOLVING)
     steps = export_evolution(kept, path)
     assert steps[0] == 0
     assert steps[-1] == 6
@@ -344,10 +349,17 @@ def test_from_pictures_to_what_ships(
     for name in ("zfnet", "alexnet"):
         with safe_open(tmp_path / "weights" / f"{name}.safetensors", "pt") as file:
             assert file.metadata()["steps"] == "3"
+            assert int(file.metadata()["anew"]) >= 0
     with safe_open(tmp_path / "weights" / "zfnet-evolution.safetensors", "pt") as file:
         assert json.loads(file.metadata()["steps"]) == [0, 2, 3]
     for name, again in make().items():
         assert all(torch.equal(again[key], tensor) for key, tensor in files[name].items())
+    shop.recipe = replace(short, steps=4)
+    longer = make()
+    with safe_open(tmp_path / "weights" / "zfnet.safetensors", "pt") as file:
+        assert file.metadata()["steps"] == "4"
+    name = "zfnet.safetensors"
+    assert not torch.equal(longer[name]["conv5.weight"], files[name]["conv5.weight"])
 
 
 def test_agreement_counts_the_teachers_first_choice() -> None:

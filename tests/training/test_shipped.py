@@ -35,7 +35,7 @@ def test_shipped_weights_say_how_they_were_made(weights: Path, name: str) -> Non
         notes = file.metadata()
     assert json.loads(notes["preprocess"])["size"] == 224
     assert int(notes["steps"]) > 1000
-    assert {"recipe", "seed", "date", "accuracy", "licence"} <= set(notes)
+    assert {"recipe", "seed", "date", "accuracy", "licence", "anew"} <= set(notes)
     assert "EfficientNet-Lite0" in notes["accuracy"]
     card = (weights / f"{name}.md").read_text()
     assert "Apache" in card
