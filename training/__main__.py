@@ -24,7 +24,7 @@ from training.data import Lessons
 from training.mend import mend
 from training.student import KINDS
 from training.teacher import Teacher, efficientnet_lite0
-from training.train import Exam, Recipe, Run, train
+from training.train import Exam, Recipe, Run, progress_of, train
 
 STAGES = ("fetch", "album", "train", "mend", "export", "evaluate")
 HERE = Path(__file__).parent
@@ -45,12 +45,12 @@ class Workshop:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.recipe, self.plan = recipe, CropPlan()
         self._teacher: Teacher | None = None
+        torch.set_num_threads(recipe.threads)
 
     @property
     def teacher(self) -> Teacher:
         """The teacher, loaded when it is first asked."""
         if self._teacher is None:
-            torch.set_num_threads(self.recipe.threads)
             self._teacher = efficientnet_lite0(self.device, self.recipe.threads)
         return self._teacher
 
@@ -88,8 +88,7 @@ class Workshop:
         pick = np.random.default_rng(0).permutation(len(exam.crops))[:512]
         lessons = self.lessons()
         runs = [Run(kind, self.recipe, lessons, self.runs / kind) for kind in kinds]
-        seconds = sum(run.seconds for run in runs)
-        if self.recipe.progress(min(run.step for run in runs), seconds) < 1:
+        if progress_of(runs) < 1:
             for run in runs:  # what was made of fewer steps is out of date
                 for made in ("run.json", "mended.pt"):
                     (run.folder / made).unlink(missing_ok=True)
@@ -112,7 +111,6 @@ class Workshop:
         waiting = [k for k in finished if not (self.runs / k / "mended.pt").exists()]
         if not waiting:
             return
-        torch.set_num_threads(self.recipe.threads)
         images = self.images()
         for kind in waiting:
             folder = self.runs / kind

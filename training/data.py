@@ -11,6 +11,7 @@ from torch import Tensor
 from training.album import Album
 from training.teacher import Teacher, normalised
 
+NOISE = 0.15  # the most Gaussian noise on an input, in its deviations
 ECHO = 15  # steps between the two times that crops are shown; odd
 
 
@@ -62,6 +63,17 @@ def _look(maps: Tensor, where: Tensor) -> Tensor:
     return F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
 
 
+def grainy(inputs: Tensor, generator: torch.Generator, most: float = NOISE) -> Tensor:
+    """Inputs [N,3,S,S] with Gaussian noise, of each as much as chance says, at most `most`.
+
+    Scaled photographs hold next to nothing at the finest frequencies. Without noise nothing keeps
+    the filters from holding something there, and they get a chequered pattern.
+    """
+    device = inputs.device
+    level = most * torch.rand(len(inputs), 1, 1, 1, generator=generator, device=device)
+    return inputs.addcmul(level, torch.randn(inputs.shape, generator=generator, device=device))
+
+
 def cut_at(step: int) -> int:
     """The step for which the crops that a step shows were cut.
 
@@ -96,11 +108,11 @@ class Lessons:
         said = self.teacher.answer(crops)
         return crops, Shown(normalised(crops), said.logits, said.fine, said.coarse)
 
-    def shown(self, step: int, *, count: int, size: int, noise: float = 0.15) -> Shown:
+    def shown(self, step: int, *, count: int, size: int, noise: float = NOISE) -> Shown:
         """What a step shows: crops as the teacher saw them, scaled to `size` pixels.
 
-        `noise` is the most Gaussian noise, in deviations of the input. What was asked for last is
-        remembered: students that train side by side share it.
+        `noise` is the most that :func:`grainy` adds. What was asked for last is remembered:
+        students that train side by side share it.
         """
         asked = (step, count, size, noise)
         if self._last is not None and self._last[0] == asked:
@@ -110,12 +122,7 @@ class Lessons:
         if cut == step and cut_at(step + ECHO) == step:
             self._kept[cut, count, size] = said
         self._kept = {key: kept for key, kept in self._kept.items() if key[0] > step - ECHO}
-        # Scaled photographs hold next to nothing at the finest frequencies. Without noise nothing
-        # keeps the filters from holding something there, and they get a chequered pattern.
-        device, generator = said.inputs.device, self._generator(-2 - step)
-        level = noise * torch.rand(count, 1, 1, 1, generator=generator, device=device)
-        grain = torch.randn(said.inputs.shape, generator=generator, device=device)
-        found = replace(said, inputs=said.inputs.addcmul(level, grain))
+        found = replace(said, inputs=grainy(said.inputs, self._generator(-2 - step), noise))
         self._last = asked, found
         return found
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 EPSILON = 1e-5  # of nn.BatchNorm2d
 CONVS = ("conv1", "conv2", "conv3", "conv4", "conv5")
+EVOLVING = CONVS[:3]  # the layers whose evolution is kept
 PREPROCESS = {
     "size": 224,
     "resize": 256,
@@ -58,10 +59,8 @@ def export(state: Mapping[str, Tensor], target: Path, notes: Mapping[str, str]) 
     target.chmod(0o644)
 
 
-def export_evolution(
-    kept: Mapping[int, Mapping[str, Tensor]], target: Path, layers: int = 3
-) -> list[int]:
-    """Write the kept states of a run, folded, conv1 to conv`layers`, as one file; return the steps.
+def export_evolution(kept: Mapping[int, Mapping[str, Tensor]], target: Path) -> list[int]:
+    """Write the kept states of a run, folded, conv1 to conv3, as one file; return the steps.
 
     conv1 is fp16. The larger layers are int8 with a scale a filter, an eighth of float32:
     weight = int8 * scale[:, None, None, None]. Names: `<step>/<layer>.weight|scale|bias`.
@@ -71,7 +70,7 @@ def export_evolution(
     for step in sorted(kept):
         state = folded(kept[step])
         steps.append(step)
-        for conv in CONVS[:layers]:
+        for conv in EVOLVING:
             weight = state[f"{conv}.weight"]
             tensors[f"{step}/{conv}.bias"] = state[f"{conv}.bias"].half()
             if conv == "conv1":
@@ -84,7 +83,7 @@ def export_evolution(
     metadata = {
         "format": "conv1 fp16; others int8, weight = int8 * scale[:, None, None, None]",
         "steps": json.dumps(steps),
-        "layers": json.dumps(CONVS[:layers]),
+        "layers": json.dumps(EVOLVING),
         "preprocess": json.dumps(PREPROCESS),
         "licence": LICENCE,
     }

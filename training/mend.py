@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from training.album import Album
+from training.data import grainy
 from training.student import alikeness, smooth
 from training.teacher import has_bfloat16, normalised
 from training.train import Recipe
@@ -31,17 +32,15 @@ LEAST = -2.0  # bias of a channel, in deviations of its responses
 
 @torch.no_grad()
 def silent_channels(net: nn.Module, inputs: Tensor) -> Tensor:
-    """Which channels of conv1 answer to none of the inputs [N,3,S,S]: indices."""
-    found: list[Tensor] = []
-    hook = net.get_submodule("relu1").register_forward_hook(
-        lambda *call: found.append(call[2].amax((0, 2, 3)))
-    )
-    training = net.training
-    net.eval()
-    net(inputs)
-    net.train(training)
-    hook.remove()
-    return (found[0] <= 0).nonzero().flatten()
+    """Which channels of conv1, in evaluation mode, answer to none of the inputs [N,3,S,S]."""
+    return (_answers(net, inputs).amax((0, 2, 3)) <= 0).nonzero().flatten()
+
+
+def _answers(net: nn.Module, inputs: Tensor) -> Tensor:
+    """The rectified maps of conv1."""
+    for name in ("conv1", "bn1", "relu1"):
+        inputs = net.get_submodule(name)(inputs)
+    return inputs
 
 
 def mend(net: nn.Module, album: Album, recipe: Recipe) -> int:
@@ -60,7 +59,7 @@ def mend(net: nn.Module, album: Album, recipe: Recipe) -> int:
     former = copy.deepcopy(net)
     plan, album.plan = album.plan, replace(album.plan, size=SIZE)
     try:
-        filters, biases = _learn(net, album, recipe, silent, generator)
+        filters, biases = _learn(net, former, album, recipe, silent, generator)
     finally:
         album.plan = plan
     conv1, norm = net.get_submodule("conv1"), net.get_submodule("bn1")
@@ -90,25 +89,16 @@ def _settle(
     conv2, earlier = net.get_submodule("conv2"), former.get_submodule("conv2")
     assert isinstance(conv2, nn.Conv2d)
     assert isinstance(earlier, nn.Conv2d)
-
-    def heard(which: nn.Module, inputs: Tensor) -> Tensor:
-        for name in ("conv1", "bn1", "relu1", "pool1"):
-            inputs = which.get_submodule(name)(inputs)
-        return inputs
-
     assert not isinstance(conv2.padding, str)
+    pool = net.get_submodule("pool1")
     size, maps = conv2.weight[0].numel(), conv2.out_channels
     gram = torch.zeros(size, size, dtype=torch.float64, device=album.device)
     cross = torch.zeros(size, maps, dtype=torch.float64, device=album.device)
     for _ in range(draws):
         inputs = normalised(album.draw(BATCH, generator))
-        wanted = F.conv2d(heard(former, inputs), earlier.weight, None, conv2.stride, conv2.padding)
-        patches = F.unfold(
-            heard(net, inputs),
-            conv2.kernel_size,
-            padding=conv2.padding,
-            stride=conv2.stride,
-        )
+        before, now = (pool(_answers(which, inputs)) for which in (former, net))
+        wanted = F.conv2d(before, earlier.weight, None, conv2.stride, conv2.padding)
+        patches = F.unfold(now, conv2.kernel_size, padding=conv2.padding, stride=conv2.stride)
         rows = patches.transpose(1, 2).reshape(-1, size).double()
         gram += rows.T @ rows
         cross += rows.T @ wanted.permute(0, 2, 3, 1).reshape(-1, maps).double()
@@ -124,13 +114,17 @@ def _usual_gain(norm: nn.BatchNorm2d, silent: Tensor) -> Tensor:
 
 
 def _learn(
-    net: nn.Module, album: Album, recipe: Recipe, silent: Tensor, generator: torch.Generator
+    net: nn.Module,
+    former: nn.Module,
+    album: Album,
+    recipe: Recipe,
+    silent: Tensor,
+    generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """Teach new filters of conv1, and conv2 of the network; return the former and their biases.
 
     Biases are in deviations of a channel's responses.
     """
-    former = copy.deepcopy(net)
     conv1, conv2 = net.get_submodule("conv1"), net.get_submodule("conv2")
     norm, pool = net.get_submodule("bn1"), net.get_submodule("pool1")
     assert isinstance(conv1, nn.Conv2d)
@@ -153,14 +147,10 @@ def _learn(
         rate = recipe.learning_rate * min(1, (step + 1) / 100) * math.cos(phase * math.pi / 2) ** 2
         for group in optimiser.param_groups:
             group["lr"] = rate * group["share"]
-        inputs = normalised(album.draw(BATCH, generator))
-        inputs = inputs.addcmul(
-            0.15 * torch.rand(BATCH, 1, 1, 1, generator=generator, device=album.device),
-            torch.randn(inputs.shape, generator=generator, device=album.device),
-        )
+        inputs = grainy(normalised(album.draw(BATCH, generator)), generator)
         with torch.autocast(album.device.type, torch.bfloat16, enabled=has_bfloat16(album.device)):
             with torch.no_grad():
-                answers = former.get_submodule("relu1")(norm(former.get_submodule("conv1")(inputs)))
+                answers = _answers(former, inputs)
                 wanted = former.get_submodule("conv2")(pool(answers)).float()
                 chance = torch.rand(answers.shape[:2], generator=generator, device=album.device)
                 held_back = HELD_BACK * (1 - phase)

@@ -95,7 +95,9 @@ def losses(
 
 
 def alikeness(filters: Tensor, allowed: float = 0.5) -> Tensor:
-    """How much filters [N,C,h,w] repeat one another: squared excess of |cosine|, a filter."""
+    """How much filters [N,C,h,w] repeat one another: mean over filters of the
+    summed squared excess of |cosine|.
+    """
     unit = F.normalize(filters.flatten(1), dim=1)
     cosine = (unit @ unit.T).abs() - torch.eye(len(unit), device=unit.device)
     return (cosine - allowed).clamp_min(0).square().sum(1).mean()

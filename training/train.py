@@ -7,7 +7,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +16,10 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from training.data import Batch, Lessons
-from training.student import (
-    Student,
-    alikeness,
-    clip_radius,
-    losses,
-    sent_back,
-    smooth,
-)
+from training.export import EVOLVING
+from training.student import Student, alikeness, clip_radius, losses, sent_back, smooth
 from training.teacher import has_bfloat16, normalised
 
-EVOLVING = ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")  # what a snapshot keeps
 TERMS = ("kl", "fine", "coarse", "unlike", "apart")
 
 
@@ -58,7 +51,7 @@ class Recipe:
     mend: int = 1000  # steps in which silent channels of conv1 start anew, after the run
     seed: int = 2013
     threads: int = 2
-    kept: tuple[float, ...] = (0, 0.01, 0.03, 0.08, 0.2, 0.5, 1)
+    kept: tuple[float, ...] = (0, 0.03, 0.08, 0.2, 0.5, 1)
 
     def progress(self, step: int, seconds: float) -> float:
         """How much of the run is done, 0 to 1."""
@@ -231,7 +224,6 @@ class Run:
             "optimiser": self.optimiser.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
-            "recipe": asdict(self.recipe),
         }
         torch.save(state, self.folder / "last.part")
         (self.folder / "last.part").rename(self.folder / "last.pt")
@@ -241,7 +233,7 @@ class Run:
         half = {
             name: tensor.half() if tensor.is_floating_point() else tensor
             for name, tensor in self.weights().items()
-            if name.split(".")[0] in EVOLVING
+            if name.split(".")[0].replace("bn", "conv") in EVOLVING
         }
         torch.save(half, self.folder / f"step-{self.step:06d}.pt")
 
@@ -310,6 +302,11 @@ class Run:
             log.write(json.dumps(entry) + "\n")
 
 
+def progress_of(runs: Sequence[Run]) -> float:
+    """How much of their schedule is done, 0 to 1."""
+    return runs[0].recipe.progress(min(r.step for r in runs), sum(r.seconds for r in runs))
+
+
 def train(
     runs: Sequence[Run], exam: Exam | None = None, every: int = 400, save_s: float = 150.0
 ) -> None:
@@ -326,18 +323,15 @@ def train(
         run.lessons = runs[0].lessons  # a step's crops are cut and labelled once for all
         run.begin(exam)
 
-    def progress() -> float:
-        return recipe.progress(min(r.step for r in runs), sum(r.seconds for r in runs))
-
     bar = tqdm(total=1000, desc="train", unit="permille", mininterval=5)
     saved = time.monotonic()
-    while (before := progress()) < 1:
+    while (before := progress_of(runs)) < 1:
         # Runs cut off between two saves stand apart: those behind go first.
         behind = min(run.step for run in runs)
         turn = [run for run in runs if run.step == behind]
         for run in turn:
             run.advance(before)
-        after = progress()
+        after = progress_of(runs)
         bar.update(round(1000 * after) - bar.n)
         for run in turn:
             if any(before < share <= after for share in recipe.kept):

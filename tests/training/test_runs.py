@@ -23,11 +23,11 @@ from training.album import Album
 from training.catalogue import Picture
 from training.data import Lessons
 from training.evaluate import known
-from training.export import export, export_evolution, folded
+from training.export import EVOLVING, export, export_evolution, folded
 from training.mend import mend, silent_channels
 from training.student import KINDS, alikeness, clip_radius, sent_back, smooth
 from training.teacher import Teacher, normalised
-from training.train import EVOLVING, Exam, Recipe, Run, agreement, train
+from training.train import Exam, Recipe, Run, agreement, train
 from zfwidgets.images.preprocess import Preprocess
 from zfwidgets.nets.alexnet import AlexNet
 from zfwidgets.nets.zfnet import ZFNet
@@ -183,7 +183,7 @@ def test_the_evolution_holds_a_run_from_its_start_to_its_end(finished: Run, tmp_
         int(path.stem.partition("-")[2]): torch.load(path, weights_only=True)
         for path in finished.folder.glob("step-*.pt")
     }
-    assert {name.split(".")[0] for name in kept[0]} == set(EVOLVING)
+    assert {name.split(".")[0] for name in kept[0]} == {*EVOLVING, "bn1", "bn2", "bn3"}
     steps = export_evolution(kept, path)
     assert steps[0] == 0
     assert steps[-1] == 6
