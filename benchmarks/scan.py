@@ -52,7 +52,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
 
     net = zf.load("zfnet", device=options.device)
-    model = net.graph.model
+    model = net.model
     torch.manual_seed(0)
     photos = torch.stack([net.preprocess(one.path)[0] for one in zf.samples().values()])
     number = options.batch * options.batches

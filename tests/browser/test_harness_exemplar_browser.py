@@ -180,7 +180,7 @@ def test_a_scan_is_watched_stopped_and_gone_on_with(show: Open, net: DeconvNet) 
 
 def test_a_dead_channel_says_so(show: Open, photos: dict[str, Any]) -> None:
     other = zf.load("zfnet", device="cpu")
-    conv = other.graph.model.get_submodule("conv2")
+    conv = other.model.get_submodule("conv2")
     conv.bias.data[1] = -1e6  # type: ignore[operator]
     live = show(zf.scan(other, photos, ["conv2"], progress=False), photos, net=other, sort="fires")
     live.until(COMPLETE)

@@ -1,4 +1,4 @@
-"""Any CNN that torch.fx can trace: the same output, a true gradient, and nothing of it changed."""
+"""Any CNN: the same output, a true gradient, and nothing of it changed."""
 
 from __future__ import annotations
 
@@ -126,8 +126,7 @@ def test_the_model_is_left_as_it_was() -> None:
     assert all(not m._forward_pre_hooks and not m._backward_hooks for m in model.modules())
     assert all(torch.equal(state[k], v) for k, v in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
-    shared = dict(net.graph.model.named_parameters())
-    assert all(shared[name] is p for name, p in model.named_parameters())
+    assert net.model is model
 
 
 def test_a_model_in_training_is_recorded_as_in_evaluation() -> None:
@@ -159,29 +158,59 @@ def test_a_projection_says_what_made_it_and_not_what_came_later() -> None:
             late()
 
 
-class Unknown(nn.Module):
+class Between(nn.Module):
+    """An operation between two convolutions."""
+
     def __init__(self, operation: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
+        self.first, self.second = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 3)
         self.operation = operation
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.operation(x)
+        return self.second(self.operation(self.first(x)))
 
 
 @pytest.mark.parametrize(
-    ("operation", "named"),
+    "operation",
     [
-        (lambda x: torch.fft.fft2(x).real, "fft_fft2"),
-        (lambda x: x.cumsum(2), "cumsum"),
-        (lambda x: x if x.sum() > 0 else -x, "cannot be traced"),
-        (lambda x: torch.linalg.vector_norm(x, dim=1), "vector_norm"),
+        lambda x: torch.fft.ifft2(torch.fft.fft2(x) * 2).real,
+        lambda x: x.cumsum(2),
+        lambda x: x if x.sum() > 0 else -x,
+        lambda x: x / torch.linalg.vector_norm(x, dim=1, keepdim=True),
     ],
+    ids=["Fourier transform", "running sum", "a branch on values", "vector norm"],
 )
-def test_what_has_no_rule_is_refused_by_name(
-    operation: Callable[[Tensor], Tensor], named: str
+def test_what_has_no_rule_goes_back_by_its_derivative(
+    operation: Callable[[Tensor], Tensor],
 ) -> None:
-    with pytest.raises(UnsupportedModel, match=named):
-        DeconvNet(Unknown(operation), device="cpu")
+    torch.manual_seed(0)
+    model = Between(operation).double()
+    photo = torch.randn(1, 3, 9, 9, dtype=torch.float64)
+    recording = DeconvNet(model, device="cpu").record(photo)
+    leaf = photo.clone().requires_grad_()
+    output = model(leaf)
+    torch.testing.assert_close(recording.feature_maps("second"), output.detach())
+    (want,) = torch.autograd.grad(output[0, 1, 2, 3], leaf)
+    neuron = recording.neurons("second", channel=1, row=2, col=3)
+    got = recording.project(neuron, "gradient", "one", lrn="vjp").on_canvas()
+    torch.testing.assert_close(got, want)
+
+
+def test_what_has_no_rule_is_marked_and_can_be_refused() -> None:
+    model = Between(lambda x: x.cumsum(2))
+    photo = torch.randn(1, 3, 9, 9)
+    recording = DeconvNet(model, device="cpu").record(photo)
+    assert recording.project(recording.strongest("second")).origin.extensions == ("cumsum",)
+    strict = DeconvNet(model, device="cpu", strict=True).record(photo)
+    assert strict.project(strict.strongest("first")).pixels.isfinite().all()
+    with pytest.raises(UnsupportedModel, match=r"cumsum.*test_any_model\.py:\d+.*strict"):
+        strict.project(strict.strongest("second"))
+
+
+def test_random_numbers_in_evaluation_are_refused() -> None:
+    for draw in (F.dropout, lambda x: x + torch.randn_like(x)):
+        with pytest.raises(UnsupportedModel, match="random numbers"):
+            DeconvNet(Between(draw), device="cpu").record(torch.randn(1, 3, 9, 9))
 
 
 def test_a_layer_that_is_not_there() -> None:

@@ -134,9 +134,9 @@ def test_weights_derived_from_other_weights(derive: Callable[[nn.Module], nn.Mod
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     torch.testing.assert_close(maps, model.eval()(photo).detach())
     with torch.no_grad():
-        for parameter in net.graph.model.parameters():
+        for parameter in net.model.parameters():
             parameter.copy_(parameter.flatten().flip(0).view_as(parameter))
-    again = DeconvNet(net.graph.model, device="cpu").record(photo).feature_maps("conv2")
+    again = DeconvNet(net.model, device="cpu").record(photo).feature_maps("conv2")
     torch.testing.assert_close(again, model(photo).detach())
 
 
@@ -161,22 +161,32 @@ def plus_one(x: Tensor) -> None:
     [lambda x: x[:, :2].relu_(), lambda x: x.view(x.size(0), -1).relu_(), plus_one],
     ids=["part", "view", "augmented assignment"],
 )
-def test_changes_behind_another_name_are_refused(change: Callable[[Tensor], object]) -> None:
-    with pytest.raises(UnsupportedModel, match="another output"):
-        DeconvNet(Aliased(change), device="cpu").record(torch.randn(1, 3, 9, 9))
+@pytest.mark.parametrize("pictures", [1, 3])
+def test_changes_behind_another_name_are_followed(
+    change: Callable[[Tensor], object], pictures: int
+) -> None:
+    torch.manual_seed(0)
+    model = Aliased(change).double()
+    photos = torch.randn(pictures, 3, 9, 9, dtype=torch.float64)
+    recording = DeconvNet(model, device="cpu").record(photos)
+    leaf = photos.clone().requires_grad_()
+    output = model(leaf)
+    torch.testing.assert_close(recording.feature_maps("look"), output.detach())
+    (want,) = torch.autograd.grad(output[-1, 1, 2, 3], leaf)
+    got = gradient(recording, recording.neurons("look", pictures - 1, 1, 2, 3))
+    torch.testing.assert_close(got, want[-1:])
 
 
-def test_hooks_of_the_model_do_not_run() -> None:
-    """They would see the tracer's stand-ins, or change what is recorded."""
+def test_hooks_of_the_model_run_once() -> None:
+    """They belong to what the model does; none is added, and no stand-in passes through them."""
     block = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
     model = nn.Sequential(block, nn.Conv2d(4, 2, 3))
     seen: list[object] = []
     for module in model.modules():
         module.register_forward_hook(lambda *given: seen.append(given))
         module.register_forward_pre_hook(lambda *given: seen.append(given))
-    recording = DeconvNet(model, device="cpu").record(torch.randn(1, 3, 9, 9))
-    recording.project(recording.strongest(list(recording.layers)[-1]))
-    assert not seen
+    DeconvNet(model, device="cpu").record(torch.randn(1, 3, 9, 9))
+    assert len(seen) == 2 * len(list(model.modules()))
 
 
 def test_division_that_rounds_is_refused() -> None:

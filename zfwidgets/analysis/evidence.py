@@ -168,7 +168,7 @@ def evidence(
 def _bias(recording: Recording, label: int) -> float:
     """The last layer's bias for a class."""
     path = list(recording.layers.values())[-1].path
-    module = recording.net.graph.model.get_submodule(path)
+    module = recording.net.model.get_submodule(path)
     if not isinstance(module, nn.Linear):
         raise ValueError(f"{path!r} is {type(module).__name__}; expected nn.Linear for the scores.")
     bias: Tensor | None = module.bias

@@ -288,7 +288,7 @@ def _similarity(net: DeconvNet, last: DeconvNet, layer: str, asked: list[int]) -
 def filters_of(net: DeconvNet, layer: str) -> Tensor | None:
     """The layer's own weights [N, ...], in float32 on the CPU; None if it has none."""
     try:
-        module = net.graph.model.get_submodule(net.layers[layer].path)
+        module = net.model.get_submodule(net.layers[layer].path)
     except AttributeError:
         return None
     weight = getattr(module, "weight", None)

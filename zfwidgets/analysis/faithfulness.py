@@ -118,7 +118,7 @@ def _cascade(
         for layer in recording.layers.values()
         if layer.step <= start and layer.kind in ("conv", "linear")
     ][::-1]
-    model = copy.deepcopy(net.graph.model)
+    model = copy.deepcopy(net.model)
     similarity = []
     for layer in tqdm(weighted, desc="shuffling weights", disable=not progress, leave=False):
         _shuffle(_module(model, layer.path), generator)

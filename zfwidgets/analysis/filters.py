@@ -137,7 +137,7 @@ def compare_filters(*nets: DeconvNet, layer: str | None = None) -> FilterCompari
 
 def _weights(net: DeconvNet, name: str) -> Tensor:
     found = net.layers[name]
-    parameters = dict(net.graph.model.named_parameters())
+    parameters = dict(net.model.named_parameters())
     weights = parameters.get(f"{found.path}.weight")
     if found.kind != "conv" or weights is None or weights.ndim != 4:
         raise ValueError(

@@ -55,7 +55,7 @@ def skeleton(name: str) -> DeconvNet:
 def parameters_of(net: DeconvNet, layer: Layer) -> int:
     """How many numbers the layer's operation has learned; 0 if it has no module of its own."""
     try:
-        module = net.graph.model.get_submodule(layer.path)
+        module = net.model.get_submodule(layer.path)
     except AttributeError:
         return 0
     return sum(parameter.numel() for parameter in module.parameters())

@@ -156,7 +156,7 @@ def untrained(net: DeconvNet, seed: int = 0) -> DeconvNet:
     """
     import copy
 
-    model = copy.deepcopy(net.graph.model)
+    model = copy.deepcopy(net.model)
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):

@@ -282,7 +282,7 @@ def duplicates(net: DeconvNet, layer: str, above: float = 0.95) -> tuple[Duplica
     see other inputs. Empty for layers without a Conv2d or Linear module of their own.
     """
     try:
-        module = net.graph.model.get_submodule(net.layers[layer].path)
+        module = net.model.get_submodule(net.layers[layer].path)
     except AttributeError:
         return ()
     if not isinstance(module, nn.Conv2d | nn.Linear):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from zfwidgets.deconv.graph import Call, windows_back
+from zfwidgets.deconv.rules import Derivative, Pointwise
 from zfwidgets.deconv.signals import Signal, Way, one_hot
 from zfwidgets.deconv.windows import Places, Window
 
@@ -27,10 +28,15 @@ class Start:
 def from_neurons(calls: list[Call], start: Start) -> Signal:
     """One neuron each: everything else in the layer is zero."""
     call = calls[start.step]
-    axis = 3 if call.axes == (1, 2) else 1
+    axis = call.channel_axis
     values = one_hot(start.value, start.channel, call.shape[axis])
+    if call.grid is not None:
+        tokens = values.new_zeros(len(values), *call.shape[1:])
+        where = call.grid.first + start.places.rows * call.grid.width + start.places.cols
+        tokens[torch.arange(len(values), device=values.device), where] = values
+        return Signal(tokens, None)
     if call.axes is None:
-        return Signal(values, None)
+        return Signal(values.reshape(len(values), *call.shape[1:]), None)
     values = values[:, None, None, :] if axis == 3 else values[:, :, None, None]
     return Signal(values, Window.neuron(), call.axes, start.channel if axis == 1 else None)
 
@@ -104,6 +110,17 @@ def extensions_on_the_way(calls: list[Call], step: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(extension for extension in reached if extension))
 
 
+def mixes_pictures(calls: list[Call], step: int) -> bool:
+    """True if pictures of a batch cannot be told apart somewhere before a step."""
+    return any(not calls[index].lead for index, _ in windows_back(calls, step, None))
+
+
+def derivatives_on_the_way(calls: list[Call], step: int) -> list[Call]:
+    """The calls before a step that go back by their derivative alone."""
+    found = [calls[index] for index, _ in windows_back(calls, step, None)]
+    return [call for call in found if isinstance(call.rule, Derivative | Pointwise)]
+
+
 def boxes_of(window: Window, places: Places) -> Tensor:
     """Top, left, bottom, right of each neuron's window: LongTensor [N, 4]."""
     top, left = window.origins(places)
@@ -119,7 +136,7 @@ def values_per_neuron(calls: list[Call], step: int, *, whole: bool = False) -> i
     sizes = []
     for index, window in windows_back(calls, step, started, bounded=True):
         call = calls[index]
-        count = math.prod(call.shape[1:])
+        count = math.prod(call.shape[1:] if call.lead else call.shape)
         if window is not None and call.size is not None:
             count = count * math.prod(window.size) // math.prod(call.size)
         sizes.append(count)

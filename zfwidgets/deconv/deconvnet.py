@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +13,48 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from zfwidgets.deconv.graph import Graph, Record
+from zfwidgets.deconv import models
+from zfwidgets.deconv.check import check as compare
+from zfwidgets.deconv.graph import Record, UnsupportedModel
 from zfwidgets.deconv.layers import Layers, find_layers
+from zfwidgets.deconv.models import Inputs
 from zfwidgets.deconv.precision import exactly
+from zfwidgets.deconv.recorder import Recorder
 from zfwidgets.deconv.recording import Recording
+from zfwidgets.deconv.windows import Pair
 from zfwidgets.images import Preprocess, decode
 
 Picture = Image.Image | str | Path | bytes | np.ndarray[Any, Any]
 Transforms = Callable[[Image.Image], Tensor]
 
+_SIZES = 224, 32, 28, 64, 96, 128, 160, 192, 256, 288, 299, 320, 384, 448, 512
+"""Sides of pictures that networks are made for, the most usual first."""
+
+_TRAINED_DIFFERENTLY = nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd  # noqa: SLF001
+"""Modules that do something else in training."""
+
 
 class DeconvNet:
-    """A network, traced once, that records forward passes and sends neurons back to pixels.
+    """A network that records forward passes and sends neurons back to pixels.
 
     Args:
-        model: any torch CNN that torch.fx can trace. It is not changed: no hooks, no flags; its
-            parameters are shared as long as it stays on its device. Hooks it has do not run.
+        model: any torch CNN; what wraps it (`torch.compile`, DataParallel, averaging) is taken
+            off. It runs itself, hooks and all, in evaluation mode, and stays as it was.
         transforms: from a PIL image to the network's input [C, H, W]. A `Preprocess`, torchvision's
-            `weights.transforms()`, or any callable; default: ImageNet's usual preparation.
+            `weights.transforms()`, or any callable; default: ImageNet's usual preparation, at the
+            size that the network takes.
         categories: names of the classes, in the order of the outputs.
         device: "auto" takes CUDA, then MPS, then the CPU, but leaves a model that is on an
             accelerator where it is.
         name: what it is called in captions; default: the model's class.
         memory: how many bytes the signals of one batch of neurons may take.
+        inputs: what the model takes besides the picture, by name or in order.
+        strict: refuse to send a signal through an operation that has no rule of its own, instead
+            of taking its derivative.
+        check: compare the way back with autograd, once for every size of pictures.
 
     Raises:
-        UnsupportedModel: what cannot be traced, or has no rule, with the node's name.
+        TypeError: no module. UnsupportedModel: scripted modules.
     """
 
     def __init__(
@@ -50,41 +65,69 @@ class DeconvNet:
         device: str | torch.device = "auto",
         name: str = "",
         memory: int = 256 * 2**20,
+        inputs: Inputs | None = None,
+        *,
+        strict: bool = False,
+        check: bool = True,
     ) -> None:
-        self.name = name or type(model).__name__
+        inner = models.unwrapped(model)
+        self.name = name or type(inner).__name__
         self.transforms: Transforms = Preprocess() if transforms is None else transforms
+        self._any_size = transforms is None
         self.categories = list(categories) if categories is not None else None
-        self.memory = memory
-        self.device, self._dtype = _device(model, device), _dtype(model)
-        self.graph = Graph(_moved(model, self.device))
+        self.memory, self.strict = memory, strict
+        self.inputs: Inputs = () if inputs is None else inputs
+        self.device, self._dtype = models.device_of(inner, device), models.dtype_of(inner)
+        self.model = models.moved(inner, self.device, device != "auto")
         self._layers: dict[tuple[int, ...], Layers] = {}
         self._shape: tuple[int, ...] | None = None
+        self._check = check
+        self._checked_ways: set[tuple[int, ...]] = set()
+        if inner.training and any(isinstance(m, _TRAINED_DIFFERENTLY) for m in inner.modules()):
+            models.warn_of_training(inner)
 
     def __repr__(self) -> str:
-        return f"DeconvNet({self.name}, {len(self.layers)} layers, {self.device})"
+        known = "nothing recorded yet" if self._shape is None else f"{len(self.layers)} layers"
+        return f"DeconvNet({self.name}, {known}, {self.device})"
 
     @property
     def layers(self) -> Layers:
         """The layers by name, in order, with sizes for the input last recorded.
 
-        Before the first recording: for the size that `transforms` makes.
+        Before the first recording: for the size that `transforms` makes, by a picture of zeros.
         """
         if self._shape is None:
-            side = getattr(self.transforms, "size", None) or getattr(
-                self.transforms, "crop_size", [224]
-            )
-            side = side[0] if isinstance(side, list | tuple) else side
-            self.record(torch.zeros(1, self.input_channels, int(side), int(side)))
+            side = self._fitting_size() if self._any_size else _size_of(self.transforms)
+            self.record(torch.zeros(1, self.input_channels, *side))
         assert self._shape is not None
         return self._layers[self._shape]
 
     @property
     def input_channels(self) -> int:
         """Colour planes that the network takes."""
-        for module in self.graph.modules():
-            if isinstance(module, nn.Conv2d):
-                return module.in_channels
-        return 3
+        return models.input_channels(self.model) if self._shape is None else self._shape[0]
+
+    def _fitting_size(self) -> Pair:
+        """The first usual size of pictures that the network takes; the preparation makes it."""
+        channels = models.input_channels(self.model)
+        first: Exception | None = None
+        for side in _SIZES:
+            try:
+                self._recorded(torch.zeros(1, channels, side, side), frozenset(), None)
+            except UnsupportedModel:
+                raise
+            except Exception as error:  # noqa: BLE001 - a model may say anything about a size
+                first = first or error
+                continue
+            if isinstance(self.transforms, Preprocess) and side != self.transforms.size:
+                self.transforms = replace(self.transforms, size=side, resize=round(side * 8 / 7))
+            self._any_size = False
+            return side, side
+        raise ValueError(
+            f"{self.name} took no picture of {channels} channels and {_SIZES[0]}, {_SIZES[1]}, ... "
+            f"pixels: {first}. Give the size with transforms=Preprocess(size=...), further inputs "
+            "with inputs=."
+        ) from first
 
     def preprocess(self, images: Picture | Sequence[Picture] | Tensor) -> Tensor:
         """Pictures as the network takes them: [B, C, H, W] on its device.
@@ -128,32 +171,63 @@ class DeconvNet:
         """
         inputs = self.preprocess(images)
         shape = tuple(inputs.shape[1:])
-        with torch.inference_mode(), exactly():
-            layers = self._layers.get(shape)
-            if layers is None:
-                first = self._first(inputs[:1])
-                layers = self._layers[shape] = find_layers(first.calls)
-            if upto is None:
-                record = self.graph.run(inputs, layers.steps)
-            else:
-                layers = layers.up_to(upto)
-                record = self.graph.run(inputs, layers.steps, max(layers.steps))
+        layers = self._layers.get(shape)
+        if layers is None:
+            record = self._recorded(inputs[:1], None, None)
+            layers = self._layers[shape] = find_layers(record.calls)
+            _forget(record, layers.steps)
+            if len(inputs) > 1 or upto is not None:
+                del record
+                layers, record = self._again(inputs, layers, upto)
+        else:
+            layers, record = self._again(inputs, layers, upto)
         self._shape = shape
         return Recording(self, inputs, record, layers)
 
-    def _first(self, inputs: Tensor) -> Record:
-        """The first forward pass of inputs of this size, compared with the model's own."""
+    def _again(self, inputs: Tensor, layers: Layers, upto: str | None) -> tuple[Layers, Record]:
+        if upto is None:
+            return layers, self._recorded(inputs, layers.steps, None)
+        layers = layers.up_to(upto)
+        return layers, self._recorded(inputs, layers.steps, max(layers.steps))
+
+    def _recorded(self, inputs: Tensor, keep: frozenset[int] | None, last: int | None) -> Record:
+        """One forward pass of the user's model, watched."""
+        recorder = Recorder(self.model, keep, last)
+        inputs = inputs.to(self.device, self._dtype)
         try:
-            record = self.graph.run(inputs)
-        except torch.OutOfMemoryError:
+            with models.evaluating(self.model), exactly():
+                return recorder.run(self.forward, inputs)
+        except (UnsupportedModel, torch.OutOfMemoryError):
             raise
-        except RuntimeError as error:
+        except (RuntimeError, ValueError, AssertionError, TypeError) as error:
             raise ValueError(
                 f"record() got pictures of {list(inputs.shape[1:])}. {self.name} takes "
-                f"{self.input_channels} channels and could not take these: {error}"
+                f"{models.input_channels(self.model)} channels and could not take these: {error}. "
+                "Another size is made by transforms=Preprocess(size=...); further inputs are given "
+                "with inputs=."
             ) from error
-        self.graph.check(inputs, record)
-        return record
+
+    def record_again(self, inputs: Tensor, layers: Layers) -> Record:
+        """The record of prepared inputs whose layers are known."""
+        return self._recorded(inputs, layers.steps, None if layers.complete else max(layers.steps))
+
+    def check_way_back(self, record: Record, x: Tensor) -> None:
+        """Compare the way back with autograd, if not done for pictures of this size.
+
+        record: of the one picture x [1, C, H, W]. Raises UnsupportedModel if they differ.
+        """
+        shape = tuple(x.shape[1:])
+        if not self._check or shape in self._checked_ways:
+            return
+        with models.evaluating(self.model), exactly():
+            compare(self.name, self.forward, record, x)
+        self._checked_ways.add(shape)
+
+    def forward(self, x: Tensor) -> Any:
+        """What the model makes of prepared pictures [B, C, H, W] and its further inputs."""
+        if isinstance(self.inputs, Mapping):
+            return self.model(x, **self.inputs)
+        return self.model(x, *self.inputs)
 
     def undo(self, inputs: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """Prepared inputs [B, C, H, W] as pictures, uint8 [B, H, W, 3]."""
@@ -178,49 +252,33 @@ class DeconvNet:
     def neurons_at_once(self, values: int) -> int:
         """How many neurons of so many values each fit the memory budget."""
         # Signal in, signal out and one temporary are alive at the same time.
-        return max(1, self.memory // (2 * values * torch.empty(0, dtype=self._dtype).itemsize))
+        return max(1, self.memory // (2 * values * max(4, self._dtype.itemsize)))
 
-    def weights_version(self) -> tuple[int, ...]:
-        """Counts of the changes to each parameter and buffer: another one means other weights."""
-        state = itertools.chain(self.graph.model.parameters(), self.graph.model.buffers())
-        return tuple(0 if t.is_inference() else t._version for t in state)  # noqa: SLF001
+    def weights_version(self) -> tuple[object, ...]:
+        """A fingerprint of the weights, in milliseconds: another one means other weights."""
+        return models.fingerprint(self.model)
 
     def weights_hash(self) -> str:
         """SHA-256 over names, shapes and values of the model's parameters and buffers."""
         digest = hashlib.sha256()
-        for name, tensor in sorted(self.graph.model.state_dict().items()):
+        for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(f"{name}{list(tensor.shape)}{tensor.dtype}".encode())
             flat = tensor.detach().cpu().contiguous().reshape(-1)
             digest.update(flat.view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
 
-def _device(model: nn.Module, device: str | torch.device) -> torch.device:
-    if device != "auto":
-        return torch.device(device)
-    tensors = itertools.chain(model.parameters(), model.buffers())
-    current = next((t.device for t in tensors), torch.device("cpu"))
-    if current.type != "cpu":
-        return current
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+def _forget(record: Record, steps: frozenset[int]) -> None:
+    """Let go of all outputs but those of layers."""
+    for index, call in enumerate(record.calls):
+        if index not in steps:
+            call.kept = None
 
 
-def _dtype(model: nn.Module) -> torch.dtype:
-    tensors = itertools.chain(model.parameters(), model.buffers())
-    floats = (t.dtype for t in tensors if t.is_floating_point())
-    return next(floats, torch.float32)
-
-
-def _moved(model: nn.Module, device: torch.device) -> nn.Module:
-    """The model itself if all of it is on the device, else a copy there."""
-    tensors = [*model.parameters(), *model.buffers()]
-    if all(
-        t.device.type == device.type and device.index in (None, t.device.index) for t in tensors
-    ):
-        return model
-    return copy.deepcopy(model).to(device)
+def _size_of(transforms: Transforms) -> Pair:
+    side = getattr(transforms, "size", None) or getattr(transforms, "crop_size", [224])
+    both = list(side) if isinstance(side, list | tuple) else [side]
+    return int(both[0]), int(both[-1])
 
 
 def _shape_of(value: object) -> str:

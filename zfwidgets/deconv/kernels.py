@@ -234,7 +234,11 @@ def _spread(
 
 @cache
 def _compiled(loops: Callable[..., None]) -> Callable[..., None]:
-    return numba.njit(loops, nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
+    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+    try:
+        return numba.njit(loops, cache=True, **options)
+    except RuntimeError:  # nowhere to write: neither beside the code nor in the user's cache
+        return numba.njit(loops, **options)
 
 
 @cache

@@ -5,37 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from zfwidgets.deconv.graph import Call, windows_back
 from zfwidgets.deconv.rules import (
-    AdaptiveAvgPool,
-    Add,
     AvgPool,
     BatchNorm,
-    Concatenate,
     Conv,
+    Kind,
     Linear,
-    LocalResponseNorm,
     MaxPool,
     Rectifier,
     Rule,
 )
 from zfwidgets.deconv.windows import Pair, Window
-
-Kind = Literal["conv", "linear", "pool", "norm", "add", "concat"]
-
-_KINDS: tuple[tuple[type[Rule], Kind], ...] = (
-    (Conv, "conv"),
-    (Linear, "linear"),
-    (MaxPool, "pool"),
-    (AvgPool, "pool"),
-    (AdaptiveAvgPool, "pool"),
-    (LocalResponseNorm, "norm"),
-    (BatchNorm, "norm"),
-    (Add, "add"),
-    (Concatenate, "concat"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +67,11 @@ class Layer:
 class Layers(Mapping[str, Layer]):
     """Layers in the order of the forward pass, by name or by their path in the model."""
 
-    def __init__(self, layers: list[Layer]) -> None:
+    def __init__(self, layers: list[Layer], *, complete: bool = True) -> None:
         self._by_name = {layer.name: layer for layer in layers}
         self._by_path = {layer.path: layer for layer in reversed(layers)}
+        self.complete = complete
+        """False if the forward pass stopped after the last of them."""
         self.steps = frozenset(layer.step for layer in layers)
 
     def __getitem__(self, name: str) -> Layer:
@@ -110,7 +94,7 @@ class Layers(Mapping[str, Layer]):
     def up_to(self, name: str) -> Layers:
         """The layers that are there once the forward pass has stopped after this one."""
         step = self[name].step
-        return Layers([layer for layer in self.values() if layer.step <= step])
+        return Layers([layer for layer in self.values() if layer.step <= step], complete=False)
 
     def __repr__(self) -> str:
         rows = [
@@ -128,8 +112,8 @@ def find_layers(calls: list[Call]) -> Layers:
     ends: dict[int, int] = {}
     absorbed: set[int] = set()
     for index, call in enumerate(calls):
-        kind = _kind(call)
-        if kind is None or index in absorbed:
+        kind = call.rule.kind
+        if kind is None or index in absorbed or not _is_map(call):
             continue
         following = _following(index, calls, users)
         absorbed |= set(following)
@@ -141,7 +125,9 @@ def find_layers(calls: list[Call]) -> Layers:
         call, end = calls[index], calls[ends[index]]
         window = _receptive_field(calls, ends[index])
         height, width = end.size or (1, 1)
-        channels = end.shape[_channel_axis(end)]
+        if end.grid is not None:
+            height, width = end.grid.height, end.grid.width
+        channels = end.shape[end.channel_axis]
         kernel, stride, padding = _geometry(call.rule)
         layers.append(
             Layer(
@@ -164,13 +150,9 @@ def find_layers(calls: list[Call]) -> Layers:
     return Layers(layers)
 
 
-def _kind(call: Call) -> Kind | None:
-    rule = call.rule
-    if isinstance(rule, AdaptiveAvgPool) and rule.same:
-        return None
-    if isinstance(rule, Add) and sum(rule.live) < 2:
-        return None
-    return next((kind for cls, kind in _KINDS if isinstance(rule, cls)), None)
+def _is_map(call: Call) -> bool:
+    """True if every picture has a map here, a grid of tokens, or a row of numbers."""
+    return call.lead and (call.axes is not None or call.grid is not None or len(call.shape) == 2)
 
 
 def _users(calls: list[Call]) -> dict[int, list[int]]:
@@ -194,10 +176,6 @@ def _following(index: int, calls: list[Call], users: dict[int, list[int]]) -> li
             break
         found.append(index)
     return found
-
-
-def _channel_axis(call: Call) -> int:
-    return 3 if call.axes == (1, 2) else 1
 
 
 def _geometry(rule: Rule) -> tuple[Pair, Pair, Pair]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,13 +11,14 @@ import torch
 from torch import Tensor
 
 from zfwidgets.deconv import backward, neurons
-from zfwidgets.deconv.graph import Call, Record
+from zfwidgets.deconv.graph import Call, Record, UnsupportedModel
 from zfwidgets.deconv.layers import Layers
 from zfwidgets.deconv.neurons import Indices, Neurons
+from zfwidgets.deconv.outputs import scores_in
 from zfwidgets.deconv.precision import exactly
 from zfwidgets.deconv.projections import Origin, Projections
 from zfwidgets.deconv.signals import LrnName, Method, RuleName, SeedName, Signal, UnpoolName, Way
-from zfwidgets.deconv.steps import OPTIONAL, Step, kind_of, left_out, steps
+from zfwidgets.deconv.steps import OPTIONAL, Step, left_out, steps
 from zfwidgets.deconv.windows import Places
 
 if TYPE_CHECKING:
@@ -34,8 +36,10 @@ class Recording:
         self.net = net
         self.inputs = inputs
         self.layers = layers
+        self._record = record
         self._calls = record.calls
         self._output = record.output
+        self._alone: dict[int, Recording] = {}
         self._weights_version = net.weights_version()
 
     def __repr__(self) -> str:
@@ -55,6 +59,10 @@ class Recording:
         """
         call = self._calls[self.layers[layer].step]
         assert call.value is not None
+        if call.grid is not None:
+            grid = call.grid
+            tokens = call.value[:, grid.first : grid.first + grid.height * grid.width]
+            return tokens.transpose(1, 2).unflatten(2, (grid.height, grid.width))
         if call.axes == (1, 2):
             return call.value.permute(0, 3, 1, 2)
         return call.value if call.axes else call.value.flatten(1)[:, :, None, None]
@@ -62,10 +70,7 @@ class Recording:
     @property
     def logits(self) -> Tensor | None:
         """The network's output [B, K], or None if it is not one row of numbers per picture."""
-        output = self._output[0] if isinstance(self._output, tuple) else self._output
-        if isinstance(output, Tensor) and output.ndim == 2 and len(output) == len(self.inputs):
-            return output
-        return None
+        return scores_in(self._output, len(self.inputs))
 
     def top_classes(self, k: int = 5) -> list[list[tuple[str, float]]]:
         """Per picture the k most probable classes: (label, softmax probability).
@@ -151,7 +156,65 @@ class Recording:
         layer = self.layers[some.layer]
         where = some.image, some.channel, some.row, some.col
         neurons.check(layer.name, where, (len(self), *layer.shape))
+        self._check_way(layer.step)
         return layer.step
+
+    def _check_way(self, step: int) -> None:
+        """Refuse what strictness forbids, and ways back that autograd does not confirm."""
+        if self.net.strict:
+            for call in backward.derivatives_on_the_way(self._calls, step):
+                raise UnsupportedModel(
+                    f"{call.path} ({call.rule.extension}; {call.where or 'no line known'}) has no "
+                    "rule for the way back but its derivative, which strict=True forbids. Look at "
+                    "a layer before it, or leave strict off."
+                )
+        if self._output is not None:
+            whole = len(self) == 1 or not any(not call.lead for call in self._calls)
+            alone = self if whole else self._of(0)
+            if len(self) == 1 or not whole:
+                self.net.check_way_back(alone._record, alone.inputs)  # noqa: SLF001 - of our kind
+            else:
+                self.net.check_way_back(self._record, self.inputs[:1])
+
+    def _of(self, image: int) -> Recording:
+        """One picture of the batch, recorded by itself.
+
+        For networks that mix the pictures' dimension with others: there only the record of a single
+        picture says which values belong to it. Raises RuntimeError if the pictures influence one
+        another.
+        """
+        if image not in self._alone:
+            self._check_weights()
+            one = self.inputs[image : image + 1]
+            record = self.net.record_again(one, self.layers)
+            alone = Recording(self.net, one, record, self.layers)
+            for name in self.layers:
+                here, there = self.feature_maps(name)[image], alone.feature_maps(name)[0]
+                off = torch.linalg.vector_norm((here - there).float())
+                if here.shape != there.shape or off > 1e-2 * torch.linalg.vector_norm(here.float()):
+                    raise RuntimeError(
+                        f"{self.net.name} sees other values at {name} when picture {image} is "
+                        "recorded by itself: the pictures of a batch influence one another. Record "
+                        "them one at a time."
+                    )
+            self._alone[image] = alone
+        return self._alone[image]
+
+    def _each_alone(
+        self, some: Neurons, project: Callable[[Recording, Neurons], Projections]
+    ) -> tuple[Tensor, Tensor]:
+        """Pixels and boxes of neurons, each projected in the record of its own picture."""
+        pixels: Tensor | None = None
+        boxes = torch.zeros(len(some), 4, dtype=torch.long)
+        for image in some.image.unique().tolist():
+            mine = some.image == image
+            here = replace(some[mine], image=torch.zeros(int(mine.sum()), dtype=torch.long))
+            part = project(self._of(image), here)
+            if pixels is None:
+                pixels = part.pixels.new_zeros(len(some), *part.pixels.shape[1:])
+            pixels[mine.to(pixels.device)], boxes[mine] = part.pixels, part.boxes
+        assert pixels is not None
+        return pixels, boxes
 
     def project_map(
         self,
@@ -210,6 +273,11 @@ class Recording:
         self._check_weights()
         step = self._step(neurons)
         self._check_off(off, step)
+        if len(self) > 1 and backward.mixes_pictures(self._calls, step):
+            raise ValueError(
+                f"{self.net.name} mixes the pictures of a batch on the way; steps() needs a "
+                "recording of one picture."
+            )
         signal, way = self._start(neurons, step, Method(rule, seed, unpool, lrn))
 
         def back(call: Call, signal: Signal, way: Way) -> Sequence[Signal | None]:
@@ -220,7 +288,7 @@ class Recording:
         return steps(self._calls, self.layers, passages, way, frozenset(off))
 
     def _check_off(self, off: Collection[str], step: int) -> None:
-        known = [c.name for c in self._calls[1 : step + 1] if kind_of(c.rule) in OPTIONAL]
+        known = [c.name for c in self._calls[1 : step + 1] if c.rule.step in OPTIONAL]
         if wrong := [name for name in off if name not in known]:
             raise ValueError(
                 f"off={wrong}: expected names of steps that can be left out "
@@ -229,9 +297,12 @@ class Recording:
 
     def _start(self, some: Neurons, step: int, method: Method) -> tuple[Signal, Way]:
         """The neurons' own activations, or ones, and the way they go back."""
-        way = Way(method, Places.of(some.image, some.row, some.col, self.net.device))
-        channel = some.channel.to(self.net.device)
-        value = some.value.to(self.net.device)
+        device = self.inputs.device
+        way = Way(method, Places.of(some.image, some.row, some.col, device))
+        channel = some.channel.to(device)
+        value = some.value.to(device)
+        if value.dtype in (torch.float16, torch.bfloat16):
+            value = value.float()  # signals are sums of many
         if method.seed == "one":
             value = torch.ones_like(value)
         start = backward.Start(step, way.places, channel, value)
@@ -240,6 +311,9 @@ class Recording:
     @torch.no_grad()
     @exactly()
     def _project(self, some: Neurons, step: int, method: Method) -> Projections:
+        if len(self) > 1 and backward.mixes_pictures(self._calls, step):
+            pixels, boxes = self._each_alone(some, lambda one, n: one._project(n, step, method))  # noqa: SLF001
+            return self._projections(pixels, boxes, some, method)
         signal, way = self._start(some, step, method)
         signal = backward.send_back(self._calls, step, signal, way)
         assert signal.window is not None
@@ -251,13 +325,24 @@ class Recording:
     def _project_maps(
         self, strongest: Neurons, step: int, image: int, method: Method
     ) -> Projections:
+        if len(self) > 1 and backward.mixes_pictures(self._calls, step):
+            pixels, boxes = self._each_alone(
+                strongest,
+                lambda one, n: one._project_maps(n, step, 0, method),  # noqa: SLF001
+            )
+            return self._projections(pixels, boxes, strongest, method)
         maps = self.feature_maps(strongest.layer)[image]
         channels = strongest.channel.to(maps.device)
         values = torch.zeros(len(channels), *maps.shape, dtype=maps.dtype, device=maps.device)
         index = torch.arange(len(channels), device=maps.device)
         values[index, channels] = maps[channels] if method.seed == "activation" else 1.0
         call = self._calls[step]
-        if call.axes == (1, 2):
+        if call.grid is not None:
+            grid, tokens = call.grid, values.new_zeros(len(values), *call.shape[1:])
+            last = grid.first + grid.height * grid.width
+            tokens[:, grid.first : last] = values.flatten(2).transpose(1, 2)
+            values = tokens
+        elif call.axes == (1, 2):
             values = values.permute(0, 2, 3, 1)
         elif call.axes is None:
             values = values.flatten(1)

@@ -62,6 +62,8 @@ class Signal:
     sparse: most of raw is zero, as after unpooling.
     rectified: negative values of raw count as zero; whoever spreads a sparse signal skips them on
         the way, which is cheaper than a pass of its own.
+    free: raw is [N, *all dimensions of the tensor], of one whose first dimension does not count the
+        pictures.
     """
 
     raw: Tensor
@@ -70,6 +72,7 @@ class Signal:
     channel: Tensor | None = None
     sparse: bool = False
     rectified: bool = False
+    free: bool = False
 
     @property
     def values(self) -> Tensor:
@@ -94,6 +97,8 @@ class Way:
         Broadcasts against `signal.values`: neurons of one image share one copy.
         """
         window = signal.window
+        if signal.free:
+            return tensor[None]
         if window is None or window.fixed:
             if self.places.image is not None:
                 return tensor[self.places.image : self.places.image + 1]
@@ -142,7 +147,7 @@ class Way:
     def add(self, one: Signal, other: Signal, size: Pair | None) -> Signal:
         """The sum of two signals that meet where a map fans out to several operations."""
         if one.window == other.window or one.window is None or other.window is None:
-            return Signal(one.values + other.values, one.window, one.axes)
+            return Signal(one.values + other.values, one.window, one.axes, free=one.free)
         union = one.window.union(other.window)
         if union is None or one.axes != (2, 3) or (size is not None and union.covers(size)):
             one, other = self.whole(one, size), self.whole(other, size)

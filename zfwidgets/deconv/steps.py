@@ -7,10 +7,8 @@ checking.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,40 +16,9 @@ from torch import Tensor
 from zfwidgets.deconv.backward import Passage
 from zfwidgets.deconv.graph import Call
 from zfwidgets.deconv.layers import Layers
-from zfwidgets.deconv.rules import (
-    AdaptiveAvgPool,
-    Add,
-    AvgPool,
-    BatchNorm,
-    Concatenate,
-    Conv,
-    Linear,
-    LocalResponseNorm,
-    MaxPool,
-    Rectifier,
-    Reshape,
-    Rule,
-)
+from zfwidgets.deconv.rules import Conv, MaxPool, Rule, StepKind
 from zfwidgets.deconv.signals import Signal, Way
 from zfwidgets.deconv.windows import Pair
-
-StepKind = Literal[
-    "unpool", "rectify", "filter", "spread", "normalise", "join", "split", "reshape", "other"
-]
-
-_KINDS: tuple[tuple[type[Rule], StepKind], ...] = (
-    (MaxPool, "unpool"),
-    (Rectifier, "rectify"),
-    (Conv, "filter"),
-    (Linear, "filter"),
-    (AvgPool, "spread"),
-    (AdaptiveAvgPool, "spread"),
-    (BatchNorm, "normalise"),
-    (LocalResponseNorm, "normalise"),
-    (Add, "join"),
-    (Concatenate, "split"),
-    (Reshape, "reshape"),
-)
 
 OPTIONAL: tuple[StepKind, ...] = ("unpool", "rectify", "normalise")
 """Kinds of steps that can be switched off: the maps before and after have as many channels."""
@@ -116,7 +83,7 @@ def steps(
     last: Signal | None = None
     for passage in passages:
         call = calls[passage.index]
-        kind = kind_of(call.rule)
+        kind = call.rule.step
         routes = zip(call.sources, passage.leaving, strict=False)
         alive = [(source, out) for source, out in routes if source is not None and out is not None]
         if not alive:
@@ -144,19 +111,11 @@ def steps(
     return found
 
 
-def kind_of(rule: Rule) -> StepKind:
-    """What the operation of a rule does to a signal on its way back."""
-    return next((kind for cls, kind in _KINDS if isinstance(rule, cls)), "other")
-
-
 def left_out(rule: Rule, signal: Signal, way: Way) -> list[Signal | None]:
     """The signal behind an operation that is switched off."""
     if not isinstance(rule, MaxPool):
         return [signal]
-    blind = copy.copy(rule)
-    middle = (rule.kernel[0] // 2) * rule.kernel[1] + rule.kernel[1] // 2
-    blind._codes = torch.full_like(rule.codes, middle)  # noqa: SLF001 - a rule that recorded nothing
-    return blind.back(signal, way)
+    return list(rule.blind().back(signal, way))
 
 
 def _plain(signal: Signal, call: Call, way: Way) -> Tensor:

@@ -138,7 +138,7 @@ class Filter:
     def tiles(self, look: Look, ids: Sequence[int], size: Size) -> Pictures:
         """The filters as signed pictures around mid-grey, in the colours of projections."""
         net = look.recording.net
-        parameters = dict(net.graph.model.named_parameters())
+        parameters = dict(net.model.named_parameters())
         weights = parameters[f"{look.layer.path}.weight"].detach()
         return _signed(net.to_rgb(weights[list(ids)]), size)
 

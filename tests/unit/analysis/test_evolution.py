@@ -111,8 +111,8 @@ def test_the_overlap_by_chance_is_that_of_all_draws(found: Evolution) -> None:
 
 
 def test_similarity_is_the_cosine_with_the_last_filters(run: Checkpoints, found: Evolution) -> None:
-    last = run[-1].graph.model.get_parameter("3.weight")
-    first = run[0].graph.model.get_parameter("3.weight")
+    last = run[-1].model.get_parameter("3.weight")
+    first = run[0].model.get_parameter("3.weight")
     for row, channel in enumerate(CHANNELS):
         a, b = first[channel].flatten(), last[channel].flatten()
         cosine = float(a @ b / (a.norm() * b.norm()))
@@ -167,8 +167,8 @@ def test_the_bundled_checkpoints_are_there_offline_and_end_near_the_bundled_netw
     assert list(bundled.steps) == sorted(set(bundled.steps))
     last, net = bundled[-1], zf.load("zfnet", device="cpu")
     assert [*last.layers] == [*net.layers][: len(last.layers)]
-    kept = last.graph.model.state_dict()
-    for name, weight in net.graph.model.state_dict().items():
+    kept = last.model.state_dict()
+    for name, weight in net.model.state_dict().items():
         if name in kept and name.endswith("weight"):
             cosine = nn.functional.cosine_similarity(kept[name].flatten(), weight.flatten(), dim=0)
             assert cosine > 0.999  # int8 with a scale a filter

@@ -66,7 +66,7 @@ def test_equal_activations_are_told_apart_by_id_then_row_then_column() -> None:
     net = network()
     flat = {name: torch.zeros(3, 6, 6) for name in "cadb"}
     with torch.no_grad():
-        net.graph.model.get_submodule("0").bias.fill_(1.0)  # type: ignore[operator]
+        net.model.get_submodule("0").bias.fill_(1.0)  # type: ignore[operator]
     found = exemplars(net, flat, "conv1", 3, batch=3, progress=False)
     assert found.of(0) == [("a", 0, 0, 1.0), ("b", 0, 0, 1.0), ("c", 0, 0, 1.0)]
 
@@ -138,7 +138,7 @@ def test_an_interrupted_scan_keeps_what_it_saw() -> None:
 def test_patches_are_the_receptive_field_and_grey_outside_the_picture() -> None:
     net = network()
     with torch.no_grad():
-        module = net.graph.model.get_submodule("0")
+        module = net.model.get_submodule("0")
         assert isinstance(module, nn.Conv2d)
         module.weight.zero_()
         module.weight[0, :, 1, 1] = 1
@@ -175,7 +175,7 @@ def test_another_network_or_missing_pictures_are_refused() -> None:
     with pytest.raises(KeyError, match="is not among the images"):
         found.patches(net, {"another": photos["photo 00"]}, 0)
     with torch.no_grad():
-        net.graph.model.get_submodule("0").weight.mul_(2)  # type: ignore[operator]
+        net.model.get_submodule("0").weight.mul_(2)  # type: ignore[operator]
     with pytest.raises(ValueError, match="other weights"):
         found.project(net, photos, 0)
 

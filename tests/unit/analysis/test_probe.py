@@ -106,7 +106,7 @@ def test_the_control_is_random_but_blind_in_no_layer() -> None:
         nn.Sequential(*(m for layer in layers for m in (layer, nn.ReLU()))), device="cpu"
     )
     other = untrained(net)
-    first = other.graph.model.get_submodule("0")
+    first = other.model.get_submodule("0")
     assert isinstance(first, nn.Conv2d)
     learned, drawn = layers[0].weight.detach().flatten(), first.weight.detach().flatten()
     assert abs(np.corrcoef(learned, drawn)[0, 1]) < 0.1

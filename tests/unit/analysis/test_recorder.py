@@ -61,10 +61,10 @@ def test_a_plain_loop_leaves_the_weights_of_its_steps(tmp_path: Path) -> None:
     kept = recorder.checkpoints()
     assert kept.steps == (0, 1, 2, 4, 8)
     for step in kept.steps:
-        weight = kept.at(step).graph.model.get_parameter("conv1.weight")
+        weight = kept.at(step).model.get_parameter("conv1.weight")
         assert torch.equal(weight, history[step].half().float())
     assert model.training
-    assert not kept[0].graph.model.training
+    assert not kept[0].model.training
     x, _ = batch()
     assert kept[-1].record(x).logits is not None
 
@@ -95,7 +95,7 @@ def test_what_does_not_fit_half_precision_is_kept_in_single(tmp_path: Path) -> N
         model.conv1.weight[0, 0, 0, 0] = 1e6
     recorder = EvolutionRecorder(tmp_path, model, at=[0])
     recorder.step(0)
-    kept = recorder.checkpoints()[0].graph.model.get_parameter("conv1.weight")
+    kept = recorder.checkpoints()[0].model.get_parameter("conv1.weight")
     assert float(kept[0, 0, 0, 0]) == 1e6
 
 
@@ -212,7 +212,7 @@ def test_a_lightning_trainer_tells_the_recorder(
     found = recorder.checkpoints()
     assert found.steps == kept
     assert found.unit == unit
-    weights = [one.graph.model.get_parameter("conv1.weight") for one in found]
+    weights = [one.model.get_parameter("conv1.weight") for one in found]
     assert torch.equal(weights[0], untrained.half().float())
     assert not torch.equal(weights[0], weights[-1])
     if unit == "epoch":  # after the last one nothing was trained

@@ -168,7 +168,7 @@ def test_the_checkpoint_of_another_scan_is_refused(tmp_path: Path) -> None:
         scan(network(), dict(reversed(photos.items())), **how)
     other = network()
     with torch.no_grad():
-        other.graph.model.get_submodule("0").weight.mul_(2)  # type: ignore[operator]
+        other.model.get_submodule("0").weight.mul_(2)  # type: ignore[operator]
     with pytest.raises(ValueError, match="is of another scan: weights is"):
         scan(other, photos, **how)
     file.write_bytes(b"something else")

@@ -33,7 +33,7 @@ def network() -> tuple[DeconvNet, Tensor]:
 
 
 def conv(net: DeconvNet, path: str) -> nn.Conv2d:
-    module = net.graph.model.get_submodule(path)
+    module = net.model.get_submodule(path)
     assert isinstance(module, nn.Conv2d)
     return module
 

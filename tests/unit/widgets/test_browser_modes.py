@@ -83,7 +83,7 @@ def test_a_silent_channel_is_flat_grey(make: Make, recording: Recording, mode: s
 def test_filters_of_the_first_layer_are_its_weights(make: Make, recording: Recording) -> None:
     browser = make(recording, layer="conv1", mode="filter")
     assert browser._page["filters"] is True
-    weights = recording.net.graph.model.get_parameter("conv1.weight").detach()
+    weights = recording.net.model.get_parameter("conv1.weight").detach()
     expected = contrast(recording.net.to_rgb(weights))[0]
     for channel, tile in first_tiles(browser).items():
         np.testing.assert_array_equal(tile, expected[channel])

@@ -100,7 +100,7 @@ def test_patches_and_filters_are_shown_on_request(view: EvolutionView, run: Chec
     view.layer = "conv1"
     assert view.wait(60)
     assert view._page["mode"] == "filter"
-    weights = run[1].graph.model.get_parameter("0.weight")
+    weights = run[1].model.get_parameter("0.weight")
     tile = tiles(view)[1 * 4 + 2].astype(float) - 128
     gain = run[1].to_rgb(weights)[2].permute(1, 2, 0).numpy()
     assert np.corrcoef(tile.ravel(), gain.ravel())[0, 1] > 0.99

@@ -239,13 +239,13 @@ def test_the_page_is_told_layers_colours_and_size(live: LiveView, net: zf.Deconv
 
 def test_a_network_with_another_preparation_gets_frames_to_crop(net: zf.DeconvNet) -> None:
     prepare = zf.Preprocess()
-    live = LiveView(zf.DeconvNet(net.graph.model, transforms=prepare.__call__), layer="conv1")
+    live = LiveView(zf.DeconvNet(net.model, transforms=prepare.__call__), layer="conv1")
     assert live.get_state()["_side"] == 256
     head, (*_, seen) = Camera(live).show(encoded(photo(side=256)))
     live.close()
     # What it sees is sent back, since the page cannot know.
     assert head["size"] == [224, 224]
-    net_of_unknown = zf.DeconvNet(net.graph.model, transforms=prepare.__call__)
+    net_of_unknown = zf.DeconvNet(net.model, transforms=prepare.__call__)
     expected = net_of_unknown.undo(prepare(photo(side=256))[None])[0]
     assert np.array_equal(picture(seen), expected)
 

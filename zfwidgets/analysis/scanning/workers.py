@@ -113,7 +113,7 @@ class _Worker:
 def _parts(net: DeconvNet) -> dict[str, Any]:
     """What the same network is made of in another process; its tracing is done anew there."""
     return {
-        "model": net.graph.model,
+        "model": net.model,
         "transforms": net.transforms,
         "device": str(net.device),
         "name": net.name,

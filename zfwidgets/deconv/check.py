@@ -1,0 +1,71 @@
+"""The way back, checked against autograd: a way that is wrong is an error, not a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zfwidgets.deconv import backward
+from zfwidgets.deconv.graph import Record, UnsupportedModel
+from zfwidgets.deconv.outputs import tensors_in
+from zfwidgets.deconv.signals import Method, Signal, Way
+from zfwidgets.deconv.windows import Places
+
+_GRADIENT = Method(rule="gradient", seed="one", lrn="vjp")
+
+
+def check(name: str, forward: Callable[[Tensor], Any], record: Record, x: Tensor) -> None:
+    """Raise UnsupportedModel unless one output's gradient is the one that autograd finds.
+
+    forward: the model; record: of the one picture x [1, C, H, W]. Where autograd does not follow
+    (no_grad or detach in the forward pass) there is nothing to compare with.
+    """
+    if not record.faithful:
+        return
+    with torch.inference_mode(False), torch.enable_grad():
+        leaf = x.detach().clone().requires_grad_()
+        outputs = list(tensors_in(forward(leaf)))
+        for output, step in zip(outputs, record.outputs, strict=False):
+            if step is None or not output.requires_grad or not output.is_floating_point():
+                continue
+            if not record.calls[step].lead or tuple(output.shape) != record.calls[step].shape:
+                continue
+            place = int(output.detach().float().abs().argmax())
+            (want,) = torch.autograd.grad(output.reshape(-1)[place], leaf)
+            _compare(name, record, step, place, want)
+            return
+
+
+def _compare(name: str, record: Record, step: int, place: int, want: Tensor) -> None:
+    got = _gradient(record, step, place, want)
+    coarse = want.dtype in (torch.float16, torch.bfloat16) or any(
+        kept.tensor.dtype in (torch.float16, torch.bfloat16)
+        for call in record.calls
+        for kept in call.rule.boxes[:1]
+    )
+    off = float(torch.linalg.vector_norm((got - want).double()))
+    size = float(torch.linalg.vector_norm(want.double()))
+    if off > (0.3 if coarse else 1e-2) * size + 1e-30:
+        raise UnsupportedModel(
+            f"The way back through {name} is not the one that autograd finds: the gradients of an "
+            f"output differ by {off / max(size, 1e-30):.2g} of their length. It may have an "
+            "autograd.Function with a backward of its own, or change memory behind torch's back. "
+            "DeconvNet(check=False) shows it all the same."
+        )
+
+
+@torch.no_grad()
+def _gradient(record: Record, step: int, place: int, like: Tensor) -> Tensor:
+    """The derivative of one number of a step's output by the picture, by our way."""
+    call = record.calls[step]
+    dtype = torch.promote_types(like.dtype, torch.float32)
+    start = torch.zeros(call.shape, dtype=dtype, device=like.device)
+    start.view(-1)[place] = 1
+    zero = torch.zeros(1, dtype=torch.long)
+    way = Way(_GRADIENT, Places.of(zero, zero, zero, like.device))
+    signal: Signal = backward.from_maps(record.calls, step, start)
+    signal = backward.send_back(record.calls, step, signal, way)
+    return way.whole(signal, record.calls[0].size).values

@@ -1,0 +1,157 @@
+"""The models that people bring: unwrapped, in evaluation, where they are, as they were."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from zfwidgets.deconv.graph import UnsupportedModel
+
+Inputs = Mapping[str, Any] | Sequence[Any]
+"""Further inputs of a model, by name or in order after the picture."""
+
+
+_WRAPPERS: Any = nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel
+
+
+def unwrapped(model: object) -> nn.Module:
+    """The network itself: of what `torch.compile`, DataParallel, DDP or averaging put around it.
+
+    Raises TypeError for what is no module, UnsupportedModel for scripted ones.
+    """
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        raise TypeError(
+            f"DeconvNet() got the class {model.__name__}; expected an nn.Module. "
+            f"Make one: DeconvNet({model.__name__}())."
+        )
+    if not isinstance(model, nn.Module):
+        what = "a state dict" if isinstance(model, Mapping) else f"a {type(model).__name__}"
+        hint = (
+            "Load it into its model first: model.load_state_dict(...)"
+            if isinstance(model, Mapping)
+            else "Wrap what you have in a module whose forward takes a picture"
+        )
+        raise TypeError(f"DeconvNet() got {what}; expected an nn.Module. {hint}.")
+    if isinstance(model, torch.jit.ScriptModule):
+        raise UnsupportedModel(
+            "DeconvNet() got a scripted module, whose layers Python cannot watch; expected the "
+            "model before torch.jit.script or torch.jit.trace."
+        )
+    inner = getattr(model, "_orig_mod", None)
+    if inner is None and isinstance(model, _WRAPPERS):
+        inner = model.module
+    return unwrapped(inner) if isinstance(inner, nn.Module) else model
+
+
+def tensors_of(model: nn.Module) -> Iterator[Tensor]:
+    """Its parameters and buffers."""
+    return itertools.chain(model.parameters(), model.buffers())
+
+
+def device_of(model: nn.Module, device: str | torch.device) -> torch.device:
+    """Where it is to run; "auto" takes CUDA, then MPS, but leaves it on an accelerator."""
+    if device != "auto":
+        return torch.device(device)
+    current = next((t.device for t in tensors_of(model)), torch.device("cpu"))
+    if current.type != "cpu":
+        return current
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def dtype_of(model: nn.Module) -> torch.dtype:
+    """The numbers that it takes: those of its first parameter."""
+    return next((t.dtype for t in tensors_of(model) if t.is_floating_point()), torch.float32)
+
+
+def moved(model: nn.Module, device: torch.device, asked: bool) -> nn.Module:
+    """The model itself if it is on the device, or on several; else a copy there.
+
+    asked: whether the user named the device.
+    """
+    places = {t.device for t in tensors_of(model)}
+    if all(p.type == device.type and device.index in (None, p.index) for p in places):
+        return model
+    if len(places) > 1 and not asked:
+        return model
+    try:
+        return copy.deepcopy(model).to(device)
+    except Exception as error:
+        raise UnsupportedModel(
+            f"{type(model).__name__} cannot be copied to {device} ({error}). Move it yourself, "
+            f'model.to("{device}"), or name the device it is on.'
+        ) from error
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation mode while the block runs; then as it was, module by module."""
+    training = [module for module in model.modules() if module.training]
+    if not training:
+        yield
+        return
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def warn_of_training(model: nn.Module) -> None:
+    """Say that a model in training mode is recorded in evaluation mode."""
+    logging.getLogger("zfwidgets").warning(
+        "%s is in training mode; it is recorded in evaluation mode and put back. "
+        "Call model.eval() to say that this is meant.",
+        type(model).__name__,
+    )
+
+
+def input_channels(model: nn.Module) -> int:
+    """Colour planes that it takes: those of its first convolution."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            return module.in_channels
+    return 3
+
+
+def fingerprint(model: nn.Module) -> tuple[object, ...]:
+    """Changes when the weights do: version, memory and a sample of every parameter and buffer.
+
+    Versions are passed by where `.data` is written; memory and values are not.
+    """
+    state = list(tensors_of(model))
+    told = [
+        (0 if t.is_inference() else t._version, t.data_ptr())  # noqa: SLF001
+        for t in state
+        if t.layout == torch.strided and t.device.type != "meta"
+    ]
+    by_device: dict[torch.device, list[Tensor]] = {}
+    for tensor in state:
+        if tensor.numel() and tensor.layout == torch.strided and tensor.device.type != "meta":
+            by_device.setdefault(tensor.device, []).append(_sample(tensor))
+    with torch.no_grad():
+        sums = [torch.cat(samples).cpu().numpy().tobytes() for samples in by_device.values()]
+    return (*told, *sums)
+
+
+def _sample(tensor: Tensor) -> Tensor:
+    """A few sums over all of it, so that no change of any size stays unseen for long."""
+    flat = tensor.detach().reshape(-1)
+    if flat.dtype == torch.bool or not (flat.is_floating_point() or flat.is_complex()):
+        return flat.sum(dtype=torch.float64).reshape(1)
+    if flat.is_complex():
+        flat = torch.view_as_real(flat).reshape(-1)
+    few = flat[:: max(1, flat.numel() // 1024)].double()
+    weights = torch.arange(1, len(few) + 1, device=flat.device, dtype=torch.float64)
+    return torch.stack([(few * weights).sum(), flat.sum(dtype=torch.float64)])
