@@ -35,6 +35,7 @@ from zfwidgets.deconv.rules import (
     Rectifier,
     Reshape,
     Rule,
+    Same,
     Slice,
 )
 
@@ -118,8 +119,10 @@ def _clamp(x: Tensor, low: Any = None, high: Any = None, **options: Any) -> Rule
 
 
 def _pointwise(function: Callable[..., Tensor], extension: str) -> Callable[..., Rule]:
-    def rule(x: Tensor, *args: Any, **options: Any) -> Rule:
-        if not isinstance(x, Tensor) or any(isinstance(a, Tensor) for a in args):
+    def rule(x: Any, *args: Any, **options: Any) -> Rule:
+        if any(isinstance(a, Tensor) for a in args) or not isinstance(x, Tensor):
+            raise NotExact
+        if x.is_complex():
             raise NotExact
         return Pointwise(lambda value: function(value, *args, **options), x, extension=extension)
 
@@ -141,10 +144,6 @@ def _last_dimension(name: str, extension: str) -> Callable[..., Rule]:
         )
 
     return rule
-
-
-def _unchanged(x: Any, *args: Any, **options: Any) -> Rule:
-    return Rule()
 
 
 def _dropout(x: Tensor, p: float, train: bool) -> Rule:
@@ -287,7 +286,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "gather": Operation(None, "indexing", _along(1)),
     # Shapes
     **{name: Operation(Reshape) for name in _RESHAPES.split()},
-    **{name: Operation(_unchanged) for name in _SAME.split()},
+    **{name: Operation(Same) for name in _SAME.split()},
     "permute": Operation(Permute),
     "transpose": Operation(_transpose),
     "t": Operation(lambda x: Permute(x, range(x.ndim)[::-1])),

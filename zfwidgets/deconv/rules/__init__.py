@@ -18,7 +18,7 @@ from zfwidgets.deconv.rules.joining import Add, Concatenate, Product, Slice
 from zfwidgets.deconv.rules.normalising import BatchNorm, LocalResponseNorm
 from zfwidgets.deconv.rules.pooling import AdaptiveAvgPool, AvgPool, MaxPool, MaxPoolWithIndices
 from zfwidgets.deconv.rules.rectifying import Rectifier
-from zfwidgets.deconv.rules.shapes import Expand, Pad, Permute, Reshape
+from zfwidgets.deconv.rules.shapes import Expand, Pad, Permute, Reshape, Same
 
 __all__ = [
     "AdaptiveAvgPool",
@@ -44,6 +44,7 @@ __all__ = [
     "Rectifier",
     "Reshape",
     "Rule",
+    "Same",
     "Slice",
     "StepKind",
     "Written",

@@ -149,11 +149,14 @@ class Derivative(Rule):
                 output = output[self.output]
             # Contiguous: channels last, that of instance normalisation is wrong for one picture.
             signals = signals.to(output.dtype).reshape(len(signals), *output.shape).contiguous()
-            if not output.requires_grad:
+            differentiable: bool = output.requires_grad
+            if not differentiable:
                 return [None for _ in leaves]
             if len(signals) == 1:
-                grads = torch.autograd.grad(output, leaves, signals[0], allow_unused=True)
-                return [None if g is None else g[None] for g in grads]
+                one: Sequence[Tensor | None] = torch.autograd.grad(
+                    output, leaves, signals[0], allow_unused=True
+                )
+                return [None if grad is None else grad[None] for grad in one]
             try:
                 return list(
                     torch.autograd.grad(

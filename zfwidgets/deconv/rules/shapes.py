@@ -122,3 +122,19 @@ class Pad(Rule):
         assert window is not None
         # A copy, for what lies on the border is blanked in place.
         return [way.on_map(signal.values.clone(), window, self.size)]
+
+
+class Same(Rule):
+    """Copies, casts and moves: the same values, perhaps as other numbers or elsewhere."""
+
+    def __init__(self, x: Tensor, *args: Any, **options: Any) -> None:
+        super().__init__()
+        self.complex, self.device = x.is_complex(), x.device
+
+    def back(self, signal: Signal, way: Way) -> list[Signal | None]:
+        values = signal.raw
+        if values.is_complex() and not self.complex:
+            return [signal.with_values(values.real)]
+        if values.device != self.device:
+            return [signal.with_values(signal.values.to(self.device))]
+        return [signal]
