@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import strings from "../../zfwidgets/widgets/strings/channel_browser.json";
+import strings from "../../zfwidgets/widgets/channel_browser/strings.json";
 import { Page, type RawPage } from "../src/channel-browser/page";
 import { brief, type Key, name, summary, describe as tell } from "../src/channel-browser/words";
 import { speaker } from "../src/core/strings";

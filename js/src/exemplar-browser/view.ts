@@ -4,7 +4,7 @@
  * A wall is swapped for the next one whole, numbers and first pictures together. Until then the old
  * one stays, dimmed.
  */
-import type strings from "../../../zfwidgets/widgets/strings/exemplar_browser.json";
+import type strings from "../../../zfwidgets/widgets/exemplar_browser/strings.json";
 import { h, perFrame, setAttribute, setText } from "../core/dom";
 import { type LoaderOwner, TileLoader } from "../core/loader";
 import { RpcError, RpcTimeout } from "../core/rpc";

@@ -1,6 +1,6 @@
 /** The line above the charts, which opens and closes them. The charts are bqplot figures beside it. */
 import type { RenderProps } from "@anywidget/types";
-import type strings from "../../../zfwidgets/widgets/strings/charts.json";
+import type strings from "../../../zfwidgets/widgets/charts/strings.json";
 import { Bars, percent } from "../core/bars";
 import { h, icon, setAttribute } from "../core/dom";
 import { mount, type ZFState } from "../core/shell";

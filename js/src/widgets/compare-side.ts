@@ -1,6 +1,6 @@
 /** The first line of one side of a comparison: the network, its layer, what it takes the picture for. */
 import type { RenderProps } from "@anywidget/types";
-import type strings from "../../../zfwidgets/widgets/strings/compare_side.json";
+import type strings from "../../../zfwidgets/widgets/compare_side/strings.json";
 import { percent } from "../core/bars";
 import { h, setText } from "../core/dom";
 import { mount, type ZFState } from "../core/shell";

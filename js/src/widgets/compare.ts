@@ -1,6 +1,6 @@
 /** The first line of a comparison: what goes together on both sides. Its style sheet places the parts. */
 import type { RenderProps } from "@anywidget/types";
-import type strings from "../../../zfwidgets/widgets/strings/compare.json";
+import type strings from "../../../zfwidgets/widgets/compare/strings.json";
 import { h } from "../core/dom";
 import { mount, type ZFState } from "../core/shell";
 

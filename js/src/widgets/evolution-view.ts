@@ -4,7 +4,7 @@
  * so that moving needs no kernel; saved notebooks play as well.
  */
 import type { RenderProps } from "@anywidget/types";
-import type strings from "../../../zfwidgets/widgets/strings/evolution_view.json";
+import type strings from "../../../zfwidgets/widgets/evolution_view/strings.json";
 import { h, setAttribute, setText, uid } from "../core/dom";
 import { mount, type Shell, type ZFState } from "../core/shell";
 import { decodeSheet, drawTile } from "../core/tiles";

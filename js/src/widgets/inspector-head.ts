@@ -3,7 +3,7 @@
  * and, in its style sheet, how the parts of the Inspector stand together.
  */
 import type { RenderProps } from "@anywidget/types";
-import type strings from "../../../zfwidgets/widgets/strings/inspector_head.json";
+import type strings from "../../../zfwidgets/widgets/inspector_head/strings.json";
 import { percent } from "../core/bars";
 import { h, setText } from "../core/dom";
 import { mount, type ZFState } from "../core/shell";

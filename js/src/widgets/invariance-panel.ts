@@ -3,7 +3,7 @@
  * features have moved (Zeiler & Fergus 2013, Fig. 5). The curves are bqplot figures beside this widget.
  */
 import type { RenderProps } from "@anywidget/types";
-import type strings from "../../../zfwidgets/widgets/strings/invariance_panel.json";
+import type strings from "../../../zfwidgets/widgets/invariance_panel/strings.json";
 import { Bars, percent } from "../core/bars";
 import { h, setText } from "../core/dom";
 import { Latest } from "../core/latest";

@@ -3,7 +3,7 @@
  * Python compares what hiding the part changes (Zeiler & Fergus 2013, Table 1).
  */
 import type { RenderProps } from "@anywidget/types";
-import type strings from "../../../zfwidgets/widgets/strings/mask_picker.json";
+import type strings from "../../../zfwidgets/widgets/mask_picker/strings.json";
 import { h, setAttribute, setText, uid } from "../core/dom";
 import { mount, type Shell, type ZFState } from "../core/shell";
 import { bytesOf } from "../core/wire";

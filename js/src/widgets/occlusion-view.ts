@@ -3,7 +3,7 @@
  * it slide over the whole photo and look at the maps (Zeiler & Fergus 2013, Fig. 7).
  */
 import type { RenderProps } from "@anywidget/types";
-import type strings from "../../../zfwidgets/widgets/strings/occlusion_view.json";
+import type strings from "../../../zfwidgets/widgets/occlusion_view/strings.json";
 import { Bars, percent } from "../core/bars";
 import { h, setText, uid } from "../core/dom";
 import { Latest } from "../core/latest";

@@ -17,8 +17,8 @@ from PIL import Image
 from torch import nn
 
 import zfwidgets as zf
-from zfwidgets.widgets import export_stage
-from zfwidgets.widgets.rpc import worker
+from zfwidgets.widgets.core.rpc import worker
+from zfwidgets.widgets.export.stage import Stage
 
 NASTY = "<img src=x onerror=alert(1)>"
 
@@ -136,13 +136,13 @@ def test_an_interrupted_export_leaves_no_file_and_no_widget(
     page: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stages: list[export_stage.Stage] = []
+    stages: list[Stage] = []
 
-    def interrupt(stage: export_stage.Stage, *_: object) -> None:
+    def interrupt(stage: Stage, *_: object) -> None:
         stages.append(stage)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(export_stage.Stage, "_projections", interrupt)
+    monkeypatch.setattr(Stage, "_projections", interrupt)
     with pytest.raises(KeyboardInterrupt):
         zf.to_html(net, page, photos=photos, progress=False)
     assert stages[0].browser.recording is None, "its widgets are closed"

@@ -15,8 +15,8 @@ import traitlets
 from tests.unit.widgets.fakes import FakeNet, picture
 from zfwidgets.images import ImageError
 from zfwidgets.widgets import inspector as module
+from zfwidgets.widgets.core.rpc import worker
 from zfwidgets.widgets.inspector import Inspector
-from zfwidgets.widgets.rpc import worker
 
 GALLERY = {"red": picture("red"), "wide": picture("blue", (900, 30)), "white": picture("white")}
 Make = Callable[..., Inspector]

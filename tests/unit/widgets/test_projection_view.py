@@ -18,9 +18,9 @@ from torch import nn
 import zfwidgets as zf
 from tests.unit.widgets.fakes import SIDE, FakeNet, FakeRecording, picture
 from zfwidgets.images.signed import signed_colours
-from zfwidgets.widgets.projection_answer import RULES, pictures
+from zfwidgets.widgets.core.rpc import worker
 from zfwidgets.widgets.projection_view import ProjectionView
-from zfwidgets.widgets.rpc import worker
+from zfwidgets.widgets.projection_view.answer import RULES, pictures
 
 Pixels = np.ndarray[Any, Any]
 
