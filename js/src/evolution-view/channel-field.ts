@@ -1,6 +1,6 @@
 /** The line where channels are asked for by number. */
 import { h, setAttribute, uid } from "../core/dom";
-import type { EvolutionShell } from "../widgets/evolution-view";
+import type { EvolutionShell } from "./index";
 import { parseChannels } from "./page";
 
 /** As MOST of evolution_view.py. */

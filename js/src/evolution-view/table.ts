@@ -1,7 +1,7 @@
 /** Fig. 4 as a table: a row per channel, a column per checkpoint, the current one marked. */
 import { h, icon, setAttribute, setText } from "../core/dom";
 import { drawTile } from "../core/tiles";
-import type { EvolutionShell } from "../widgets/evolution-view";
+import type { EvolutionShell } from "./index";
 import { type EvolutionPage, tileOf } from "./page";
 
 /** Least side of a tile on its canvas, in pixels. */

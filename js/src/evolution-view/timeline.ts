@@ -3,7 +3,7 @@
  * for their steps may lie decades apart.
  */
 import { h, icon, setAttribute, setText } from "../core/dom";
-import type { EvolutionShell } from "../widgets/evolution-view";
+import type { EvolutionShell } from "./index";
 import { labelled } from "./page";
 
 const PLAY = "M5 3.2 12.5 8 5 12.8z";

@@ -15,7 +15,7 @@ from typing import Any
 
 from zfwidgets.widgets.core.base import bundle
 
-_BUNDLE = "static-page"
+_BUNDLE = "page"
 
 # The bundles stay text until here: `import()` of a blob is the only way to load a module that is
 # not at an address of its own.
@@ -27,7 +27,7 @@ for (const [name, code] of Object.entries(payload.bundles)) {
   modules[name] = (await import(url)).default;
   URL.revokeObjectURL(url);
 }
-modules["static-page"].start(payload, modules);
+modules["page"].start(payload, modules);
 """
 
 _PAGE = """<!doctype html>

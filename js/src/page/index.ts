@@ -1,8 +1,8 @@
 /**
  * A page without a kernel: the same widgets, their models answered by what was recorded. Python writes
- * the document around it (zfwidgets/widgets/page.py) and hands over the payload and the widgets' modules.
+ * the document around it (zfwidgets/widgets/export/page.py) and hands over the payload and the widgets' modules.
  */
-import { type Payload, StaticKernel } from "../static-page/kernel";
+import { type Payload, StaticKernel } from "./kernel";
 
 interface Widget {
   render(props: { model: unknown; el: HTMLElement }): unknown;

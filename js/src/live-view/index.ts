@@ -1,7 +1,7 @@
 /** The camera as the network's input; the Python half is LiveView. */
 import type { RenderProps } from "@anywidget/types";
 import { mount } from "../core/shell";
-import { type Key, type LiveState, LiveViewPage } from "../live-view/view";
+import { type Key, type LiveState, LiveViewPage } from "./view";
 
 export default {
   render: (props: RenderProps<LiveState>) =>

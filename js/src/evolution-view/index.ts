@@ -8,10 +8,10 @@ import type strings from "../../../zfwidgets/widgets/evolution_view/strings.json
 import { h, setAttribute, setText, uid } from "../core/dom";
 import { mount, type Shell, type ZFState } from "../core/shell";
 import { decodeSheet, drawTile } from "../core/tiles";
-import { ChannelField } from "../evolution-view/channel-field";
-import { type EvolutionPage, isPage, tileOf } from "../evolution-view/page";
-import { Table } from "../evolution-view/table";
-import { Timeline } from "../evolution-view/timeline";
+import { ChannelField } from "./channel-field";
+import { type EvolutionPage, isPage, tileOf } from "./page";
+import { Table } from "./table";
+import { Timeline } from "./timeline";
 
 export interface EvolutionState extends ZFState {
   step: number;

@@ -1,8 +1,8 @@
 /** A gallery of pictures to choose from, and ways to bring one; the Python half is ImagePicker. */
 import type { RenderProps } from "@anywidget/types";
 import { mount } from "../core/shell";
-import type { Key, PickerState } from "../image-picker/state";
-import { PickerView } from "../image-picker/view";
+import type { Key, PickerState } from "./state";
+import { PickerView } from "./view";
 
 export default {
   render: (props: RenderProps<PickerState>) =>

@@ -10,7 +10,7 @@ import { Latest } from "../core/latest";
 import { isAbort, RpcError } from "../core/rpc";
 import { mount, type Shell, type ZFState } from "../core/shell";
 import { bytesOf } from "../core/wire";
-import { Cursor } from "../invariance-panel/cursor";
+import { Cursor } from "./cursor";
 
 interface Facts {
   low: number;

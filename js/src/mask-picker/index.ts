@@ -7,7 +7,7 @@ import type strings from "../../../zfwidgets/widgets/mask_picker/strings.json";
 import { h, setAttribute, setText, uid } from "../core/dom";
 import { mount, type Shell, type ZFState } from "../core/shell";
 import { bytesOf } from "../core/wire";
-import { type Box, between, byKey } from "../mask-picker/box";
+import { type Box, between, byKey } from "./box";
 
 interface Row {
   layer: string;

@@ -1,8 +1,8 @@
 /** One projection step by step; the Python half is StepsView. */
 import type { RenderProps } from "@anywidget/types";
 import { mount } from "../core/shell";
-import type { Key, State } from "../steps-view/state";
-import { StepsPage } from "../steps-view/view";
+import type { Key, State } from "./state";
+import { StepsPage } from "./view";
 
 export default {
   render: (props: RenderProps<State>) =>

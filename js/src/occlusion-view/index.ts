@@ -9,8 +9,8 @@ import { h, setText, uid } from "../core/dom";
 import { Latest } from "../core/latest";
 import { isAbort, RpcError } from "../core/rpc";
 import { mount, type Shell, type ZFState } from "../core/shell";
-import { Maps, type Overlay, type RawMaps, strip } from "../occlusion-view/maps";
-import { inside, type Square, Stage } from "../occlusion-view/stage";
+import { Maps, type Overlay, type RawMaps, strip } from "./maps";
+import { inside, type Square, Stage } from "./stage";
 
 interface Facts {
   height: number;

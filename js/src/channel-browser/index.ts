@@ -1,9 +1,9 @@
 /** All channels of a layer on one light table; the Python half is ChannelBrowser. */
 import type { RenderProps } from "@anywidget/types";
-import type { BrowserState } from "../channel-browser/state";
-import { ChannelBrowserView } from "../channel-browser/view";
-import type { Key } from "../channel-browser/words";
 import { mount } from "../core/shell";
+import type { BrowserState } from "./state";
+import { ChannelBrowserView } from "./view";
+import type { Key } from "./words";
 
 export default {
   render: (props: RenderProps<BrowserState>) =>

@@ -1,13 +1,13 @@
 /** What a network takes the picture for: a class with its probability, over a bar of that length. */
-import { percent } from "../core/bars";
-import { h } from "../core/dom";
+import { percent } from "./bars";
+import { h } from "./dom";
 
 export interface Guess {
   label: string;
   p: number;
 }
 
-/** One entry of a list of classes; its style is inspector/guesses.css. */
+/** One entry of a list of classes; its style is guesses.css. */
 export function guess({ label, p }: Guess): HTMLElement {
   const bar = h("span", { class: "zf-guess-bar", "aria-hidden": "true" });
   bar.style.setProperty("--zf-p", String(Math.max(0, Math.min(1, p))));

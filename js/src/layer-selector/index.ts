@@ -1,8 +1,8 @@
 /** The network to choose a layer from, drawn to scale; the Python half is LayerSelector. */
 import type { RenderProps } from "@anywidget/types";
 import { mount } from "../core/shell";
-import { LayerSelectorView, type State } from "../layer-selector/view";
-import type { Key } from "../layer-selector/words";
+import { LayerSelectorView, type State } from "./view";
+import type { Key } from "./words";
 
 export default {
   render: (props: RenderProps<State>) =>

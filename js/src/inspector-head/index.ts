@@ -6,8 +6,8 @@ import type { RenderProps } from "@anywidget/types";
 import type strings from "../../../zfwidgets/widgets/inspector_head/strings.json";
 import { percent } from "../core/bars";
 import { h, setText } from "../core/dom";
+import { type Guess, guess } from "../core/guesses";
 import { mount, type ZFState } from "../core/shell";
-import { type Guess, guess } from "../inspector/guesses";
 
 interface State extends ZFState {
   name: string;
