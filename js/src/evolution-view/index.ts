@@ -4,34 +4,14 @@
  * so that moving needs no kernel; saved notebooks play as well.
  */
 import type { RenderProps } from "@anywidget/types";
-import type strings from "../../../zfwidgets/widgets/evolution_view/strings.json";
 import { h, setAttribute, setText, uid } from "../core/dom";
-import { mount, type Shell, type ZFState } from "../core/shell";
+import { mount } from "../core/shell";
 import { decodeSheet, drawTile } from "../core/tiles";
 import { ChannelField } from "./channel-field";
 import { type EvolutionPage, isPage, tileOf } from "./page";
+import type { EvolutionShell, EvolutionState, Key } from "./state";
 import { Table } from "./table";
 import { Timeline } from "./timeline";
-
-export interface EvolutionState extends ZFState {
-  step: number;
-  steps: number[];
-  unit: string;
-  layer: string;
-  layers: string[];
-  channels: number[];
-  count: number;
-  mode: string;
-  active: number | null;
-  interval: number;
-  repeat: boolean;
-  status: string;
-  progress: number;
-  _page: EvolutionPage | Record<string, never>;
-}
-
-export type Key = keyof typeof strings;
-export type EvolutionShell = Shell<EvolutionState, Key>;
 
 const MODES = ["projection", "patch", "filter"] as const;
 

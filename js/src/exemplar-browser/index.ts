@@ -1,7 +1,8 @@
 /** Each channel's strongest pictures and their projections; the Python half is ExemplarBrowser. */
 import type { RenderProps } from "@anywidget/types";
 import { mount } from "../core/shell";
-import { ExemplarBrowserView, type ExemplarKey, type ExemplarState } from "./view";
+import type { ExemplarKey, ExemplarState } from "./state";
+import { ExemplarBrowserView } from "./view";
 
 export default {
   render: (props: RenderProps<ExemplarState>) =>
