@@ -252,7 +252,7 @@ def test_sources(make: Make, net: DeconvNet, recording: Recording) -> None:
 
 def test_wrong_arguments_say_what_was_expected(net: DeconvNet, recording: Recording) -> None:
     with pytest.raises(TypeError, match=r"Recording|DeconvNet"):
-        ChannelBrowser("zfnet")  # type: ignore[arg-type]
+        ChannelBrowser(7)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="tile_size"):
         ChannelBrowser(recording, tilesize=3)
     with pytest.raises(ValueError, match="conv1, pool1, conv2, fc3"):

@@ -228,3 +228,13 @@ def test_what_there_is_not_is_named(
 def test_only_networks_and_inspectors_can_be_written(page: Path) -> None:
     with pytest.raises(TypeError, match="expected an Inspector"):
         zf.to_html(3, page)
+
+
+def test_weights_that_are_no_numbers_are_named_before_anything_is_written(page: Path) -> None:
+    convolution = nn.Conv2d(3, 5, 5)
+    with torch.no_grad():
+        convolution.weight[3] = torch.nan
+    model = nn.Sequential(convolution, nn.ReLU()).eval()
+    with pytest.raises(ValueError, match=r"1 of 5 channels of layer 'conv1', .* 3, have NaN"):
+        zf.to_html(model, page, progress=False)
+    assert not page.exists()

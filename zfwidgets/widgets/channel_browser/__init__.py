@@ -7,23 +7,25 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import traitlets as t
+from torch import nn
 
 from zfwidgets.images.sheet import contact_sheet
 from zfwidgets.images.tiles import encode, resize
 from zfwidgets.widgets.channel_browser.first_page import FirstPage, tiles_of
-from zfwidgets.widgets.channel_browser.looks import Look, default_layer, drawn
+from zfwidgets.widgets.channel_browser.looks import Look, drawn
 from zfwidgets.widgets.channel_browser.modes import MODES
 from zfwidgets.widgets.channel_browser.pins import pinned
 from zfwidgets.widgets.channel_browser.state import BrowserState
+from zfwidgets.widgets.core.layers import default_layer
+from zfwidgets.widgets.core.nets import as_net
 from zfwidgets.widgets.core.rpc import AHEAD, VISIBLE, Cancelled, Job, Responder
 from zfwidgets.widgets.core.wire import Answer, WireError, describe_error, sheet
 
 if TYPE_CHECKING:
     from zfwidgets.deconv import DeconvNet, Layer, Recording
-    from zfwidgets.deconv.signals import RuleName
 
 _FIRST_SECONDS = 0.2
 """Time for the first page until it is shown; what is lacking then is added when there is time."""
@@ -37,7 +39,8 @@ class ChannelBrowser(BrowserState):
     """Every channel of a layer as a tile; choose one or several, keep some in sight.
 
     Parameters:
-        source: a `Recording`; or a `DeconvNet`, whose pictures come with :meth:`look_at`; or None.
+        source: a `Recording`; or a network, whose pictures come with :meth:`look_at`: a name for
+            `zfwidgets.load`, a `torch.nn.Module` or a `DeconvNet`; or None.
         layer: name of the layer. Default: conv5 if there is one, else the last convolution.
 
     Keys in the grid: arrows, Home, End, PageUp, PageDown move; Space selects, with Shift a range;
@@ -53,7 +56,9 @@ class ChannelBrowser(BrowserState):
         >>> ipywidgets.dlink((selector, "value"), (browser, "layer"))
     """
 
-    def __init__(self, source: Recording | DeconvNet | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, source: Recording | DeconvNet | nn.Module | str | None = None, **kwargs: Any
+    ) -> None:
         self._responder: Responder | None = None
         self._epochs = itertools.count(1)
         self._shown: Look | None = None
@@ -156,7 +161,7 @@ class ChannelBrowser(BrowserState):
         is_new_net = self._shown is None or self._shown.recording.net is not recording.net
         if is_new_net and self.layer not in recording.layers:
             # Another network has other layers. Setting the trait calls this method again.
-            self.layer = default_layer(list(recording.layers.values()))
+            self.layer = default_layer(recording.layers.values())
             return
         self._begin()
         self._preparing = responder.submit(self._prepare)
@@ -238,7 +243,7 @@ class ChannelBrowser(BrowserState):
         layer = recording.layers[self.layer]
         if not MODES[self.mode].suits(layer):
             raise self._no_filters(recording, layer)
-        rule = cast("RuleName", self.rule)
+        rule = self.rule
         return Look(self.epoch, recording, self.image, layer, self.mode, rule)
 
     def _no_filters(self, recording: Recording, layer: Layer) -> WireError:
@@ -349,9 +354,9 @@ def _source_traits(source: Any) -> dict[str, Any]:
         return {}
     if hasattr(source, "strongest"):
         return {"recording": source, "net": source.net}
-    if hasattr(source, "record"):
-        return {"net": source}
+    if isinstance(source, str | nn.Module) or hasattr(source, "record"):
+        return {"net": as_net(source)}
     raise TypeError(
         f"ChannelBrowser got {type(source).__name__}; expected a Recording (net.record(photo)), "
-        "a DeconvNet (zf.load(...)) or None"
+        "a network (zf.load(...), or a torch.nn.Module) or None"
     )

@@ -187,12 +187,5 @@ def drawn(
         first += len(some)
 
 
-def default_layer(layers: Sequence[Layer]) -> str:
-    """conv5 if there is one, else the last convolution, else the last layer."""
-    names = [layer.name for layer in layers]
-    convs = [layer.name for layer in layers if layer.kind == "conv"]
-    return "conv5" if "conv5" in names else (convs or names)[-1]
-
-
 def _floats(values: Tensor) -> bytes:
     return np.ascontiguousarray(values.numpy(), "<f4").tobytes()

@@ -10,6 +10,7 @@ from zfwidgets.widgets.channel_browser.looks import SHOWS, SORTS
 from zfwidgets.widgets.channel_browser.modes import MODES
 from zfwidgets.widgets.channel_browser.pins import checked
 from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.neuron import RULES
 
 
 class BrowserState(ZFWidget):
@@ -46,7 +47,7 @@ class BrowserState(ZFWidget):
     threshold = t.Float(0.0, min=0.0, max=1.0).tag(sync=True)
     """Least strength of the channels that are shown, as a share of the layer's largest."""
 
-    rule = t.Enum(("deconvnet", "guided", "gradient", "linear"), "deconvnet").tag(sync=True)
+    rule = t.Enum(RULES, "deconvnet").tag(sync=True)
     """How a signal goes back through rectifiers, for projections."""
 
     tile_size = t.Int(72, min=24, max=512).tag(sync=True)

@@ -10,12 +10,12 @@ import traitlets as t
 
 from zfwidgets.images.sheet import stacked
 from zfwidgets.widgets.compare_side import Side
-from zfwidgets.widgets.core.base import StaticPicture, ZFWidget, dispose
-from zfwidgets.widgets.core.rpc import Job, Responder
+from zfwidgets.widgets.core.base import STATIC_SECONDS, StaticPicture, ZFWidget, dispose
+from zfwidgets.widgets.core.nets import as_net
+from zfwidgets.widgets.core.rpc import Job, Responder, settle
 from zfwidgets.widgets.core.strings import default_locale
 from zfwidgets.widgets.core.wire import describe_error
-from zfwidgets.widgets.export.tape import settle
-from zfwidgets.widgets.inspector import STATIC_SECONDS, gallery, shared_net
+from zfwidgets.widgets.image_picker.row import one_row
 from zfwidgets.widgets.inspector_head import top_classes
 
 _TOGETHER = ("mode", "sort", "rule", "tile_size")
@@ -47,7 +47,7 @@ class Compare(StaticPicture, ipywidgets.Box):
     """Two networks on one photo, or one network on two photos, side by side.
 
     Parameters:
-        left, right: `DeconvNet`s, or names for `zfwidgets.load`; without `right`, two photos.
+        left, right: networks, as for `Inspector`; without `right`, two photos.
         image: the photo of both, as for `Inspector`. images: a pair of them, one a side.
         layer: the left side's layer to begin with; the right side's is its counterpart.
         mode, rule: as for `Inspector`.
@@ -85,12 +85,12 @@ class Compare(StaticPicture, ipywidgets.Box):
     ) -> None:
         """`inline` computes in the calling thread: for tests and platforms without threads."""
         photos = _photos(right, image, images)
-        one = shared_net(left)
-        nets = one, one if right is None else shared_net(right)
+        one = as_net(left)
+        nets = one, one if right is None else as_net(right)
         called = tuple(names) if names is not None else tuple(net.name for net in nets)
         locale = locale or default_locale()
         looks = {"mode": mode, "rule": rule, "inline": inline, "locale": locale}
-        self.pickers = [gallery(photo, locale=locale) for photo in photos]
+        self.pickers = [one_row(photo, locale=locale) for photo in photos]
         self.left, self.right = (
             Side(net, name, picker, **looks)
             for net, name, picker in zip(

@@ -8,9 +8,9 @@ import traitlets as t
 
 from zfwidgets.widgets.channel_browser import ChannelBrowser
 from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.layers import default_layer, describe
 from zfwidgets.widgets.core.rpc import Job
 from zfwidgets.widgets.image_picker import ImagePicker
-from zfwidgets.widgets.layer_selector import default_layer, describe
 from zfwidgets.widgets.projection_view import ProjectionView
 
 

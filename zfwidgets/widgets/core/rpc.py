@@ -28,6 +28,9 @@ _log = logging.getLogger(__name__)
 URGENT, VISIBLE, AHEAD = 0, 1, 2
 """Priorities: what everything else waits for; what is on screen; what may soon be."""
 
+_BEHIND_ALL = 9
+"""Lower in urgency than anything the widgets queue."""
+
 
 class Cancelled(Exception):  # noqa: N818 - it is no error
     """Nobody wants the answer any more; ends a job silently."""
@@ -97,6 +100,17 @@ def worker() -> Worker:
         if _worker is None or _worker_pid != os.getpid():
             _worker, _worker_pid = Worker(), os.getpid()
         return _worker
+
+
+def settle(timeout: float | None = None) -> bool:
+    """Wait until the worker has done everything that is queued, and what follows from it.
+
+    `timeout` seconds at most; whether it has. From the main thread an interrupt of the kernel ends
+    the wait.
+    """
+    done = threading.Event()
+    worker().put(done.set, _BEHIND_ALL)
+    return done.wait(timeout)
 
 
 @dataclass

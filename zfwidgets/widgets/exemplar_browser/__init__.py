@@ -8,14 +8,17 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets as t
 from PIL import Image
+from torch import nn
 
 from zfwidgets.images.sheet import contact_sheet
 from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.nets import as_net
+from zfwidgets.widgets.core.neuron import RULES
 from zfwidgets.widgets.core.rpc import AHEAD, Cancelled, Job, Responder
 from zfwidgets.widgets.core.wire import Answer, describe_error, sheet
 from zfwidgets.widgets.exemplar_browser.sources import network_of, scan_in, scanner_of
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
     from zfwidgets.analysis import Exemplars, Scan
     from zfwidgets.analysis.scanning.scanner import Scanner
     from zfwidgets.deconv import DeconvNet
-    from zfwidgets.deconv.signals import RuleName
 
 _FIRST_PX = 300
 """Longer side of the mosaics of the first page, which is saved with the notebook."""
@@ -43,11 +45,12 @@ class ExemplarBrowser(ZFWidget):
 
     Parameters:
         source: a `Scan`, `Exemplars`, a mapping from layer to `Exemplars`, or a file saved by one
-            of them: shown at once. A `DeconvNet`: it is scanned in the background, and what is
-            known so far is shown.
+            of them: shown at once. A `DeconvNet` or a `torch.nn.Module`: it is scanned in the
+            background, and what is known so far is shown.
         images: the pictures, as `scan` takes them: a folder, a mapping, a list or a dataset; for
             exemplars those that were scanned, under the same names.
-        net: the network of the exemplars; default: the bundled one of their name.
+        net: the network of the exemplars, or its name for `zfwidgets.load`; default: the bundled
+            one of their name.
         layers, k, labels, batch, checkpoint: of the scan, see `scan`.
 
     Keys in the grid: arrows, Home, End, PageUp, PageDown move; Enter or Space opens a channel's
@@ -74,7 +77,7 @@ class ExemplarBrowser(ZFWidget):
     """Order of the channels: by number, strongest activation, energy, share of pictures that excite
     it (dead ones first), or sparsity over pictures. The last three need usage."""
 
-    rule = t.Enum(("deconvnet", "guided", "gradient", "linear"), "deconvnet").tag(sync=True)
+    rule = t.Enum(RULES, "deconvnet").tag(sync=True)
     """How a signal goes back through rectifiers."""
 
     tile_size = t.Int(240, min=120, max=800).tag(sync=True)
@@ -101,10 +104,10 @@ class ExemplarBrowser(ZFWidget):
 
     def __init__(
         self,
-        source: DeconvNet | Scan | Exemplars | Mapping[str, Exemplars] | str | Path,
+        source: DeconvNet | nn.Module | Scan | Exemplars | Mapping[str, Exemplars] | str | Path,
         images: Any,
         *,
-        net: DeconvNet | None = None,
+        net: DeconvNet | nn.Module | str | None = None,
         layers: Sequence[str] | None = None,
         k: int = 9,
         labels: Any = None,
@@ -122,13 +125,14 @@ class ExemplarBrowser(ZFWidget):
         self._stopping = False
         self._looked = (0, 0.0)
         found = None
-        if hasattr(source, "record"):
-            live = cast("DeconvNet", source)
+        if isinstance(source, nn.Module) or hasattr(source, "record"):
+            live = as_net(source)
             self._scanner = scanner_of(live, images, layers, k, labels, batch, checkpoint)
             self._steps = iter(self._scanner)
         else:
             found = scan_in(source)
-            live = net or network_of(next(iter(found.exemplars.values())))
+            first = next(iter(found.exemplars.values()))
+            live = network_of(first) if net is None else as_net(net)
             for one in found.exemplars.values():
                 one.check(live)
         self._found = found
@@ -332,7 +336,7 @@ class ExemplarBrowser(ZFWidget):
             names = ", ".join(self.layers)
             raise ValueError(f"layer={self.layer!r}: expected one of {names}")
         usage = found.usage.layers.get(self.layer)
-        rule = cast("RuleName", self.rule)
+        rule = self.rule
         one = found.exemplars[self.layer]
         return Wall(next(self._epochs), self._gallery, one, usage, rule)
 

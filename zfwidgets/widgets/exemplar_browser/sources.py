@@ -59,7 +59,7 @@ def scan_in(source: Any) -> Scan:
     if isinstance(source, Scan):
         return source
     raise TypeError(
-        f"ExemplarBrowser got {type(source).__name__}; expected a DeconvNet (zf.load(...)), a Scan "
+        f"ExemplarBrowser got {type(source).__name__}; expected a network (zf.load(...)), a Scan "
         "(zf.scan(...)), Exemplars (zf.exemplars(...)) or a file saved by one of them"
     )
 

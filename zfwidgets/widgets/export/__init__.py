@@ -66,7 +66,8 @@ def to_html(
     a file that was there before stays as it was.
 
     Parameters:
-        source: an `Inspector`, a `DeconvNet`, or a name for `zfwidgets.load`.
+        source: an `Inspector`; or a network: a name for `zfwidgets.load`, a `torch.nn.Module`
+            or a `DeconvNet`.
         layers: their names. Default: the convolutions, and the layer that the Inspector shows.
         channels: how many of each layer, strongest first; "all"; or a mapping layer -> indices.
         photos: names of the Inspector's gallery or of sample photographs, a mapping name ->

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
 
+from zfwidgets.deconv.signals import RuleName
 from zfwidgets.images import decode
 from zfwidgets.images.samples import samples
+from zfwidgets.widgets.core.layers import default_layer, describe
+from zfwidgets.widgets.core.nets import as_net
+from zfwidgets.widgets.core.neuron import RULES
 from zfwidgets.widgets.core.strings import default_locale
-from zfwidgets.widgets.inspector import Inspector, shared_net
-from zfwidgets.widgets.layer_selector import default_layer, describe
-from zfwidgets.widgets.projection_view import RULES
 
 MODES = ("feature map", "projection", "photo patch", "filter")
 """What the tiles of the page can show, in layers that have it."""
@@ -25,6 +26,18 @@ CHANNELS = 48
 Channels = int | str | Mapping[str, Iterable[int]]
 
 
+@runtime_checkable
+class Explorer(Protocol):
+    """What a page can begin with as it stands: an `Inspector`."""
+
+    net: Any
+    layer: Any
+    rule: Any
+    locale: Any
+    browser: Any
+    picker: Any
+
+
 @dataclass(frozen=True)
 class Plan:
     """What was asked for, checked. layer, mode and rule are those with which the page begins."""
@@ -32,11 +45,11 @@ class Plan:
     net: Any
     photos: dict[str, Image.Image]
     layers: tuple[str, ...]
-    rules: tuple[str, ...]
+    rules: tuple[RuleName, ...]
     locale: str
     layer: str
     mode: str
-    rule: str
+    rule: RuleName
 
 
 def plan_for(source: Any, layers: Any, photos: Any, rules: Any, locale: str | None) -> Plan:
@@ -45,13 +58,14 @@ def plan_for(source: Any, layers: Any, photos: Any, rules: Any, locale: str | No
     Raises:
         TypeError, KeyError, ValueError, ImageError: what there is not, named.
     """
-    shown = source if isinstance(source, Inspector) else None
-    net = shown.net if shown is not None else shared_net(source)
-    if not hasattr(net, "record"):
+    shown = source if isinstance(source, Explorer) else None
+    try:
+        net = as_net(source if shown is None else shown.net)
+    except TypeError as error:
         raise TypeError(
-            f"to_html() got {source!r:.60}; expected an Inspector that is not closed, a DeconvNet "
-            "or the name of a network"
-        )
+            f"to_html() got {source!r:.60}; expected an Inspector that is not closed, a DeconvNet, "
+            "a torch.nn.Module or the name of a network"
+        ) from error
     begin = shown.layer if shown is not None else ""
     ordered = _layers(net, layers, begin)
     first = default_layer([describe(net.layers[name]) for name in ordered])
@@ -81,14 +95,14 @@ def _layers(net: Any, layers: Any, begin: str) -> tuple[str, ...]:
     return found
 
 
-def _rules(rules: Any, default: str) -> tuple[str, ...]:
+def _rules(rules: Any, default: RuleName) -> tuple[RuleName, ...]:
     named = tuple(dict.fromkeys([default] if rules is None else rules))
     if not named or set(named) - set(RULES):
         raise ValueError(f"to_html(rules={list(named)}): expected some of {', '.join(RULES)}")
     return named
 
 
-def _photos(shown: Inspector | None, photos: Any) -> dict[str, Image.Image]:
+def _photos(shown: Explorer | None, photos: Any) -> dict[str, Image.Image]:
     if photos is None:
         if shown is None:
             return {"cat": samples()["cat"].open()}
@@ -106,7 +120,7 @@ def _photos(shown: Inspector | None, photos: Any) -> dict[str, Image.Image]:
     return found
 
 
-def _named(shown: Inspector | None, photo: Any, number: int) -> tuple[str, Image.Image]:
+def _named(shown: Explorer | None, photo: Any, number: int) -> tuple[str, Image.Image]:
     if isinstance(photo, str):
         if shown is not None and (image := _of_gallery(shown, photo)) is not None:
             return photo, image
@@ -116,7 +130,7 @@ def _named(shown: Inspector | None, photo: Any, number: int) -> tuple[str, Image
     return name, decode(photo)
 
 
-def _of_gallery(shown: Inspector, name: str) -> Image.Image | None:
+def _of_gallery(shown: Explorer, name: str) -> Image.Image | None:
     picker = shown.picker
     if name == picker.value:
         return picker.image  # as it was cropped

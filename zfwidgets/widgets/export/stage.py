@@ -7,17 +7,20 @@ the payload of js/src/page/kernel.ts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from zfwidgets.deconv.signals import RuleName
 from zfwidgets.widgets.channel_browser import ChannelBrowser
 from zfwidgets.widgets.channel_browser.modes import MODES as browser_modes  # noqa: N811
+from zfwidgets.widgets.core.layers import describe
+from zfwidgets.widgets.core.rpc import settle
 from zfwidgets.widgets.export.plan import MODES, Channels, Plan, chosen_channels
-from zfwidgets.widgets.export.tape import Blobs, offstage, settle
+from zfwidgets.widgets.export.tape import Blobs, offstage
 from zfwidgets.widgets.image_picker import ImagePicker
 from zfwidgets.widgets.inspector_head import InspectorHead, top_classes
-from zfwidgets.widgets.layer_selector import LayerSelector, describe
+from zfwidgets.widgets.layer_selector import LayerSelector
 from zfwidgets.widgets.projection_view import ProjectionView
 
 MEGABYTE = 1_000_000
@@ -126,12 +129,15 @@ class Stage:
 
         Raises:
             PageTooLarge: as soon as it is clear that the page will be.
+            ValueError: the network has NaN or infinite values.
             RuntimeError: a widget reports an error.
         """
         from tqdm.auto import tqdm
 
         plan = self.plan
         recordings = {name: plan.net.record(photo) for name, photo in self.photos.items()}
+        for name, recording in recordings.items():
+            _check_values(recording, plan.layers, name)
         self.channels = chosen_channels(self._wanted, plan.layers, recordings)
         steps = len(plan.rules) * sum(
             len(self._modes(layer)) + len(some) for layer, some in self.channels.items()
@@ -162,13 +168,14 @@ class Stage:
                 yield from self._projections(photo, layer, rule)
             self._sizes[layer] = self._sizes.get(layer, 0) + self._blobs.size - before
 
-    def _tiles(self, photo: str, layer: str, rule: str) -> Iterator[None]:
+    def _tiles(self, photo: str, layer: str, rule: RuleName) -> Iterator[None]:
         browser = self.browser
         # Not from one layer's filters to another layer, which may have none.
         browser.mode, browser.layer, browser.rule = MODES[0], layer, rule
         for mode in self._modes(layer):
             browser.mode = mode
             settle()
+            self._check("browser")
             page = browser._page  # noqa: SLF001 - its questions are asked by this epoch
             ids = list(range(page["count"]))
             self._sheets[page["epoch"]] = sheets = [
@@ -194,7 +201,7 @@ class Stage:
         found = self.plan.net.layers[layer]
         return [mode for mode in MODES if browser_modes[mode].suits(found)]
 
-    def _projections(self, photo: str, layer: str, rule: str) -> Iterator[None]:
+    def _projections(self, photo: str, layer: str, rule: RuleName) -> Iterator[None]:
         view = self.view
         # Nothing between one layer's channel and another's.
         view.channel, view.layer, view.rule = None, layer, rule
@@ -206,10 +213,13 @@ class Stage:
 
     def _state(self, part: str, **instead: Any) -> dict[str, Any]:
         """The part's traits, some of them replaced, with their bytes by number."""
-        if error := self.parts[part].error:
-            raise RuntimeError(f"{error.get('title')}: {error.get('message')}")
+        self._check(part)
         state: dict[str, Any] = self._blobs.plain(self._tapes[part].state() | instead)
         return state
+
+    def _check(self, part: str) -> None:
+        if error := self.parts[part].error:
+            raise RuntimeError(f"{error.get('title')}: {error.get('message')}")
 
     # --------------------------------------------------------------------------------------- size
 
@@ -297,6 +307,20 @@ class Stage:
             }
             for name, part in self.parts.items()
         ]
+
+
+def _check_values(recording: Any, layers: Iterable[str], photo: str) -> None:
+    """Raise ValueError for maps that neither tiles nor projections can be drawn of."""
+    for layer in layers:
+        maps = recording.feature_maps(layer)[0]
+        wrong = (~maps.isfinite()).flatten(1).any(1).nonzero().flatten().tolist()
+        if wrong:
+            raise ValueError(
+                f"{len(wrong)} of {len(maps)} channels of layer {layer!r}, the first of them "
+                f"{wrong[0]}, have NaN or infinite values on photo {photo!r}; expected "
+                "finite ones. Look for NaN or infinite values in the network's weights and in the "
+                "photo."
+            )
 
 
 def _key(*values: Any) -> str:

@@ -11,7 +11,6 @@ import base64
 import hashlib
 import io
 import itertools
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,11 +18,8 @@ import anywidget
 import ipywidgets
 from PIL import Image
 
-from zfwidgets.widgets.core.rpc import worker
+from zfwidgets.widgets.core.rpc import settle
 from zfwidgets.widgets.core.wire import PROTOCOL
-
-_BEHIND_ALL = 9
-"""Lower in urgency than anything the widgets queue."""
 
 _NOT_OURS = frozenset(anywidget.AnyWidget.class_trait_names())
 
@@ -124,17 +120,6 @@ def offstage(widget: Any) -> Tape:
     tape = Tape(widget)
     widget.comm = tape
     return tape
-
-
-def settle(timeout: float | None = None) -> bool:
-    """Wait until the worker has done everything that is queued, and what follows from it.
-
-    `timeout` seconds at most; whether it has. From the main thread an interrupt of the kernel ends
-    the wait.
-    """
-    done = threading.Event()
-    worker().put(done.set, _BEHIND_ALL)
-    return done.wait(timeout)
 
 
 def _smaller(raw: bytes, quality: int | None) -> bytes:

@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
 import ipywidgets
 import traitlets as t
 
-from zfwidgets.deconv import DeconvNet
-from zfwidgets.images.samples import samples
 from zfwidgets.images.sheet import stacked
 from zfwidgets.widgets.channel_browser import ChannelBrowser
 from zfwidgets.widgets.charts import Charts
-from zfwidgets.widgets.core.base import StaticPicture, dispose
-from zfwidgets.widgets.core.rpc import Job, Responder
+from zfwidgets.widgets.core.base import STATIC_SECONDS, StaticPicture, dispose
+from zfwidgets.widgets.core.layers import describe
+from zfwidgets.widgets.core.nets import as_net
+from zfwidgets.widgets.core.neuron import RULES
+from zfwidgets.widgets.core.rpc import Job, Responder, settle
 from zfwidgets.widgets.core.strings import LOCALES, default_locale
 from zfwidgets.widgets.core.wire import describe_error
-from zfwidgets.widgets.export.tape import settle
-from zfwidgets.widgets.image_picker import ImagePicker
-from zfwidgets.widgets.image_picker.gallery import is_several
+from zfwidgets.widgets.image_picker.row import one_row
 from zfwidgets.widgets.inspector_head import InspectorHead, top_classes
-from zfwidgets.widgets.layer_selector import LayerSelector, describe
-from zfwidgets.widgets.projection_view import RULES, ProjectionView
+from zfwidgets.widgets.layer_selector import LayerSelector
+from zfwidgets.widgets.projection_view import ProjectionView
 
 if TYPE_CHECKING:
     from zfwidgets.widgets.export import SavedPage
-
-STATIC_SECONDS = 1.5
-"""How long the display of a widget may wait for its picture."""
-
-# Inspectors of one name share one network and its device memory, as long as one of them lives.
-_loaded: WeakValueDictionary[str, DeconvNet] = WeakValueDictionary()
 
 
 class Inspector(StaticPicture, ipywidgets.Box):
     """Look inside a network: pictures, layers, channels and projections, linked.
 
     Parameters:
-        net: a `DeconvNet`, or a name for `zfwidgets.load`.
+        net: a name for `zfwidgets.load`, a `torch.nn.Module`, or a `DeconvNet`.
         image: the picture to begin with: the name of a sample, a path, a PIL image or an array; or
             a mapping or list of them, as for `ImagePicker`. Default: the sample photographs.
         layer: the layer to begin with, see `LayerSelector`.
@@ -63,6 +54,7 @@ class Inspector(StaticPicture, ipywidgets.Box):
 
     Raises:
         LookupError, ValueError: the network is unknown, or has no layer of that name.
+        UnsupportedModel: the module cannot be traced.
         ImageError: the picture cannot be decoded.
     """
 
@@ -101,11 +93,11 @@ class Inspector(StaticPicture, ipywidgets.Box):
         inline: bool = False,
     ) -> None:
         """`inline` computes in the calling thread: for tests and platforms without threads."""
-        self.net = shared_net(net)
+        self.net = as_net(net)
         say: dict[str, Any] = {"locale": locale or default_locale()}
         name = f"{self.net.name} on {self.net.device}"
         self.head = InspectorHead(name=name, status="busy", **say)
-        self.picker = gallery(image, transforms=getattr(self.net, "transforms", None), **say)
+        self.picker = one_row(image, transforms=getattr(self.net, "transforms", None), **say)
         self.layers = LayerSelector(self.net, value=layer, **say)
         chosen = self.layers.value
         # Strongest first: the channel to begin with is then the first one, and in sight.
@@ -248,27 +240,3 @@ class Inspector(StaticPicture, ipywidgets.Box):
         if error is not None:
             self.set_trait("error", error)
         self.set_trait("status", status)
-
-
-def shared_net(net: Any) -> Any:
-    """The network itself, or the one of that name, loaded once for all who look at it."""
-    if not isinstance(net, str):
-        return net
-    found = _loaded.get(net)
-    if found is None:
-        from zfwidgets.deconv.load import load
-
-        found = _loaded[net] = load(net)
-    return found
-
-
-def gallery(image: Any, **traits: Any) -> ImagePicker:
-    """A picker of one row that begins with `image`: a sample's name, a picture, or several."""
-    if isinstance(image, str) and image in samples():
-        return ImagePicker(value=image, rows=1, **traits)
-    if isinstance(image, (Mapping, list, tuple)) or is_several(image):
-        return ImagePicker(image, rows=1, **traits)
-    picker = ImagePicker(rows=1, **traits)
-    if image is not None:
-        picker.add(image)
-    return picker

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import traitlets as t
+from torch import nn
 
 from zfwidgets.widgets.core.base import ZFWidget
-
-_PAIRS = ("kernel", "stride", "padding", "receptive_field", "jump")
-_NUMBERS = ("channels", "height", "width")
+from zfwidgets.widgets.core.layers import default_layer, describe
+from zfwidgets.widgets.core.nets import as_net
 
 
 class LayerSelector(ZFWidget):
@@ -21,7 +21,8 @@ class LayerSelector(ZFWidget):
     layers are bars, not to scale.
 
     Parameters:
-        net: a `DeconvNet`, or anything with a mapping ``layers`` of name -> layer.
+        net: a name for `zfwidgets.load`, a `torch.nn.Module`, a `DeconvNet`, or anything with a
+            mapping ``layers`` of name -> layer.
         layers: instead of `net`, the layers themselves: objects with the attributes of
             `zfwidgets.deconv.Layer`, or dictionaries with these keys. Only ``name`` is needed.
         value: name of the chosen layer. Default: conv5 if there is one, else the last
@@ -61,6 +62,8 @@ class LayerSelector(ZFWidget):
     ) -> None:
         if net is not None and layers is not None:
             raise TypeError("LayerSelector() got both a net and layers; expected one of them")
+        if isinstance(net, str | nn.Module):
+            net = as_net(net)
         found = net.layers.values() if net is not None else layers or ()
         described = [describe(layer) for layer in found]
         chosen = default_layer(described) if value is None else value
@@ -91,38 +94,3 @@ class LayerSelector(ZFWidget):
     def plain_text(self) -> str:
         """One line for terminals."""
         return f"LayerSelector(value={self.value!r}, {len(self.layers)} layers)"
-
-
-def describe(layer: Any) -> dict[str, Any]:
-    """A layer object or dictionary as the dictionary that travels; unknown entries are None.
-
-    Raises:
-        traitlets.TraitError: it has no name.
-    """
-    get = layer.get if isinstance(layer, Mapping) else lambda key: getattr(layer, key, None)
-    name = get("name")
-    if not isinstance(name, str) or not name:
-        raise t.TraitError(
-            f"got a layer without a name: {layer!r:.120}; expected objects or dictionaries with "
-            "a name (text) and, as far as known, kind, channels, height, width, …"
-        )
-    entry: dict[str, Any] = {"name": name, "kind": str(get("kind") or "")}
-    for key in _NUMBERS:
-        number = get(key)
-        entry[key] = None if number is None else int(number)
-    for key in _PAIRS:
-        pair = get(key)
-        if isinstance(pair, (int, float)):
-            pair = (pair, pair)
-        entry[key] = None if pair is None else [int(pair[0]), int(pair[1])]
-    entry["inputs"] = [str(source) for source in get("inputs") or ()]
-    return entry
-
-
-def default_layer(layers: Iterable[Mapping[str, Any]]) -> str:
-    """The layer to begin with: conv5, else the last convolution, else the last; "" if none."""
-    names = {layer["name"]: layer.get("kind") for layer in layers}
-    convolutions = [name for name, kind in names.items() if kind == "conv"]
-    if "conv5" in names:
-        return "conv5"
-    return next(reversed(convolutions or [*names]), "")

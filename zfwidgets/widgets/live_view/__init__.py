@@ -16,11 +16,11 @@ from PIL import Image
 from zfwidgets.deconv import Recording
 from zfwidgets.images import encode, heat_colours
 from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.nets import as_net
+from zfwidgets.widgets.core.neuron import RULES
 from zfwidgets.widgets.core.rpc import Job, Responder
 from zfwidgets.widgets.core.wire import Answer, WireError
 from zfwidgets.widgets.live_view.frames import LIMITS, Frame, Looker
-
-RULES = ("deconvnet", "guided", "gradient", "linear")
 
 
 class LiveView(ZFWidget):
@@ -31,7 +31,7 @@ class LiveView(ZFWidget):
     kernel and nowhere else, and are not kept but for the last one.
 
     Parameters:
-        net: a `DeconvNet`, or a name for `zfwidgets.load`.
+        net: a name for `zfwidgets.load`, a `torch.nn.Module`, or a `DeconvNet`.
         layer: name of the layer whose maps are shown.
         channel: whose strongest neuron is projected; None: always the strongest channel's.
         rule: how the signal goes back, see `Recording.project`.
@@ -88,10 +88,7 @@ class LiveView(ZFWidget):
         handlers = {"frame": self._answer, "again": self._answer_again}
         # Before anything can fail: close() is called for half-made widgets too.
         self._responder = Responder(self.send, handlers, inline=inline)
-        # Here, because it brings all the other widgets along.
-        from zfwidgets.widgets.inspector import shared_net
-
-        self.net: Any = shared_net(net)
+        self.net: Any = as_net(net)
         self._looker = Looker(self.net)
         super().__init__(layer=layer, channel=channel, **kwargs)
         self.observe(self._forget_channel, "layer")

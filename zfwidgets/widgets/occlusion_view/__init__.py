@@ -19,8 +19,8 @@ from zfwidgets.analysis.occluder import Occluder
 from zfwidgets.analysis.occlusion import Occlusion, scan
 from zfwidgets.images.contrast import heat_colours
 from zfwidgets.images.tiles import encode
-from zfwidgets.widgets.channel_browser.looks import default_layer
 from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.layers import default_layer
 from zfwidgets.widgets.core.rpc import AHEAD, Job, Responder
 from zfwidgets.widgets.core.wire import Answer, WireError
 
@@ -170,7 +170,7 @@ class OcclusionView(ZFWidget):
         """On the worker thread: look at the photo with nothing hidden."""
         recording = self.recording
         try:
-            layer = self.layer or default_layer(list(recording.layers.values()))
+            layer = self.layer or default_layer(recording.layers.values())
             inputs = recording.inputs[self.image : self.image + 1]
             occluder = Occluder(
                 recording.net, inputs, layer=layer, channel=self.channel, label=self.label

@@ -10,6 +10,7 @@ import traitlets as t
 
 from zfwidgets.images.tiles import encode
 from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.neuron import RULES, Question
 from zfwidgets.widgets.core.rpc import Job, Responder
 from zfwidgets.widgets.core.wire import describe_error, sheet
 from zfwidgets.widgets.projection_view.answer import (
@@ -17,11 +18,9 @@ from zfwidgets.widgets.projection_view.answer import (
     CONTRASTS,
     Answer,
     Picture,
-    Question,
     answer,
     pictures,
 )
-from zfwidgets.widgets.projection_view.answer import RULES as RULES
 from zfwidgets.widgets.steps_view import StepsView
 
 _PATIENCE = 10.0  # seconds that a static picture waits for what is being computed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,24 +12,11 @@ from torch import Tensor
 
 from zfwidgets.images.contrast import contrast
 from zfwidgets.images.signed import colour_mean, signed
+from zfwidgets.widgets.core.neuron import Question, neuron_of
 
-RULES = ("deconvnet", "guided", "gradient", "linear")
 CONTRASTS = ("percentile", "largest", "shared", "fixed")
 COLOURS = ("colour", "signed")
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
-Place = tuple[int, int] | None
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is to be shown. place: row and column of the neuron; None: the channel's strongest."""
-
-    recording: Any
-    image: int
-    layer: str
-    channel: int | None
-    rules: tuple[str, ...]
-    place: Place
 
 
 @dataclass(frozen=True)
@@ -82,32 +68,6 @@ def _photo(question: Question, before: Answer | None) -> Picture:
             return before.photo
     photo: Picture = question.recording.seen()[question.image]
     return photo
-
-
-def neuron_of(question: Question) -> Any:
-    """The neuron asked for, as `Neurons` of length 1.
-
-    Raises:
-        ValueError: its activation is NaN or infinite.
-    """
-    found = _find(question)
-    value = float(found.value[0])
-    if not math.isfinite(value):
-        raise ValueError(
-            f"channel {question.channel} of layer {question.layer!r} has the activation {value}, "
-            "which cannot be sent back; expected a finite number. Look for NaN or infinite values "
-            "in the network's weights and in the picture."
-        )
-    return found
-
-
-def _find(question: Question) -> Any:
-    recording, image, channel = question.recording, question.image, question.channel
-    if question.place is not None:
-        row, col = question.place
-        return recording.neurons(question.layer, image=image, channel=channel, row=row, col=col)
-    found = recording.strongest(question.layer, channels=[channel])
-    return found[(found.image == image).nonzero()[0].tolist()]
 
 
 def _facts(neuron: dict[str, Any], question: Question, size: tuple[int, ...]) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from zfwidgets.images.contrast import contrast
 from zfwidgets.images.sheet import contact_sheet
 from zfwidgets.images.tiles import encode
 from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.neuron import RULES, Place, Question, neuron_of
 from zfwidgets.widgets.core.rpc import Job, Responder
 from zfwidgets.widgets.core.wire import Answer, describe_error, sheet
-from zfwidgets.widgets.projection_view.answer import RULES, Place, Question, neuron_of
 from zfwidgets.widgets.steps_view import pictures
 
 _PATIENCE = 10.0  # seconds that a static picture waits for what is being computed
