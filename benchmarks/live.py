@@ -30,8 +30,8 @@ from torch import Tensor, nn
 import zfwidgets as zf
 from zfwidgets.images import contrast, decode, encode, heat, resize, sprite
 from zfwidgets.nets.zfnet import ZFNet
-from zfwidgets.widgets.live_frames import shades
 from zfwidgets.widgets.live_view import LiveView
+from zfwidgets.widgets.live_view.frames import shades
 
 SIDE = 224
 

@@ -1,5 +1,5 @@
 /**
- * Bundles every src/widgets/NAME.ts (+ NAME.css) into ../zfwidgets/widgets/static/NAME.{js,css}.
+ * Bundles every src/NAME/index.ts (+ style.css) into ../zfwidgets/widgets/static/NAME.{js,css}.
  *
  * The results are committed, so that `pip install` needs no node; the same input gives the same bytes.
  * One file per widget, because the host evaluates it from a Blob URL where relative imports cannot work.
@@ -13,15 +13,16 @@ import * as esbuild from "esbuild";
 const MAX_BYTES = 60 * 1024;
 
 const here = dirname(fileURLToPath(import.meta.url));
-const widgets = join(here, "src", "widgets");
+const source = join(here, "src");
 const argument = process.argv.indexOf("--outdir");
 const outdir =
   argument > 0 ? process.argv[argument + 1] : join(here, "..", "zfwidgets", "widgets", "static");
 
-const entryPoints = readdirSync(widgets)
-  .filter((file) => file.endsWith(".ts") || file.endsWith(".css"))
+const entryPoints = readdirSync(source)
   .sort()
-  .map((file) => join(widgets, file));
+  .flatMap((name) => ["style.css", "index.ts"].map((file) => [name, join(source, name, file)]))
+  .filter(([, file]) => existsSync(file))
+  .map(([name, file]) => ({ in: file, out: name }));
 
 const options = {
   entryPoints,
@@ -49,9 +50,8 @@ if (process.argv.includes("--watch")) {
       console.error(`${file}: ${bytes} bytes, the ceiling is ${MAX_BYTES}.`);
       process.exitCode = 1;
     }
-    const source = join(widgets, file.replace(/\.js$/, ".ts"));
-    if (!existsSync(source)) {
-      console.error(`${file} has no source in js/src/widgets: delete it or add the source.`);
+    if (!entryPoints.some(({ out }) => file === `${out}.js` || file === `${out}.css`)) {
+      console.error(`${file} has no source in js/src: delete it or add the source.`);
       process.exitCode = 1;
     }
   }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shutil
 import subprocess
@@ -18,6 +19,10 @@ TEMPLATE = "zfwidgets"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A pipe may know fewer signs than we write: on Korean Windows no em dash, in the C locale
+        # only ASCII.
+        sys.stdout.reconfigure(errors="replace")
     options = _parser().parse_args(argv)
     try:
         return int(options.run(options))

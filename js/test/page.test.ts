@@ -1,124 +1,161 @@
+// @vitest-environment jsdom
+/** A page without a kernel: models that follow each other, and questions answered from what is there. */
 import { describe, expect, it } from "vitest";
-import strings from "../../zfwidgets/widgets/strings/channel_browser.json";
-import { Page, type RawPage } from "../src/channel-browser/page";
-import { brief, type Key, name, summary, describe as tell } from "../src/channel-browser/words";
-import { speaker } from "../src/core/strings";
-import { bytesOf, floatsOf, intsOf } from "../src/core/wire";
+import { Rpc, RpcError } from "../src/core/rpc";
+import { type Payload, StaticKernel } from "../src/page/kernel";
 
-/** A view at an odd offset in a larger buffer, as hosts hand them out. */
-function offset(data: ArrayBuffer): DataView {
-  const room = new Uint8Array(data.byteLength + 9);
-  room.set(new Uint8Array(data), 5);
-  return new DataView(room.buffer, 5, data.byteLength);
+const ABSENT = { title: "Not in this page", message: "left out", hint: "write it again" };
+const KERNELLESS = { title: "This page only remembers", message: "no network", hint: "" };
+
+/** Two photos, two layers, one rule; the view knows channel 1 only. */
+function payload(): Payload {
+  const browser: Payload["scenes"][0]["states"] = {};
+  for (const photo of ["cat", "dogs"]) {
+    for (const layer of ["conv1", "conv2"]) {
+      const page = { layer, photo, values: { $blob: 0 } };
+      browser[JSON.stringify([photo, layer, "linear"])] = { _page: page, error: {} };
+    }
+  }
+  return {
+    parts: [
+      { name: "picker", bundle: "p", state: { value: "cat", error: {} } },
+      { name: "layers", bundle: "l", state: { value: "conv2", error: {} } },
+      {
+        name: "browser",
+        bundle: "b",
+        state: { layer: "conv2", rule: "linear", active: 1, _page: {}, error: {} },
+      },
+      { name: "view", bundle: "v", state: { channel: 1, shown: "", error: {} } },
+    ],
+    bundles: {},
+    links: [
+      [
+        ["layers", "value"],
+        ["browser", "layer"],
+      ],
+      [
+        ["browser", "active"],
+        ["view", "channel"],
+      ],
+    ],
+    starts: [
+      {
+        set: ["browser", "active"],
+        when: "layers.value",
+        by: [
+          ["picker", "value"],
+          ["layers", "value"],
+        ],
+        values: { '["cat","conv1"]': 7, '["cat","conv2"]': 1 },
+      },
+    ],
+    scenes: [
+      {
+        part: "browser",
+        by: [
+          ["picker", "value"],
+          ["browser", "layer"],
+          ["browser", "rule"],
+        ],
+        states: browser,
+      },
+      {
+        part: "view",
+        by: [["view", "channel"]],
+        states: { "[1]": { shown: "one", error: {} } },
+        otherwise: { by: [["picker", "value"]], states: { '["cat"]': { shown: "photo alone" } } },
+      },
+    ],
+    sheets: {
+      browser: {
+        5: [
+          { head: { ids: [0, 1] }, blobs: [0] },
+          { head: { ids: [2] }, blobs: [1] },
+        ],
+      },
+    },
+    absent: ABSENT,
+    kernelless: KERNELLESS,
+    blobs: [btoa("\x01\x02\x03"), btoa("\xff")],
+  };
 }
 
-const english = Object.fromEntries(Object.entries(strings).map(([key, { en }]) => [key, en]));
-const korean = Object.fromEntries(Object.entries(strings).map(([key, { ko }]) => [key, ko]));
-const say = speaker<Key>(english);
+function open() {
+  const kernel = new StaticKernel(payload());
+  const model = (name: string) => {
+    const found = kernel.models.get(name);
+    if (!found) throw new Error(name);
+    return found;
+  };
+  const set = (name: string, trait: string, value: unknown) => {
+    model(name).set(trait, value);
+    model(name).save_changes();
+  };
+  return { model, set };
+}
 
-const floats = (values: number[]) => offset(new Float32Array(values).buffer);
-
-const raw = (values: number[], rest: Partial<RawPage> = {}): RawPage => ({
-  epoch: 1,
-  layer: "conv4",
-  mode: "feature map",
-  rule: "deconvnet",
-  count: values.length,
-  map: [13, 13],
-  native: [13, 13],
-  field: [107, 107],
-  jump: [16, 16],
-  offset: [-45, -45],
-  filters: false,
-  labels: [],
-  measures: {
-    strength: floats(values),
-    mean: floats(values.map((_, i) => i)),
-    sparsity: floats(values.map((value, i) => (value === 0 ? Number.NaN : 1 - i / 10))),
-    energy: floats(values.map((value) => value ** 2)),
-  },
-  places: offset(new Int32Array(values.flatMap((_, i) => [i, 2 * i])).buffer),
-  sheet: null,
-  picture: null,
-  ...rest,
-});
-
-it("buffers are read at their offset, whatever it is", () => {
-  const numbers = new Float32Array([1.5, -2, 3e9]);
-  expect([...floatsOf(offset(numbers.buffer))]).toEqual([...numbers]);
-  expect([...intsOf(offset(new Int32Array([-7, 70000]).buffer))]).toEqual([-7, 70000]);
-  expect([...bytesOf(offset(new Uint8Array([9, 8]).buffer))]).toEqual([9, 8]);
-});
-
-describe("a page", () => {
-  const page = new Page(raw([0.5, 2, 0, 2]));
-
-  it("orders by falling strength, equals by number", () => {
-    expect(page.order("strength")).toEqual([1, 3, 0, 2]);
-    expect(page.order("index")).toEqual([0, 1, 2, 3]);
+describe("a page without a kernel", () => {
+  it("begins with the scene of its traits, bytes in their place", () => {
+    const { model } = open();
+    const page = model("browser").get("_page") as { layer: string; values: DataView };
+    expect(page.layer).toBe("conv2");
+    expect([page.values.getUint8(0), page.values.byteLength]).toEqual([1, 3]);
+    expect(model("view").get("shown")).toBe("one");
   });
 
-  it("orders by any measure; a channel without that number comes last", () => {
-    expect(page.order("mean")).toEqual([3, 2, 1, 0]);
-    expect(page.order("sparsity")).toEqual([0, 1, 3, 2]);
-    expect(page.order("energy")).toEqual([1, 3, 0, 2]);
+  it("follows a choice through all parts, and says it to each once", () => {
+    const { model, set } = open();
+    let told = 0;
+    model("browser").on("change:_page", () => {
+      told += 1;
+    });
+    set("layers", "value", "conv1");
+    expect(model("browser").get("_page")).toMatchObject({ layer: "conv1", photo: "cat" });
+    expect(model("view").get("channel")).toBe(7);
+    set("picker", "value", "dogs");
+    expect(model("browser").get("_page")).toMatchObject({ layer: "conv1", photo: "dogs" });
+    expect(told).toBe(2);
   });
 
-  it("keeps the alive, the dead, or those from a share of the largest on", () => {
-    expect(page.order("strength", "alive")).toEqual([1, 3, 0]);
-    expect(page.order("index", "dead", 0.9)).toEqual([2]);
-    expect(page.order("index", "all", 0.25)).toEqual([0, 1, 3]);
-    expect(page.order("index", "all", 0.26)).toEqual([1, 3]);
-    expect(page.order("index", "alive", 0)).toEqual([0, 1, 3]);
+  it("says what was left out, and takes it back when something is there again", () => {
+    const { model, set } = open();
+    set("browser", "active", 3);
+    expect(model("view").get("error")).toEqual(ABSENT);
+    expect(model("view").get("shown")).toBe("photo alone");
+    set("browser", "active", 1);
+    expect(model("view").get("error")).toEqual({});
+    expect(model("view").get("shown")).toBe("one");
   });
 
-  it("knows what a neuron sees, and that a silent channel has none", () => {
-    expect(page.box(3)).toEqual([3 * 16 - 45, 6 * 16 - 45, 3 * 16 + 62, 6 * 16 + 62]);
-    expect(page.box(2)).toBeNull();
-    expect(page.place(2)).toBeNull();
+  it("refuses a setting that was not recorded and goes back to the last one", () => {
+    const { model, set } = open();
+    set("browser", "rule", "guided");
+    expect(model("browser").get("rule")).toBe("linear");
+    expect(model("browser").get("error")).toEqual(ABSENT);
+    expect(model("browser").get("_page")).toMatchObject({ layer: "conv2" });
+    set("layers", "value", "conv1");
+    expect(model("browser").get("error")).toEqual({});
   });
 
-  it("measures strength against the layer's strongest", () => {
-    expect([0, 1, 2].map((id) => page.share(id))).toEqual([0.25, 1, 0]);
+  it("answers questions for tiles with the sheets that have them", async () => {
+    const { model } = open();
+    const rpc = new Rpc(model("browser") as never);
+    const got: [number[], number][] = [];
+    const onChunk = (answer: object, [data]: DataView[]) => {
+      if (data) got.push([(answer as { ids: number[] }).ids, data.getUint8(0)]);
+    };
+    await rpc.request("hello");
+    await rpc.request("tiles", { ids: [2] }, { epoch: 5, onChunk });
+    expect(got).toEqual([[[2], 255]]);
+    rpc.dispose();
   });
 
-  it("names channels for the eye and for the ear", () => {
-    expect(name(say, page, 0)).toBe("channel 0, strength 0.5");
-    expect(name(say, page, 2)).toBe("channel 2, silent");
-    expect(tell(say, page, 3)).toBe("channel 3 · strength 2 · row 3, column 6");
-    expect(tell(speaker<Key>(korean), page, 3)).toBe("채널 3 · 강도 2 · 3행 6열");
+  it("says that nothing can be computed", async () => {
+    const { model } = open();
+    const rpc = new Rpc(model("picker") as never);
+    const refusal = await rpc.request("upload", { name: "mine.png" }).catch((reason) => reason);
+    expect(refusal).toBeInstanceOf(RpcError);
+    expect((refusal as RpcError).detail).toEqual(KERNELLESS);
+    rpc.dispose();
   });
-
-  it("says in a line what is shown, with the rule where there is one", () => {
-    expect(summary(say, page)).toBe("conv4 · 4 channels · 13 × 13 · feature map");
-    const placed = new Page(raw([1], { mode: "in place" }));
-    expect(summary(say, placed)).toBe("conv4 · 1 channel · 13 × 13 · in place, deconvnet");
-  });
-
-  it("of a fully connected layer has names but no places", () => {
-    const classes = new Page(raw([1, 3], { map: [1, 1], labels: ["tabby", "tiger cat"] }));
-    expect(tell(say, classes, 1)).toBe("channel 1 (tiger cat) · strength 3");
-    expect(classes.find("tiger")).toBe(1);
-  });
-
-  it("finds channels by number, and says when there is none", () => {
-    expect(page.find(" 3 ")).toBe(3);
-    for (const text of ["4", "", "-1", "1.5", "dog"]) expect(page.find(text)).toBeNull();
-  });
-
-  it("is none while the trait is empty", () => {
-    expect(Page.read({})).toBeNull();
-  });
-
-  it("with negative values only has no bars, but says the values", () => {
-    const logits = new Page(raw([-1, -0.25]));
-    expect(logits.share(0)).toBe(0);
-    expect(logits.order("index", "alive", 0)).toEqual([0, 1]);
-    expect(name(say, logits, 0)).toBe("channel 0, strength -1");
-  });
-});
-
-it("numbers are brief", () => {
-  const told = [0, 0.8214, 12.345, 1310.2, 0.000123, 4.5e7, -2.346].map(brief);
-  expect(told).toEqual(["0", "0.821", "12.3", "1310", "1.2e-4", "4.5e+7", "-2.35"]);
 });

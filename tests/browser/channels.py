@@ -15,7 +15,7 @@ from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.images.samples import samples
 from zfwidgets.nets.zfnet import ZFNet
 from zfwidgets.widgets.channel_browser import ChannelBrowser
-from zfwidgets.widgets.rpc import worker
+from zfwidgets.widgets.core.rpc import worker
 
 COMPLETE = """
 document.querySelectorAll('.zf-cell:not([hidden])').length > 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from zfwidgets.widgets.strings import table
+from zfwidgets.widgets.core.strings import table
 
 STATIC = Path(__file__).resolve().parents[2] / "zfwidgets" / "widgets" / "static"
 

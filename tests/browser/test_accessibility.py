@@ -11,12 +11,12 @@ from playwright.sync_api import Page
 
 import zfwidgets as zf
 from tests.browser.live import LiveWidget
-from zfwidgets.widgets.base import ZFWidget
-from zfwidgets.widgets.inspector import InspectorHead
+from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.rpc import worker
+from zfwidgets.widgets.inspector_head import InspectorHead
 from zfwidgets.widgets.invariance_view import InvarianceView
 from zfwidgets.widgets.mask_picker import MaskPicker
 from zfwidgets.widgets.occlusion_view import OcclusionView
-from zfwidgets.widgets.rpc import worker
 
 AXE = Path(__file__).resolve().parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
 #: What the page around a widget is for, not the widget.

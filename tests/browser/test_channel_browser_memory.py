@@ -15,7 +15,7 @@ from tests.browser.channels import COMPLETE
 from tests.browser.live import LiveWidget
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.widgets.channel_browser import ChannelBrowser
-from zfwidgets.widgets.rpc import worker
+from zfwidgets.widgets.core.rpc import worker
 
 Measure = Callable[[], dict[str, float]]
 MEGABYTE = 2**20

@@ -19,7 +19,7 @@ from tests.browser.live import LiveWidget
 from zfwidgets.deconv import Recording
 from zfwidgets.images import contrast, heat
 from zfwidgets.widgets.channel_browser import ChannelBrowser
-from zfwidgets.widgets.rpc import worker
+from zfwidgets.widgets.core.rpc import worker
 
 # --------------------------------------------------------------------------------------- pictures
 

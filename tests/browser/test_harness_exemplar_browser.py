@@ -14,7 +14,7 @@ import zfwidgets as zf
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.live import LiveWidget
 from zfwidgets.deconv import DeconvNet
-from zfwidgets.widgets.rpc import worker
+from zfwidgets.widgets.core.rpc import worker
 
 #: Every channel in the grid's window has its picture, and nothing else is on its way.
 COMPLETE = """

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.harness import open_widget
-from zfwidgets.widgets.strings import table
+from zfwidgets.widgets.core.strings import table
 
 LAYERS: list[dict[str, Any]] = [
     {

@@ -17,8 +17,8 @@ from tests.browser.conftest import new_page
 from tests.browser.live import LiveWidget
 from tests.browser.test_accessibility import findings
 from zfwidgets.images import heat_colours
+from zfwidgets.widgets.core.rpc import worker
 from zfwidgets.widgets.live_view import LiveView
-from zfwidgets.widgets.rpc import worker
 
 FRAMES = "model.sent.filter(message => message.op === 'frame').length"
 #: Every camera that was opened, to see that it is let go of.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -133,6 +134,17 @@ def test_nets_lists_every_network_with_its_licence(capsys: pytest.CaptureFixture
     printed = capsys.readouterr().out
     assert "zfnet" in printed
     assert "alexnet" in printed
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp949"])
+def test_nets_can_be_written_where_few_signs_are_known(
+    monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding=encoding))
+    assert cli.main(["nets"]) == 0
+    sys.stdout.flush()
+    assert "zfnet" in written.getvalue().decode(encoding)
 
 
 def test_the_doctors_exit_code_is_1_when_something_is_lacking(

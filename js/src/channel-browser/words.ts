@@ -1,6 +1,6 @@
 /** Channels in words, for the eye and for the ear. */
 
-import type strings from "../../../zfwidgets/widgets/strings/channel_browser.json";
+import type strings from "../../../zfwidgets/widgets/channel_browser/strings.json";
 import type { Say } from "../core/strings";
 import type { Mode, Page } from "./page";
 

@@ -1,11 +1,11 @@
 /**
  * The texts of a widget in its language, which Python sends in the trait `_strings`. Their keys are typed by
- * the file they come from, zfwidgets/widgets/strings/NAME.json:
+ * the file they come from, zfwidgets/widgets/NAME/strings.json:
  *
- *     import type strings from "../../../zfwidgets/widgets/strings/image_picker.json";
+ *     import type strings from "../../../zfwidgets/widgets/image_picker/strings.json";
  *     mount<State, keyof typeof strings>("image-picker", props, (shell) => shell.say("add"));
  */
-import type common from "../../../zfwidgets/widgets/strings/common.json";
+import type common from "../../../zfwidgets/widgets/core/strings.json";
 
 /** Keys that every widget has. */
 export type CommonKey = keyof typeof common;

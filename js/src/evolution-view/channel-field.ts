@@ -1,9 +1,9 @@
 /** The line where channels are asked for by number. */
 import { h, setAttribute, uid } from "../core/dom";
-import type { EvolutionShell } from "../widgets/evolution-view";
 import { parseChannels } from "./page";
+import type { EvolutionShell } from "./state";
 
-/** As MOST of evolution_view.py. */
+/** As MOST of widgets/evolution_view. */
 const MOST = 48;
 
 export class ChannelField {

@@ -1,8 +1,8 @@
 /** Fig. 4 as a table: a row per channel, a column per checkpoint, the current one marked. */
 import { h, icon, setAttribute, setText } from "../core/dom";
 import { drawTile } from "../core/tiles";
-import type { EvolutionShell } from "../widgets/evolution-view";
 import { type EvolutionPage, tileOf } from "./page";
+import type { EvolutionShell } from "./state";
 
 /** Least side of a tile on its canvas, in pixels. */
 const SIDE = 96;

@@ -3,8 +3,8 @@
  * for their steps may lie decades apart.
  */
 import { h, icon, setAttribute, setText } from "../core/dom";
-import type { EvolutionShell } from "../widgets/evolution-view";
 import { labelled } from "./page";
+import type { EvolutionShell } from "./state";
 
 const PLAY = "M5 3.2 12.5 8 5 12.8z";
 const PAUSE = "M5.5 3v10M10.5 3v10";

@@ -4,7 +4,7 @@ import { isAbort } from "../core/rpc";
 import type { Shell } from "../core/shell";
 import { decodeSheet, drawTile } from "../core/tiles";
 import type { SheetHead } from "../core/wire";
-import type { ExemplarKey, ExemplarState } from "./view";
+import type { ExemplarKey, ExemplarState } from "./state";
 import { brief, type Wall } from "./wall";
 
 interface Fact {

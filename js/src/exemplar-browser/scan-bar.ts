@@ -1,12 +1,6 @@
 /** How far the scan is, and the button that stops it or lets it go on. */
 import { h, setText } from "../core/dom";
-import type { ExemplarSay } from "./view";
-
-export interface Progress {
-  state: "running" | "stopped" | "done";
-  scanned: number;
-  total: number | null;
-}
+import type { ExemplarSay, Progress } from "./state";
 
 export class ScanBar {
   readonly element: HTMLElement;

@@ -1,6 +1,6 @@
 /** The browser's controls: native inputs, so that the keyboard and screen readers know them. */
 import { h } from "../core/dom";
-import type { ExemplarSay } from "./view";
+import type { ExemplarSay } from "./state";
 import { SORTS, type Wall } from "./wall";
 
 export interface ToolbarActions {

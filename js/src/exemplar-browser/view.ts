@@ -4,36 +4,18 @@
  * A wall is swapped for the next one whole, numbers and first pictures together. Until then the old
  * one stays, dimmed.
  */
-import type strings from "../../../zfwidgets/widgets/strings/exemplar_browser.json";
 import { h, perFrame, setAttribute, setText } from "../core/dom";
 import { type LoaderOwner, TileLoader } from "../core/loader";
 import { RpcError, RpcTimeout } from "../core/rpc";
-import type { Shell, ZFState } from "../core/shell";
-import type { Say } from "../core/strings";
+import type { Shell } from "../core/shell";
 import { decodeSheet, TileStore } from "../core/tiles";
 import { type Cell, type GridOwner, type Pick, VirtualGrid } from "../core/virtual-grid";
 import { drawMosaic } from "./mosaic";
 import { Panel } from "./panel";
-import { type Progress, ScanBar } from "./scan-bar";
+import { ScanBar } from "./scan-bar";
+import type { ExemplarKey, ExemplarState } from "./state";
 import { Toolbar } from "./toolbar";
 import { brief, percent, type RawWall, type Sort, Wall } from "./wall";
-
-export type ExemplarKey = keyof typeof strings;
-export type ExemplarSay = Say<ExemplarKey>;
-
-export interface ExemplarState extends ZFState {
-  layers: string[];
-  layer: string;
-  sort: Sort;
-  rule: string;
-  tile_size: number;
-  height: number;
-  active: number | null;
-  status: "empty" | "busy" | "ready" | "error";
-  progress: Partial<Progress>;
-  epoch: number;
-  _page: Partial<RawWall>;
-}
 
 /** Widths that channels are asked for in, so that a moving slider does not ask for each pixel anew. */
 const LADDER = [180, 300, 480, 720, 1080, 1600];

@@ -1,5 +1,5 @@
 /** What the parts of the picker share: the traits, the texts, the signs. */
-import type strings from "../../../zfwidgets/widgets/strings/image_picker.json";
+import type strings from "../../../zfwidgets/widgets/image_picker/strings.json";
 import { h, icon } from "../core/dom";
 import type { Shell, ZFState } from "../core/shell";
 

@@ -1,5 +1,5 @@
 /** A layer in words: what it does, makes and sees, and what comes before it. */
-import type strings from "../../../zfwidgets/widgets/strings/layer_selector.json";
+import type strings from "../../../zfwidgets/widgets/layer_selector/strings.json";
 import { isFlat, type LayerItem } from "../core/layer-glyph";
 import type { Say } from "../core/strings";
 

@@ -1,6 +1,6 @@
 /** The elements of the live view: controls, the two pictures, the sheet. They know no state. */
 
-import type strings from "../../../zfwidgets/widgets/strings/live_view.json";
+import type strings from "../../../zfwidgets/widgets/live_view/strings.json";
 import { h, icon, setText, uid } from "../core/dom";
 import type { Say } from "../core/strings";
 

@@ -2,7 +2,7 @@
  * The live view: opens the camera at a click, sends frames, shows what comes back, and lets go of the
  * camera when stopped, closed or out of sight. What was shown last stays in all of these cases.
  */
-import type strings from "../../../zfwidgets/widgets/strings/live_view.json";
+import type strings from "../../../zfwidgets/widgets/live_view/strings.json";
 import { type Camera, CameraError, mayReopen, openCamera, watchSight } from "../core/camera";
 import { h, setAttribute, setText } from "../core/dom";
 import { isAbort, RpcError, RpcTimeout } from "../core/rpc";

@@ -1,5 +1,5 @@
 /** What Python's ProjectionView sends. */
-import type strings from "../../../zfwidgets/widgets/strings/projection_view.json";
+import type strings from "../../../zfwidgets/widgets/projection_view/strings.json";
 import type { ZFState } from "../core/shell";
 import type { Say } from "../core/strings";
 import type { SheetHead } from "../core/wire";

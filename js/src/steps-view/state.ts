@@ -1,5 +1,5 @@
 /** What Python's StepsView sends. */
-import type strings from "../../../zfwidgets/widgets/strings/steps_view.json";
+import type strings from "../../../zfwidgets/widgets/steps_view/strings.json";
 import type { ZFState } from "../core/shell";
 import type { Say } from "../core/strings";
 import type { Answer, SheetHead } from "../core/wire";

@@ -14,7 +14,7 @@ from torch import nn
 
 from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.widgets.channel_browser import ChannelBrowser
-from zfwidgets.widgets.rpc import worker
+from zfwidgets.widgets.core.rpc import worker
 
 LIMIT = 60.0  # seconds; only a broken test waits so long
 Make = Callable[..., ChannelBrowser]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import traitlets as t
 
-from zfwidgets.widgets import base
-from zfwidgets.widgets.base import STATIC, ZFWidget
+from zfwidgets.widgets.core import base
+from zfwidgets.widgets.core.base import STATIC, ZFWidget
 
 MOST_BYTES = 60 * 1024
 

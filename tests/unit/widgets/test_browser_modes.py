@@ -141,7 +141,7 @@ def test_one_active_place_is_sparsity_one_and_an_even_map_zero(make: Make) -> No
 def test_the_first_page_begins_with_the_largest(
     make: Make, recording: Recording, monkeypatch: pytest.MonkeyPatch, sort: str
 ) -> None:
-    monkeypatch.setattr("zfwidgets.widgets.first_page._PIXELS", 0)
+    monkeypatch.setattr("zfwidgets.widgets.channel_browser.first_page._PIXELS", 0)
     page = make(recording, layer="conv1", sort=sort)._page
     falling = measure(page, sort)[page["sheet"]["ids"]]
     known = falling[~np.isnan(falling)]

@@ -30,7 +30,7 @@ from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.images import contrast, heat
 from zfwidgets.images.tiles import resize
 from zfwidgets.widgets.channel_browser import ChannelBrowser
-from zfwidgets.widgets.rpc import worker
+from zfwidgets.widgets.core.rpc import worker
 
 
 def test_the_page_holds_every_channels_value_and_place(make: Make, recording: Recording) -> None:
@@ -102,7 +102,7 @@ def test_a_large_picture_is_shrunk_before_it_is_stretched(
 def test_sorting_by_strength_puts_the_strongest_on_the_first_page(
     make: Make, recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zfwidgets.widgets.first_page._PIXELS", 0)
+    monkeypatch.setattr("zfwidgets.widgets.channel_browser.first_page._PIXELS", 0)
     neurons = recording.strongest("conv2")
     values = neurons.value[neurons.image == 0]
     browser = make(recording, layer="conv2", sort="strength")
@@ -252,7 +252,7 @@ def test_sources(make: Make, net: DeconvNet, recording: Recording) -> None:
 
 def test_wrong_arguments_say_what_was_expected(net: DeconvNet, recording: Recording) -> None:
     with pytest.raises(TypeError, match=r"Recording|DeconvNet"):
-        ChannelBrowser("zfnet")  # type: ignore[arg-type]
+        ChannelBrowser(7)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="tile_size"):
         ChannelBrowser(recording, tilesize=3)
     with pytest.raises(ValueError, match="conv1, pool1, conv2, fc3"):

@@ -14,7 +14,7 @@ import traitlets as t
 
 from zfwidgets.widgets import charts as module
 from zfwidgets.widgets.charts import Charts
-from zfwidgets.widgets.plots import CHOSEN_COLOUR, CURVE_COLOURS
+from zfwidgets.widgets.core.plots import CHOSEN_COLOUR, CURVE_COLOURS
 
 MAPS = torch.tensor(
     [

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.unit.widgets.fakes import LAYERS, FakeLayer, FakeNet, picture
 from zfwidgets.widgets.compare import Compare, counterpart
-from zfwidgets.widgets.rpc import worker
+from zfwidgets.widgets.core.rpc import worker
 
 GALLERY = {"red": picture("red"), "white": picture("white")}
 Make = Callable[..., Compare]

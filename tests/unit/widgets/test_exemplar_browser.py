@@ -20,8 +20,8 @@ from tests.unit.widgets.browsing import LIMIT, TinyNet, cut
 from zfwidgets.analysis import Scan, exemplars, scan
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.images import contrast
+from zfwidgets.widgets.core.rpc import worker
 from zfwidgets.widgets.exemplar_browser import ExemplarBrowser
-from zfwidgets.widgets.rpc import worker
 
 Make = Callable[..., ExemplarBrowser]
 

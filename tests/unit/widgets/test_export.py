@@ -17,8 +17,8 @@ from PIL import Image
 from torch import nn
 
 import zfwidgets as zf
-from zfwidgets.widgets import export_stage
-from zfwidgets.widgets.rpc import worker
+from zfwidgets.widgets.core.rpc import worker
+from zfwidgets.widgets.export.stage import Stage
 
 NASTY = "<img src=x onerror=alert(1)>"
 
@@ -136,13 +136,13 @@ def test_an_interrupted_export_leaves_no_file_and_no_widget(
     page: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stages: list[export_stage.Stage] = []
+    stages: list[Stage] = []
 
-    def interrupt(stage: export_stage.Stage, *_: object) -> None:
+    def interrupt(stage: Stage, *_: object) -> None:
         stages.append(stage)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(export_stage.Stage, "_projections", interrupt)
+    monkeypatch.setattr(Stage, "_projections", interrupt)
     with pytest.raises(KeyboardInterrupt):
         zf.to_html(net, page, photos=photos, progress=False)
     assert stages[0].browser.recording is None, "its widgets are closed"
@@ -228,3 +228,13 @@ def test_what_there_is_not_is_named(
 def test_only_networks_and_inspectors_can_be_written(page: Path) -> None:
     with pytest.raises(TypeError, match="expected an Inspector"):
         zf.to_html(3, page)
+
+
+def test_weights_that_are_no_numbers_are_named_before_anything_is_written(page: Path) -> None:
+    convolution = nn.Conv2d(3, 5, 5)
+    with torch.no_grad():
+        convolution.weight[3] = torch.nan
+    model = nn.Sequential(convolution, nn.ReLU()).eval()
+    with pytest.raises(ValueError, match=r"1 of 5 channels of layer 'conv1', .* 3, have NaN"):
+        zf.to_html(model, page, progress=False)
+    assert not page.exists()

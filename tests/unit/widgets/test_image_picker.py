@@ -17,9 +17,9 @@ from PIL import Image
 from tests.unit.widgets.fakes import picture
 from zfwidgets.images import ImageError, Preprocess, decode, set_limits
 from zfwidgets.images.samples import samples
-from zfwidgets.widgets.gallery import THUMB, clean_label
+from zfwidgets.widgets.core.rpc import worker
 from zfwidgets.widgets.image_picker import ImagePicker
-from zfwidgets.widgets.rpc import worker
+from zfwidgets.widgets.image_picker.gallery import THUMB, clean_label
 
 
 def encoded(image: Image.Image, kind: str = "PNG") -> bytes:
@@ -307,7 +307,7 @@ def test_files_are_decoded_only_when_they_are_looked_at(
         opened.append(name)
         return decode(source, name=name)
 
-    monkeypatch.setattr("zfwidgets.widgets.gallery.decode", watched)
+    monkeypatch.setattr("zfwidgets.widgets.image_picker.gallery.decode", watched)
     picker = ImagePicker(folder)
     assert opened == ["img1.png"]
     answers = ask(picker, "thumbs", ids=["img2.png", "img3.jpg"])
@@ -369,7 +369,7 @@ def test_a_list_may_hold_folders(folder: Path) -> None:
 def test_many_files_are_listed_up_to_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zfwidgets.widgets.gallery.MOST_FILES", 5)
+    monkeypatch.setattr("zfwidgets.widgets.image_picker.gallery.MOST_FILES", 5)
     data = encoded(picture())
     for number in range(8):
         (tmp_path / f"{number}.png").write_bytes(data)

@@ -14,9 +14,9 @@ import traitlets
 
 from tests.unit.widgets.fakes import FakeNet, picture
 from zfwidgets.images import ImageError
-from zfwidgets.widgets import inspector as module
+from zfwidgets.widgets.core import nets
+from zfwidgets.widgets.core.rpc import worker
 from zfwidgets.widgets.inspector import Inspector
-from zfwidgets.widgets.rpc import worker
 
 GALLERY = {"red": picture("red"), "wide": picture("blue", (900, 30)), "white": picture("white")}
 Make = Callable[..., Inspector]
@@ -148,7 +148,7 @@ def test_inspectors_of_one_name_share_one_network(
     one, two = make("shared-net"), make("shared-net")
     assert one.net is two.net
     assert loaded == ["shared-net"]
-    assert "shared-net" in module._loaded
+    assert "shared-net" in nets._loaded
 
 
 def test_closing_frees_network_recording_and_every_part() -> None:

@@ -19,9 +19,9 @@ from zfwidgets.analysis import invariance
 from zfwidgets.analysis.transforms import DEFAULTS
 from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.images import Preprocess
+from zfwidgets.widgets.core.plots import CurveChart
+from zfwidgets.widgets.core.rpc import worker
 from zfwidgets.widgets.invariance_view import InvarianceView
-from zfwidgets.widgets.plots import CurveChart
-from zfwidgets.widgets.rpc import worker
 
 NAMES = ["ant", "bee", "cat"]
 

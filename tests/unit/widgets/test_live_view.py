@@ -16,9 +16,9 @@ from PIL import Image
 
 import zfwidgets as zf
 from zfwidgets.images import heat_colours
-from zfwidgets.widgets.live_frames import MOST_VALUES, Looker, _Heavy, shades
+from zfwidgets.widgets.core.rpc import worker
 from zfwidgets.widgets.live_view import LiveView
-from zfwidgets.widgets.rpc import worker
+from zfwidgets.widgets.live_view.frames import MOST_VALUES, Looker, _Heavy, shades
 
 
 @pytest.fixture(scope="module")

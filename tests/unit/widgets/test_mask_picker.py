@@ -14,8 +14,8 @@ from torch import nn
 
 from zfwidgets.analysis.correspondence import correspondence
 from zfwidgets.deconv import DeconvNet
+from zfwidgets.widgets.core.rpc import worker
 from zfwidgets.widgets.mask_picker import MaskPicker
-from zfwidgets.widgets.rpc import worker
 
 BOX = [2, 2, 8, 9]
 

@@ -15,8 +15,8 @@ from torch import nn
 
 from zfwidgets.analysis import occlusion
 from zfwidgets.deconv import DeconvNet, Recording
+from zfwidgets.widgets.core.rpc import worker
 from zfwidgets.widgets.occlusion_view import OcclusionView
-from zfwidgets.widgets.rpc import worker
 
 NAMES = ["ant", "bee", "cat", "dog", "eel", "fox"]
 

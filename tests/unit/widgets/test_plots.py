@@ -8,7 +8,7 @@ import weakref
 import numpy as np
 import pytest
 
-from zfwidgets.widgets.plots import CURVE_COLOURS, CurveChart, round_values
+from zfwidgets.widgets.core.plots import CURVE_COLOURS, CurveChart, round_values
 
 SPAN = (0.0, -60.0, 1.0, 60.0)
 

@@ -18,9 +18,10 @@ from torch import nn
 import zfwidgets as zf
 from tests.unit.widgets.fakes import SIDE, FakeNet, FakeRecording, picture
 from zfwidgets.images.signed import signed_colours
-from zfwidgets.widgets.projection_answer import RULES, pictures
+from zfwidgets.widgets.core.neuron import RULES
+from zfwidgets.widgets.core.rpc import worker
 from zfwidgets.widgets.projection_view import ProjectionView
-from zfwidgets.widgets.rpc import worker
+from zfwidgets.widgets.projection_view.answer import pictures
 
 Pixels = np.ndarray[Any, Any]
 
@@ -128,7 +129,7 @@ def test_the_rule_reaches_the_engine() -> None:
     view.rule = "gradient"
     assert made.net.rules == ["guided", "gradient"]
     with pytest.raises(traitlets.TraitError):
-        view.rule = "magic"
+        view.rule = "magic"  # type: ignore[assignment]
 
 
 def test_contrast_changes_the_picture_without_the_engine() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from zfwidgets.widgets.rpc import AHEAD, URGENT, VISIBLE, Job, Responder, worker
-from zfwidgets.widgets.wire import Answer, WireError
+from zfwidgets.widgets.core.rpc import AHEAD, URGENT, VISIBLE, Job, Responder, worker
+from zfwidgets.widgets.core.wire import Answer, WireError
 
 LIMIT = 20  # seconds; only a broken test waits so long
 

@@ -14,9 +14,8 @@ from PIL import Image
 from torch import nn
 
 import zfwidgets as zf
-from zfwidgets.widgets import steps_pictures
-from zfwidgets.widgets.rpc import worker
-from zfwidgets.widgets.steps_view import StepsView
+from zfwidgets.widgets.core.rpc import worker
+from zfwidgets.widgets.steps_view import StepsView, pictures
 
 KINDS = ["rectify", "filter", "unpool", "rectify", "filter"]
 
@@ -154,15 +153,15 @@ def test_nothing_is_shown_without_a_channel(recording: zf.Recording) -> None:
 
 
 def test_units_of_fully_connected_layers_are_maps_of_one_place() -> None:
-    maps = steps_pictures.maps_of(torch.tensor([[1.0, -3.0, 2.0]]))
+    maps = pictures.maps_of(torch.tensor([[1.0, -3.0, 2.0]]))
     assert maps.shape == (3, 1, 1)
-    assert steps_pictures.strongest(maps) == [1, 2, 0]
+    assert pictures.strongest(maps) == [1, 2, 0]
 
 
 def test_only_maps_that_are_not_zero_are_drawn(recording: zf.Recording) -> None:
     before = asked(view(recording), 0)[0]["before"]
     assert before["ids"] == [1], "one neuron of channel 1 is where the way begins"
-    assert steps_pictures.strongest(torch.zeros(3, 2, 2)) == [0], "of all-zero maps, one"
+    assert pictures.strongest(torch.zeros(3, 2, 2)) == [0], "of all-zero maps, one"
 
 
 def test_the_static_picture_has_every_step(recording: zf.Recording) -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from zfwidgets.images import ImageError
-from zfwidgets.widgets import wire
+from zfwidgets.widgets.core import wire
 
 WIRE_TS = Path(__file__).resolve().parents[3] / "js" / "src" / "core" / "wire.ts"
 

@@ -1,0 +1,191 @@
+"""What a channel browser looks at: one layer of one picture, its numbers and its order of channels.
+
+A `Look` is fixed while it is worked on. Knows nothing of Jupyter; the pictures come from modes.py.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zfwidgets.analysis.scanning.sums import treves_rolls
+from zfwidgets.deconv import Layer, Neurons, Recording
+from zfwidgets.deconv.signals import RuleName
+from zfwidgets.widgets.channel_browser.modes import MODES, Pictures
+
+MOST_AT_ONCE = 256
+"""Channels in one batch at most."""
+
+SORTS = ("index", "strength", "mean", "sparsity", "energy")
+"""Orders of the channels: by number, or by the falling value of one of `Look.measures`."""
+
+SHOWS = ("all", "alive", "dead")
+"""Which channels: all, those that respond somewhere in this picture, those that do nowhere."""
+
+
+_strongest: WeakKeyDictionary[Recording, dict[str, Neurons]] = WeakKeyDictionary()
+"""The strongest neurons once per recording and layer, whoever asks."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One layer of one picture, seen one way. `epoch` tells it from those before and after."""
+
+    epoch: int
+    recording: Recording
+    image: int
+    layer: Layer
+    mode: str
+    rule: RuleName
+
+    @property
+    def count(self) -> int:
+        """Number of channels."""
+        return self.layer.channels
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether every neuron sees the whole picture, however its receptive field is counted."""
+        return self.layer.jump == (0, 0)
+
+    @cached_property
+    def photo(self) -> Pictures:
+        """What the network saw: uint8 [H, W, 3]."""
+        return self.recording.seen()[self.image]
+
+    @cached_property
+    def strongest(self) -> Neurons:
+        """Per channel its most active neuron in the picture; neuron i is channel i's."""
+        known = _strongest.setdefault(self.recording, {})
+        if self.layer.name not in known:
+            known[self.layer.name] = self.recording.strongest(self.layer.name)
+        neurons = known[self.layer.name]
+        return neurons[neurons.image == self.image]
+
+    @cached_property
+    def measures(self) -> dict[str, Tensor]:
+        """What channels are ordered by, float32 [C] each.
+
+        strength: the map's largest value. mean: of the map. sparsity: `treves_rolls` over the
+        places of the map, 0 all alike, 1 a single place; NaN for a silent channel and for a map of
+        one place. energy: the channel's share of the layer's sum of squares, 0 to 1. For sparsity
+        and energy negative values (class scores) count as 0.
+        """
+        maps = self.recording.feature_maps(self.layer.name)[self.image].flatten(1).float()
+        heights = maps.clamp_min(0)
+        square = heights.square().mean(1)
+        total = square.sum()
+        return {
+            "strength": self.strongest.value.float(),
+            "mean": maps.mean(1).cpu(),
+            "sparsity": treves_rolls(heights.mean(1), square, maps.shape[1]).cpu(),
+            "energy": (square / total if total > 0 else square).cpu(),
+        }
+
+    @cached_property
+    def native(self) -> tuple[int, int]:
+        """Height and width of a tile at full resolution."""
+        return MODES[self.mode].native(self)
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the channels if they are the network's classes, else none."""
+        names = self.recording.net.categories
+        last = list(self.recording.layers)[-1]
+        is_classes = names and len(names) == self.count and self.layer.name == last
+        return list(names) if names and is_classes else []
+
+    def order(self, sort: str, show: str = "all", threshold: float = 0.0) -> list[int]:
+        """The channels to be seen, in order; equals keep the order of their numbers.
+
+        threshold: least strength, as a share of the layer's largest; not for the dead ones.
+        """
+        strength = self.measures["strength"]
+        seen = (strength == 0) if show == "dead" else torch.ones_like(strength, dtype=torch.bool)
+        if show == "alive":
+            seen = strength != 0
+        if show != "dead" and threshold > 0:
+            seen &= strength >= threshold * strength.amax().clamp_min(0)
+        order = torch.arange(self.count)
+        if sort != "index":
+            falling = self.measures[sort].nan_to_num(nan=-torch.inf)
+            order = torch.sort(falling, descending=True, stable=True).indices
+        return order[seen[order]].tolist()
+
+    def size(self, px: int) -> tuple[int, int]:
+        """Height and width of a tile whose longer side has at most `px` pixels."""
+        height, width = self.native
+        scale = min(1.0, px / max(height, width))
+        return max(1, round(height * scale)), max(1, round(width * scale))
+
+    def tiles(self, ids: Sequence[int], px: int) -> Pictures:
+        """Pictures of the channels `ids`: uint8 [N, h, w, 3]."""
+        return MODES[self.mode].tiles(self, ids, self.size(px))
+
+    def where(self, channel: int) -> dict[str, Any]:
+        """The channel's strongest neuron: channel, row, col, value, and box, its receptive field.
+
+        box is [top, left, bottom, right] in input pixels and may reach outside the picture. A
+        silent channel has no strongest neuron: row, col and box are None.
+        """
+        neurons = self.strongest
+        row, col, value = (
+            float(each[channel]) for each in (neurons.row, neurons.col, neurons.value)
+        )
+        found: dict[str, Any] = {"channel": channel, "row": None, "col": None, "value": value}
+        if value == 0:
+            return {**found, "box": None}
+        box = list(self.layer.box(int(row), int(col)))
+        return {**found, "row": int(row), "col": int(col), "box": box}
+
+    def facts(self) -> dict[str, Any]:
+        """Everything about the look but pictures, as `RawPage` of the page side has it."""
+        neurons, layer = self.strongest, self.layer
+        places = torch.stack([neurons.row, neurons.col], 1)
+        return {
+            "epoch": self.epoch,
+            "layer": layer.name,
+            "mode": self.mode,
+            "rule": self.rule,
+            "count": self.count,
+            "map": [layer.height, layer.width],
+            "native": list(self.native),
+            "field": list(layer.receptive_field),
+            "jump": list(layer.jump),
+            "offset": list(layer.offset),
+            "filters": MODES["filter"].suits(layer),
+            "labels": self.labels,
+            "measures": {name: _floats(values) for name, values in self.measures.items()},
+            "places": places.cpu().numpy().astype("<i4").tobytes(),
+        }
+
+
+def drawn(
+    look: Look, ids: Sequence[int], px: int, seconds: float = 0.15
+) -> Iterator[tuple[Sequence[int], Pictures]]:
+    """The pictures of `ids` in batches that take about `seconds` each, as they are ready.
+
+    Between batches a question can be taken back. How many channels make a batch is learnt from the
+    ones before: at most doubled or halved, since one may have been slow for another reason.
+    """
+    step, first = MODES[look.mode].per_batch, 0
+    while first < len(ids):
+        some = ids[first : first + step]
+        began = time.perf_counter()
+        tiles = look.tiles(some, px)
+        rate = seconds / max(1e-4, time.perf_counter() - began)
+        yield some, tiles
+        step = max(1, min(MOST_AT_ONCE, round(step * min(max(rate, 0.5), 2.0))))
+        first += len(some)
+
+
+def _floats(values: Tensor) -> bytes:
+    return np.ascontiguousarray(values.numpy(), "<f4").tobytes()

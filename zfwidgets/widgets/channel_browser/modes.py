@@ -1,0 +1,179 @@
+"""How the channels of a layer become pictures: one class a mode, entered in `MODES`.
+
+Knows nothing of Jupyter. A tile of a silent channel is flat: it has no strongest neuron, so there
+is no place to crop and no signal to send back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from zfwidgets.deconv import Layer, Projections
+from zfwidgets.images import contrast, heat
+from zfwidgets.images.contrast import MID_GREY
+from zfwidgets.images.tiles import resize
+
+if TYPE_CHECKING:
+    from zfwidgets.widgets.channel_browser.looks import Look
+
+Pictures = npt.NDArray[np.uint8]
+Size = tuple[int, int]
+
+
+class Mode(Protocol):
+    """One kind of picture."""
+
+    per_batch: int
+    """Channels to start with in one batch; `drawn` finds out how many are quick enough."""
+
+    def suits(self, layer: Layer) -> bool:
+        """Whether the channels of `layer` have such pictures."""
+
+    def native(self, look: Look) -> Size:
+        """Height and width of a picture before it is shrunk."""
+
+    def tiles(self, look: Look, ids: Sequence[int], size: Size) -> Pictures:
+        """The pictures of channels `ids`: uint8 [N, height, width, 3]."""
+
+
+class _ForEveryLayer:
+    def suits(self, layer: Layer) -> bool:  # noqa: ARG002 - a mode may look at it
+        """Every layer has it."""
+        return True
+
+
+class FeatureMap(_ForEveryLayer):
+    """The rectified map itself, as heat; each map's own largest value is brightest."""
+
+    per_batch = 256
+
+    def native(self, look: Look) -> Size:
+        """One pixel for each place of the map."""
+        return look.layer.height, look.layer.width
+
+    def tiles(self, look: Look, ids: Sequence[int], size: Size) -> Pictures:
+        """The maps as heat."""
+        maps = look.recording.feature_maps(look.layer.name)[look.image]
+        chosen = maps[list(ids)]
+        if chosen.shape[-2:] == (1, 1):
+            # One value alone would always be its own largest: compare with the layer's largest.
+            largest = maps.amax().reshape(1, 1, 1)
+            return heat(torch.cat([chosen, largest]), share="all")[:-1]
+        return heat(resize(chosen[:, None], *size)[:, 0])
+
+
+class Projection(_ForEveryLayer):
+    """The channel's strongest neuron sent back to pixels (Zeiler & Fergus 2013, section 2.1)."""
+
+    per_batch = 8
+
+    def native(self, look: Look) -> Size:
+        """One pixel for each of the input's that the neuron can touch."""
+        return _window(look)
+
+    def tiles(self, look: Look, ids: Sequence[int], size: Size) -> Pictures:
+        """The windows that the neurons can touch, as signed pictures around mid-grey."""
+        found = _projected(look, ids)
+        return _signed(found.to_rgb(found.pixels), size)
+
+
+class InPlace(_ForEveryLayer):
+    """The same projection on the whole picture, where it lies; grey elsewhere."""
+
+    per_batch = 8
+
+    def native(self, look: Look) -> Size:
+        """The network's input."""
+        return _picture(look)
+
+    def tiles(self, look: Look, ids: Sequence[int], size: Size) -> Pictures:
+        """The projections on the whole canvas."""
+        found = _projected(look, ids)
+        return _signed(found.to_rgb(found.on_canvas()), size)
+
+
+class PhotoPatch(_ForEveryLayer):
+    """What the channel's strongest neuron sees of the photo; grey where it sees padding."""
+
+    per_batch = 64
+
+    def native(self, look: Look) -> Size:
+        """The receptive field."""
+        return _window(look)
+
+    def tiles(self, look: Look, ids: Sequence[int], size: Size) -> Pictures:
+        """The photo cut along the receptive fields."""
+        height, width = _window(look)
+        photo, neurons = look.photo, look.strongest
+        patches = np.full((len(ids), height, width, 3), MID_GREY, np.uint8)
+        for patch, i in zip(patches, ids, strict=True):
+            if neurons.value[i] != 0:
+                box = look.layer.box(int(neurons.row[i]), int(neurons.col[i]))
+                _paste(patch, photo, *((0, 0) if look.sees_all else box[:2]))
+        return resize(patches, min(size[0], height), min(size[1], width))
+
+
+class Filter:
+    """The weights of a convolution that reads the picture itself, as colours.
+
+    Filters of deeper layers have one plane for each channel before them, and no colours.
+    """
+
+    per_batch = 256
+
+    def suits(self, layer: Layer) -> bool:
+        """A convolution with nothing before it."""
+        return layer.kind == "conv" and not layer.inputs
+
+    def native(self, look: Look) -> Size:
+        """The kernel."""
+        return look.layer.kernel
+
+    def tiles(self, look: Look, ids: Sequence[int], size: Size) -> Pictures:
+        """The filters as signed pictures around mid-grey, in the colours of projections."""
+        net = look.recording.net
+        parameters = dict(net.model.named_parameters())
+        weights = parameters[f"{look.layer.path}.weight"].detach()
+        return _signed(net.to_rgb(weights[list(ids)]), size)
+
+
+MODES: dict[str, Mode] = {
+    "feature map": FeatureMap(),
+    "projection": Projection(),
+    "in place": InPlace(),
+    "photo patch": PhotoPatch(),
+    "filter": Filter(),
+}
+"""By the value of `ChannelBrowser.mode`."""
+
+
+def _picture(look: Look) -> Size:
+    height, width = look.recording.inputs.shape[2:]
+    return height, width
+
+
+def _window(look: Look) -> Size:
+    return _picture(look) if look.sees_all else look.layer.receptive_field
+
+
+def _projected(look: Look, ids: Sequence[int]) -> Projections:
+    return look.recording.project(look.strongest[list(ids)], rule=look.rule)
+
+
+def _signed(pixels: Tensor, size: Size) -> Pictures:
+    height, width = min(size[0], pixels.shape[2]), min(size[1], pixels.shape[3])
+    return contrast(resize(pixels, height, width))[0]
+
+
+def _paste(patch: Pictures, photo: Pictures, top: int, left: int) -> None:
+    """Fill `patch` with the photo from (top, left) on, as far as it reaches."""
+    first, before = max(0, top), max(0, left)
+    part = photo[first : max(first, top + len(patch)), before : max(before, left + patch.shape[1])]
+    rows, columns = part.shape[:2]
+    patch[first - top :, before - left :][:rows, :columns] = part

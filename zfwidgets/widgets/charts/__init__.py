@@ -1,0 +1,271 @@
+"""The numbers behind the pictures: the channels' strengths, one map's values, the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import traitlets as t
+
+from zfwidgets.widgets.core.base import StaticPicture, ZFWidget, dispose
+from zfwidgets.widgets.core.plots import BarChart
+from zfwidgets.widgets.core.rpc import Job, Responder
+from zfwidgets.widgets.core.strings import LOCALES, default_locale
+from zfwidgets.widgets.core.wire import describe_error
+
+MOST_BARS = 512
+"""More bars cannot be told apart on a screen; of more channels the strongest are drawn."""
+
+BINS = 24
+_CLASSES = 5
+
+
+class ChartsHead(ZFWidget):
+    """The line above the charts: opens and closes them, and says the classes in words."""
+
+    bundle_name = "charts"
+
+    opened = t.Bool(True).tag(sync=True)
+    """Whether the charts are in sight."""
+
+    classes = t.List(t.Dict()).tag(sync=True)
+    """The most probable classes, ``{label, p}``, as bars; empty if the network names none."""
+
+    status = t.Enum(["empty", "busy", "ready", "error"], "empty").tag(sync=True)
+
+    def plain_text(self) -> str:
+        """One line for terminals."""
+        return f"ChartsHead(opened={self.opened})"
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """What is drawn. ids: channels in the order of the bars; strength: of each, its maximum."""
+
+    layer: str
+    count: int
+    ids: list[int]
+    strength: list[float]
+    classes: list[dict[str, Any]]
+    size: tuple[int, int]
+    channel: int | None
+    edges: np.ndarray[Any, Any]
+    places: np.ndarray[Any, Any]
+    silent: int
+
+
+class Charts(StaticPicture, ipywidgets.Box):
+    """Charts of one layer and one picture, linked to a `ChannelBrowser`.
+
+    Strength per channel (the maximum of its map) as bars: a click chooses the channel, and the
+    chosen one is marked. Of the chosen channel, how its map's values are distributed. The most
+    probable classes. What is not in sight is not computed.
+
+    Parameters:
+        browser: its recording, layer and order are drawn, and its active channel is chosen here.
+        recording, layer: what to draw without a browser.
+        opened: whether the charts are in sight to begin with.
+        locale: "en" or "ko".
+
+    Examples:
+        >>> browser = zf.ChannelBrowser(net.record(photo), layer="conv5")
+        >>> charts = zf.Charts(browser)
+    """
+
+    recording = t.Any(None, allow_none=True)
+    """The `Recording`; None: empty charts."""
+
+    image = t.Int(0, min=0)
+    """Which picture of the recording."""
+
+    layer = t.Unicode()
+    """Name of the layer; empty for none."""
+
+    sort = t.Unicode("strength")
+    """Order of the bars: "index", or by falling strength."""
+
+    channel = t.Int(None, allow_none=True)
+    """The chosen channel."""
+
+    locale = t.Enum(LOCALES, LOCALES[0])
+
+    _closed = True  # until it is made: ipywidgets closes half-made widgets too
+
+    def __init__(
+        self,
+        browser: Any = None,
+        *,
+        recording: Any = None,
+        layer: str = "",
+        opened: bool = True,
+        locale: str | None = None,
+        inline: bool = False,
+    ) -> None:
+        """`inline` computes in the calling thread: for tests and platforms without threads."""
+        locale = locale or default_locale()
+        self.head = ChartsHead(opened=opened, locale=locale)
+        self.strength, self.histogram = BarChart(self._click), BarChart()
+        self._row = ipywidgets.Box([self.strength, self.histogram])
+        self._row.add_class("zf-charts-row")
+        self._responder = Responder(self.head.send, {}, inline=inline)
+        self._job: Job | None = None
+        self._drawn: _Numbers | None = None
+        self._links: list[Any] = []
+        super().__init__([self.head, self._row], recording=recording, layer=layer, locale=locale)
+        self.add_class("zf-charts-box")
+        self._closed = False
+        if browser is not None:
+            pairs = (("recording",) * 2, ("layer",) * 2, ("image",) * 2, ("sort",) * 2)
+            self._links = [t.dlink((browser, one), (self, other)) for one, other in pairs]
+            self._links.append(t.link((browser, "active"), (self, "channel")))
+        self.head.observe(self._unfold, "opened")
+        self.observe(self._speak, "locale")
+        self.observe(self._ask, ["recording", "image", "layer", "sort", "channel", "locale"])
+        self._name_axes()
+        self._unfold()
+
+    def close(self) -> None:
+        """Close every part and let go of the recording."""
+        if self._closed:
+            return
+        self._closed = True
+        self._responder.close()
+        for link in self._links:
+            link.unlink()
+        self.unobserve_all()
+        self.head.unobserve_all()
+        super().close()
+        for part in (self.head, self._row, self.strength, self.histogram):
+            dispose(part)
+        self._links, self._job, self._drawn = [], None, None
+        self.recording = None
+
+    def plain_text(self) -> str:
+        """One line for terminals."""
+        return f"Charts(layer={self.layer!r}, channel={self.channel})"
+
+    # ------------------------------------------------------------------------------------- numbers
+
+    def _unfold(self, _change: object = None) -> None:
+        self._row.layout.display = "" if self.head.opened else "none"
+        self._ask()
+
+    def _speak(self, _change: object) -> None:
+        self.head.locale = self.locale
+        self._drawn = None  # its titles are in another language
+        self._name_axes()
+
+    def _name_axes(self) -> None:
+        say = self.head.say
+        self.strength.label(say("rank_axis"), say("strength_axis"))
+        self.histogram.label(say("value_axis"), say("places_axis"))
+
+    def _ask(self, _change: object = None) -> None:
+        if self._job is not None:
+            self._job.cancel()
+        if self.recording is None or not self.layer:
+            self._drawn = None
+            with self.head.hold_sync():
+                self.head.classes, self.head.status = [], "empty"
+            return
+        if not self.head.opened:
+            return
+        asked = self.recording, self.image, self.layer, self.sort, self.channel
+        self.head.status = "busy"
+        self._job = self._responder.submit(lambda job: self._work(job, *asked))
+
+    def _work(
+        self, job: Job, recording: Any, image: int, layer: str, sort: str, channel: int | None
+    ) -> None:
+        """On the worker. Whatever goes wrong is shown, and the last charts stay."""
+        try:
+            # A browser sets recording and layer one after the other; in between they may not fit.
+            if layer not in recording.layers:
+                return
+            numbers = _numbers(recording, image, layer, sort, channel)
+            job.check()
+            self._draw(numbers)
+        except Exception as error:  # noqa: BLE001 - the person who looks must see it
+            if job.wanted:
+                with self.head.hold_sync():
+                    self.head.error, self.head.status = describe_error(error), "error"
+
+    # ------------------------------------------------------------------------------------- drawing
+
+    def _draw(self, numbers: _Numbers) -> None:
+        before, self._drawn = self._drawn, numbers
+        say = self.head.say
+        if before is None or (before.layer, before.ids, before.strength) != (
+            numbers.layer,
+            numbers.ids,
+            numbers.strength,
+        ):
+            some = len(numbers.ids) < numbers.count
+            title = say(
+                "strength_some" if some else "strength",
+                layer=numbers.layer,
+                count=numbers.count,
+                shown=len(numbers.ids),
+            )
+            self.strength.show(title, range(len(numbers.ids)), numbers.strength)
+        known = numbers.channel is not None and numbers.channel in numbers.ids
+        self.strength.mark(numbers.ids.index(numbers.channel) if known else None)  # type: ignore[arg-type]
+        self._draw_histogram(numbers)
+        with self.head.hold_sync():
+            self.head.classes, self.head.status = numbers.classes, "ready"
+            self.head.clear_error()
+
+    def _draw_histogram(self, numbers: _Numbers) -> None:
+        say = self.head.say
+        if numbers.channel is None or len(numbers.edges) == 0:
+            empty = numbers.channel is not None
+            text = say("histogram_silent", channel=numbers.channel) if empty else say("choose")
+            self.histogram.show(text, [0.0, 1.0], [0.0, 0.0])
+            return
+        height, width = numbers.size
+        total = height * width
+        title = say(
+            "histogram",
+            channel=numbers.channel,
+            active=total - numbers.silent,
+            total=total,
+            percent=round(100 * (total - numbers.silent) / total),
+        )
+        middles = (numbers.edges[:-1] + numbers.edges[1:]) / 2
+        self.histogram.show(title, middles.tolist(), numbers.places.tolist())
+
+    def _click(self, place: int) -> None:
+        if self._drawn is not None and place < len(self._drawn.ids):
+            self.channel = self._drawn.ids[place]
+
+
+def _numbers(recording: Any, image: int, layer: str, sort: str, channel: int | None) -> _Numbers:
+    maps = recording.feature_maps(layer)[image].float().cpu()
+    strength = maps.amax((1, 2))
+    order = strength.argsort(descending=True, stable=True).tolist()[:MOST_BARS]
+    ids: Sequence[int] = sorted(order) if sort == "index" else order
+    classes = []
+    if recording.logits is not None and recording.net.categories:
+        classes = [{"label": n, "p": p} for n, p in recording.top_classes(_CLASSES)[image]]
+    edges, places, silent = np.empty(0), np.empty(0), 0
+    if channel is not None and 0 <= channel < len(maps):
+        values = maps[channel].flatten().numpy()
+        silent = int((values == 0).sum())
+        # Rectified maps are mostly zero: that bar would leave no room for all others.
+        if silent < len(values):
+            places, edges = np.histogram(values[values != 0], BINS)
+    return _Numbers(
+        layer=layer,
+        count=len(maps),
+        ids=list(ids),
+        strength=[float(strength[i]) for i in ids],
+        classes=classes,
+        size=(maps.shape[1], maps.shape[2]),
+        channel=channel if channel is not None and channel < len(maps) else None,
+        edges=edges,
+        places=places,
+        silent=silent,
+    )

@@ -1,0 +1,317 @@
+"""Two networks, two checkpoints or two photos side by side: layer, channel and zoom go together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import ipywidgets
+import traitlets as t
+
+from zfwidgets.images.sheet import stacked
+from zfwidgets.widgets.compare_side import Side
+from zfwidgets.widgets.core.base import STATIC_SECONDS, StaticPicture, ZFWidget, dispose
+from zfwidgets.widgets.core.nets import as_net
+from zfwidgets.widgets.core.rpc import Job, Responder, settle
+from zfwidgets.widgets.core.strings import default_locale
+from zfwidgets.widgets.core.wire import describe_error
+from zfwidgets.widgets.image_picker.row import one_row
+from zfwidgets.widgets.inspector_head import top_classes
+
+_TOGETHER = ("mode", "sort", "rule", "tile_size")
+"""Settings of a browser that are always the other's, too: two kinds of pictures tell nothing."""
+_LOOKS = ("contrast", "colours", "opacity", "all_rules", "frame")
+
+
+class CompareHead(ZFWidget):
+    """What goes together."""
+
+    bundle_name = "compare"
+
+    link_layers = t.Bool(True).tag(sync=True)
+    """Whether a layer chosen on one side chooses its counterpart on the other."""
+
+    link_channels = t.Enum(("number", "rank", "free"), "number").tag(sync=True)
+    """The other side's channel: that of the same "number"; the one of the same "rank" among the
+    strongest, for networks whose numbers mean different things; or its own choice, "free"."""
+
+    link_zoom = t.Bool(True).tag(sync=True)
+    """Whether the photos zoom and pan as one."""
+
+    def plain_text(self) -> str:
+        """One line for terminals."""
+        return f"CompareHead(layers={self.link_layers}, channels={self.link_channels!r})"
+
+
+class Compare(StaticPicture, ipywidgets.Box):
+    """Two networks on one photo, or one network on two photos, side by side.
+
+    Parameters:
+        left, right: networks, as for `Inspector`; without `right`, two photos.
+        image: the photo of both, as for `Inspector`. images: a pair of them, one a side.
+        layer: the left side's layer to begin with; the right side's is its counterpart.
+        mode, rule: as for `Inspector`.
+        names: what the sides are called; default: the networks' names.
+        locale: "en" or "ko".
+
+    A layer's counterpart is the layer of that name; else the one of its kind at the nearest share
+    of the way through the network. Networks of one architecture are linked by channel number,
+    others by rank; see ``head.link_channels``. The halves are ``left`` and ``right``.
+
+    Raises:
+        LookupError, ValueError: a network is unknown, or there is no layer of that name.
+        TypeError: both `image` and `images`, or `images` is no pair.
+
+    Examples:
+        >>> zf.Compare("zfnet", "alexnet", image="dogs")
+        >>> zf.Compare("zfnet", images=("cat", "dogs"))
+    """
+
+    _closed = True  # until it is made: ipywidgets closes half-made widgets too
+
+    def __init__(
+        self,
+        left: Any = "zfnet",
+        right: Any = None,
+        *,
+        image: Any = None,
+        images: Sequence[Any] | None = None,
+        layer: str | None = None,
+        mode: str = "projection",
+        rule: str = "deconvnet",
+        names: Sequence[str] | None = None,
+        locale: str | None = None,
+        inline: bool = False,
+    ) -> None:
+        """`inline` computes in the calling thread: for tests and platforms without threads."""
+        photos = _photos(right, image, images)
+        one = as_net(left)
+        nets = one, one if right is None else as_net(right)
+        called = tuple(names) if names is not None else tuple(net.name for net in nets)
+        locale = locale or default_locale()
+        looks = {"mode": mode, "rule": rule, "inline": inline, "locale": locale}
+        self.pickers = [one_row(photo, locale=locale) for photo in photos]
+        self.left, self.right = (
+            Side(net, name, picker, **looks)
+            for net, name, picker in zip(
+                nets, called, (self.pickers[0], self.pickers[-1]), strict=True
+            )
+        )
+        alike = [_shape(net) for net in nets]
+        how = "number" if alike[0] == alike[1] else "rank"
+        self.head = CompareHead(link_channels=how, locale=locale)
+        self._responder = Responder(self.head.send, {}, inline=inline)
+        self._following = False
+        self._links: list[Any] = []
+        super().__init__([self._grid()])
+        self.add_class("zf-compare")
+        self._closed = False
+        self._connect()
+        if layer is not None:
+            self.left.layer = self.left.net.layers[layer].name
+        else:
+            self._pair(self.left)
+        for side in (self.left, self.right):
+            self._record(side)
+
+    def close(self) -> None:
+        """Close every part, stop what is being computed, let go of networks and recordings."""
+        if self._closed:
+            return
+        self._closed = True
+        self._responder.close()
+        for link in self._links:
+            link.unlink()
+        super().close()
+        for picker in self.pickers:
+            picker.unobserve_all()
+        parts = [part for side in (self.left, self.right) for part in side.parts]
+        for part in parts:
+            part.unobserve_all()
+        for part in (*self.children, *self._columns, self.head, *self.pickers, *parts):
+            dispose(part)
+        for side in (self.left, self.right):
+            side.net = side.recording = side.job = None
+        self._links = []
+
+    def contact_sheet(self) -> bytes | None:
+        """Both sides' photos and projections, one above the other, as one PNG file."""
+        settle(STATIC_SECONDS)
+        return stacked([side.view.contact_sheet() for side in (self.left, self.right)])
+
+    def plain_text(self) -> str:
+        """One line for terminals."""
+        left, right = self.left.head, self.right.head
+        return f"Compare({left.name} {left.layer}, {right.name} {right.layer})"
+
+    # ------------------------------------------------------------------------------------- parts
+
+    def _grid(self) -> ipywidgets.Box:
+        shared = self.pickers[:1] if len(self.pickers) == 1 else []
+        self._columns = []
+        for side in (self.left, self.right):
+            own = [] if shared else [side.picker]
+            column = ipywidgets.Box([side.head, *own, side.browser, side.view])
+            column.add_class("zf-compare-column")
+            self._columns.append(column)
+        grid = ipywidgets.Box([self.head, *shared, *self._columns])
+        grid.add_class("zf-compare-grid")
+        return grid
+
+    def _connect(self) -> None:
+        left, right = self.left, self.right
+        for name in _TOGETHER:
+            self._links.append(t.link((left.browser, name), (right.browser, name)))
+        for name in _LOOKS:
+            self._links.append(t.link((left.view, name), (right.view, name)))
+        for side in (left, right):
+            self._links += [
+                t.link((side.browser, "active"), (side.view, "channel")),
+                t.link((side.browser, "rule"), (side.view, "rule")),
+            ]
+            self._links.append(t.dlink((side.browser, "hovered"), (side.view, "hovered")))
+            side.head.observe(lambda _, side=side: self._change_layer(side), "layer")
+            side.browser.observe(lambda _, side=side: self._change_channel(side), "active")
+            side.view.observe(lambda _, side=side: self._zoom(side), "window")
+            side.picker.observe(lambda _, side=side: self._record(side), "image")
+        self.head.observe(lambda _: self._pair(left), ["link_layers", "link_channels"])
+        self.head.observe(lambda _: self._zoom(left), "link_zoom")
+
+    def _other(self, side: Side) -> Side:
+        return self.right if side is self.left else self.left
+
+    # ------------------------------------------------------------------------------------ linking
+
+    def _pair(self, side: Side) -> None:
+        """Bring the other side to where this one is."""
+        if self.head.link_layers:
+            self._follow_layer(side)
+        self._change_channel(side)
+
+    def _change_layer(self, side: Side) -> None:
+        side.told = side.browser.active = None
+        side.browser.layer = side.view.layer = side.layer
+        if self.head.link_layers and not self._following:
+            self._follow_layer(side)
+        self._responder.submit(lambda _job: self._choose(side, side.layer))
+
+    def _follow_layer(self, side: Side) -> None:
+        other = self._other(side)
+        self._following = True
+        try:
+            other.layer = counterpart(side.layer, side.net.layers, other.net.layers)
+        finally:
+            self._following = False
+
+    def _choose(self, side: Side, layer: str) -> None:
+        """On the worker: the strongest channel, unless the other side's is followed."""
+        if side.recording is None or side.layer != layer or side.browser.active is not None:
+            return
+        follows = side is self.right and self.head.link_channels != "free"
+        leader = self._other(side)
+        if follows and leader.recording is not None and leader.browser.active is not None:
+            self._carry(leader, leader.browser.active)
+        else:
+            side.browser.active = side.ranks(layer)[0]
+
+    def _change_channel(self, side: Side) -> None:
+        channel = side.browser.active
+        if channel is None or channel == side.told or self.head.link_channels == "free":
+            return
+        side.told = None
+        self._responder.submit(lambda _job: self._carry(side, channel))
+
+    def _carry(self, side: Side, channel: int) -> None:
+        """On the worker: this side's channel chooses the other's."""
+        other = self._other(side)
+        if side.browser.active != channel or None in (side.recording, other.recording):
+            return
+        try:
+            found = self._partner(side, other, channel)
+        except Exception as error:  # noqa: BLE001 - the person who looks must see it
+            other.head.fail(error)
+            return
+        other.told = found
+        other.browser.active = found
+
+    def _partner(self, side: Side, other: Side, channel: int) -> int | None:
+        if self.head.link_channels == "number":
+            count = other.net.layers[other.layer].channels
+            return channel if channel < count else None
+        rank = side.ranks(side.layer).index(channel)
+        ranks = other.ranks(other.layer)
+        return ranks[rank] if rank < len(ranks) else None
+
+    def _zoom(self, side: Side) -> None:
+        if self.head.link_zoom:
+            self._other(side).view.window = side.view.window
+
+    # ---------------------------------------------------------------------------------- recording
+
+    def _record(self, side: Side) -> None:
+        if side.job is not None:
+            side.job.cancel()
+        image = side.picker.image
+        if image is None:
+            return
+        side.head.status = "busy"
+        side.job = self._responder.submit(lambda job: self._work(job, side, image))
+
+    def _work(self, job: Job, side: Side, image: Any) -> None:
+        """On the worker. Whatever goes wrong is shown, and the last good state stays."""
+        try:
+            recording = side.net.record(image)
+            classes = top_classes(recording)
+        except Exception as error:  # noqa: BLE001 - the person who looks must see it
+            if job.wanted:
+                with side.head.hold_sync():
+                    side.head.error, side.head.status = describe_error(error), "error"
+            return
+        if not job.wanted:
+            return
+        side.recording = recording
+        with side.head.hold_sync():
+            side.head.classes, side.head.status = classes, "ready"
+            side.head.clear_error()
+        side.browser.recording = side.view.recording = recording
+        if side.browser.active is None:
+            self._choose(side, side.layer)
+        else:
+            self._change_channel(self.left)
+
+
+def _shape(net: Any) -> list[tuple[Any, ...]]:
+    """What two checkpoints of one architecture have in common."""
+    return [
+        (layer.name, layer.kind, layer.channels, layer.kernel, layer.stride, layer.padding)
+        for layer in net.layers.values()
+    ]
+
+
+def counterpart(name: str, mine: Any, theirs: Any) -> str:
+    """The layer of `theirs` that stands where `name` stands in `mine`: mappings of name -> layer.
+
+    The one of the same name and kind; else the one of that kind whose share of all layers of the
+    kind before it is nearest; else, if there is none of the kind, of all layers.
+    """
+    kind = mine[name].kind
+    if name in theirs and theirs[name].kind == kind:
+        return str(theirs[name].name)
+    ours = [layer.name for layer in mine.values() if layer.kind == kind]
+    others = [layer.name for layer in theirs.values() if layer.kind == kind]
+    if not others:
+        ours, others = [*mine], [*theirs]
+    depth = (ours.index(name) + 0.5) / len(ours)
+    return str(min(others, key=lambda each: abs((others.index(each) + 0.5) / len(others) - depth)))
+
+
+def _photos(right: Any, image: Any, images: Sequence[Any] | None) -> list[Any]:
+    """One photo for both sides, or two."""
+    if images is None:
+        return [image] if right is not None or image is not None else ["cat", "dogs"]
+    if image is not None or isinstance(images, str) or len(images) != 2:
+        raise TypeError(
+            "Compare() takes image, one photo for both sides, or images, a pair of photos; "
+            f"got image={image!r:.40}, images={images!r:.60}"
+        )
+    return [*images]

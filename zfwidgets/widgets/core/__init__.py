@@ -1,0 +1,1 @@
+"""What all widgets share: base class, worker and wire, texts, pictures, charts."""

@@ -1,0 +1,40 @@
+"""The network that a widget is given: by name, as a torch module, or as a `DeconvNet`."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakValueDictionary
+
+from torch import nn
+
+from zfwidgets.deconv import DeconvNet
+
+# Widgets of one name share one network and its device memory, as long as one of them lives.
+_loaded: WeakValueDictionary[str, DeconvNet] = WeakValueDictionary()
+
+
+def as_net(net: Any) -> Any:
+    """The `DeconvNet`; a name is loaded once for all who look at it, a module is traced.
+
+    A module is prepared for as `DeconvNet` does by default: ImageNet's usual preparation, no class
+    names. Anything else that records as a `DeconvNet` does is taken as it is.
+
+    Raises:
+        LookupError, ValueError, UnsupportedModel: the network is unknown, or cannot be traced.
+        TypeError: it is no network.
+    """
+    if isinstance(net, str):
+        found = _loaded.get(net)
+        if found is None:
+            from zfwidgets.deconv.load import load
+
+            found = _loaded[net] = load(net)
+        return found
+    if isinstance(net, nn.Module):
+        return DeconvNet(net)
+    if not hasattr(net, "record"):
+        raise TypeError(
+            f"got {net!r:.60}; expected a network: a name for zf.load(), a torch.nn.Module or a "
+            "DeconvNet"
+        )
+    return net

@@ -1,0 +1,380 @@
+"""For each channel the pictures that excite it most, as the paper's Fig. 2 prints them."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import traitlets as t
+from PIL import Image
+from torch import nn
+
+from zfwidgets.images.sheet import contact_sheet
+from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.nets import as_net
+from zfwidgets.widgets.core.neuron import RULES
+from zfwidgets.widgets.core.rpc import AHEAD, Cancelled, Job, Responder
+from zfwidgets.widgets.core.wire import Answer, describe_error, sheet
+from zfwidgets.widgets.exemplar_browser.sources import network_of, scan_in, scanner_of
+from zfwidgets.widgets.exemplar_browser.tiles import SORTS, Gallery, Pictures, Wall, drawn
+
+if TYPE_CHECKING:
+    from zfwidgets.analysis import Exemplars, Scan
+    from zfwidgets.analysis.scanning.scanner import Scanner
+    from zfwidgets.deconv import DeconvNet
+
+_FIRST_PX = 300
+"""Longer side of the mosaics of the first page, which is saved with the notebook."""
+_FIRST_CHANNELS = 12
+_LEAST_SECONDS = 2.0
+"""Least time between two looks at a scan that goes on."""
+_GROWTH = 1.5
+"""The next look comes when so many times as many pictures were seen."""
+_STATIC_SECONDS = 3.0
+"""How long the display of a widget may wait for its picture."""
+
+
+class ExemplarBrowser(ZFWidget):
+    """Every channel of a layer with its strongest pictures: projections beside patches (Fig. 2).
+
+    Parameters:
+        source: a `Scan`, `Exemplars`, a mapping from layer to `Exemplars`, or a file saved by one
+            of them: shown at once. A `DeconvNet` or a `torch.nn.Module`: it is scanned in the
+            background, and what is known so far is shown.
+        images: the pictures, as `scan` takes them: a folder, a mapping, a list or a dataset; for
+            exemplars those that were scanned, under the same names.
+        net: the network of the exemplars, or its name for `zfwidgets.load`; default: the bundled
+            one of their name.
+        layers, k, labels, batch, checkpoint: of the scan, see `scan`.
+
+    Keys in the grid: arrows, Home, End, PageUp, PageDown move; Enter or Space opens a channel's
+    panel; Escape closes it.
+
+    Raises:
+        TypeError: `source` or `images` is something else, or a keyword is no trait.
+        ValueError: the network is not the one that was scanned.
+
+    Examples:
+        >>> zf.ExemplarBrowser(net, "photos/")
+        >>> zf.ExemplarBrowser(zf.Scan.load("scan.safetensors"), "photos/")
+    """
+
+    bundle_name = "exemplar-browser"
+
+    layers = t.List(t.Unicode()).tag(sync=True)
+    """Set by the widget: the layers that there are exemplars of."""
+
+    layer = t.Unicode().tag(sync=True)
+    """Name of the layer."""
+
+    sort = t.Enum(SORTS, "index").tag(sync=True)
+    """Order of the channels: by number, strongest activation, energy, share of pictures that excite
+    it (dead ones first), or sparsity over pictures. The last three need usage."""
+
+    rule = t.Enum(RULES, "deconvnet").tag(sync=True)
+    """How a signal goes back through rectifiers."""
+
+    tile_size = t.Int(240, min=120, max=800).tag(sync=True)
+    """Least width of a channel in CSS pixels; they grow to fill the line."""
+
+    height = t.Int(520, min=160, max=4000).tag(sync=True)
+    """Height of the grid in CSS pixels; it scrolls."""
+
+    active = t.Int(None, allow_none=True, min=0).tag(sync=True)
+    """The channel whose panel is open. Another layer closes it."""
+
+    status = t.Enum(("empty", "busy", "ready", "error"), "empty").tag(sync=True)
+    """Set by the widget: nothing to see yet, preparing, showing `layer`, or not able to."""
+
+    progress = t.Dict().tag(sync=True)
+    """Set by the widget: ``{state, scanned, total}`` of the scan; state is "running", "stopped" or
+    "done", total None if it cannot be known. Empty if nothing was to be scanned."""
+
+    epoch = t.Int(0).tag(sync=True)
+    """Set by the widget: the version of what is shown; answers about an older one are dropped."""
+
+    _page = t.Dict().tag(sync=True)
+    """The shown layer's numbers and first pictures, in one trait so that they change together."""
+
+    def __init__(
+        self,
+        source: DeconvNet | nn.Module | Scan | Exemplars | Mapping[str, Exemplars] | str | Path,
+        images: Any,
+        *,
+        net: DeconvNet | nn.Module | str | None = None,
+        layers: Sequence[str] | None = None,
+        k: int = 9,
+        labels: Any = None,
+        batch: int = 16,
+        checkpoint: str | Path | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._responder: Responder | None = None
+        self._epochs = itertools.count(1)
+        self._settled = threading.Event()
+        self._shown: Wall | None = None
+        self._preparing: Job | None = None
+        self._scanner: Scanner | None = None
+        self._steps: Iterator[Any] | None = None
+        self._stopping = False
+        self._looked = (0, 0.0)
+        found = None
+        if isinstance(source, nn.Module) or hasattr(source, "record"):
+            live = as_net(source)
+            self._scanner = scanner_of(live, images, layers, k, labels, batch, checkpoint)
+            self._steps = iter(self._scanner)
+        else:
+            found = scan_in(source)
+            first = next(iter(found.exemplars.values()))
+            live = network_of(first) if net is None else as_net(net)
+            for one in found.exemplars.values():
+                one.check(live)
+        self._found = found
+        self._gallery = Gallery(live, images)
+        super().__init__(**kwargs)
+        self._responder = Responder(
+            self.send,
+            {
+                "tiles": self._answer_tiles,
+                "panel": self._answer_panel,
+                "stop": lambda _: self.stop(),
+                "go": lambda _: self.go_on(),
+            },
+            epoch=None,
+        )
+        self.on_msg(self._responder.on_msg)
+        if found is not None:
+            self._offer(list(found.exemplars))
+            self._show()
+        else:
+            self.go_on()
+
+    # ------------------------------------------------------------------------------ for people
+
+    @property
+    def scan(self) -> Scan | None:
+        """What is known: the `Scan` that is shown; None before the first pictures were seen."""
+        return self._found
+
+    def stop(self) -> None:
+        """Stop the scan after the present batch; what was found stays."""
+        self._stopping = True
+
+    def go_on(self) -> None:
+        """Go on with a scan that was stopped."""
+        if self._steps is None or self._responder is None:
+            return
+        self._stopping = False
+        self._settled.clear()
+        self._tell("running")
+        self._responder.submit(self._step, AHEAD)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is scanned or prepared any more, `timeout` seconds at most."""
+        return self._settled.wait(timeout)
+
+    def close(self) -> None:
+        """End the widget and its work."""
+        self._stopping = True
+        if self._responder is not None:
+            self._responder.close()
+        super().close()
+
+    def plain_text(self) -> str:
+        """One line on what is shown."""
+        wall = self._shown
+        if wall is None:
+            return "ExemplarBrowser()"
+        return (
+            f"ExemplarBrowser({wall.found.net}, {wall.found.layer}: {wall.count} channels, "
+            f"strongest of {wall.found.scanned} images)"
+        )
+
+    def contact_sheet(self) -> bytes | None:
+        """The first channels as a PNG file, for places without a kernel."""
+        self.wait(_STATIC_SECONDS)
+        page = self._page
+        if not page.get("sheet"):
+            return None
+        tiles = _cut(page)
+        labels = [f"channel {channel}" for channel in page["sheet"]["ids"]]
+        out = io.BytesIO()
+        contact_sheet(list(tiles), labels, self.plain_text(), columns=3, tile_size=_FIRST_PX).save(
+            out, "PNG"
+        )
+        return out.getvalue()
+
+    # -------------------------------------------------------------------------------- scanning
+
+    def _step(self, job: Job) -> None:
+        """On the worker: see a batch; others' questions come before the next."""
+        assert self._steps is not None
+        assert self._scanner is not None
+        if self._stopping:
+            self._look()
+            self._tell("stopped")
+            return
+        try:
+            state = next(self._steps, None)
+        except Exception as error:  # noqa: BLE001 - shown in the widget
+            self._steps = None
+            self.fail(error)
+            self._tell("stopped")
+            with self.hold_sync():
+                self.status = "ready" if self._shown else "error"
+            self._settled.set()
+            return
+        job.check()
+        if state is None:
+            self._steps = None
+            self._look()
+            self._tell("done")
+            return
+        seen, looked = self._looked
+        if len(state.ids) >= _GROWTH * seen and time.monotonic() - looked > _LEAST_SECONDS:
+            self._look()
+        self._tell("running")
+        if self._responder is not None:
+            self._responder.submit(self._step, AHEAD)
+
+    def _look(self) -> None:
+        """Show what the scan knows so far."""
+        from zfwidgets.analysis.scan import scan_of
+
+        assert self._scanner is not None
+        if self._scanner.state is None:
+            self._settled.set()
+            return
+        self._found = scan_of(self._scanner)
+        self._offer(list(self._found.exemplars))
+        self._show()
+        self._looked = len(self._scanner.state.ids), time.monotonic()
+
+    def _tell(self, state: str) -> None:
+        scanner = self._scanner
+        if scanner is None:
+            return
+        scanned = 0 if scanner.state is None else len(scanner.state.ids)
+        self.progress = {"state": state, "scanned": scanned, "total": scanner.total}
+
+    def _offer(self, layers: list[str]) -> None:
+        if layers == self.layers:
+            return
+        known = self.layer in layers
+        if self.layer and not known:
+            names = ", ".join(layers)
+            self.fail(ValueError(f"layer={self.layer!r}: expected one of {names}"))
+        with self.hold_sync():
+            self.layers = layers
+            if not known:
+                self.layer = layers[-1]
+
+    # ------------------------------------------------------------------------- what is looked at
+
+    @t.observe("layer", "rule")
+    def _another(self, change: Any) -> None:
+        if change.name == "layer" and change.old:
+            self.active = None
+        if self._found is not None and self._responder is not None:
+            self._show()
+
+    def _show(self) -> None:
+        """Something else is to be shown: give it a new epoch and have it prepared."""
+        if self._responder is None or self._found is None:
+            return
+        if self._preparing is not None:
+            self._preparing.cancel()
+        self._settled.clear()
+        self.status = "busy"
+        self._preparing = self._responder.submit(self._prepare)
+
+    def _prepare(self, job: Job) -> None:
+        """On the worker: numbers and first pictures, then show them."""
+        try:
+            wall = self._new_wall()
+            ids = wall.order(self.sort)[:_FIRST_CHANNELS]
+            tiles = []
+            for _, some in drawn(wall, ids, _FIRST_PX):
+                tiles.append(some)
+                job.check()
+            made = sheet(ids, np.concatenate(tiles))
+        except Cancelled:
+            raise
+        except Exception as error:  # noqa: BLE001 - shown in the widget
+            with self.hold_sync():
+                job.check()
+                self.error, self.status = describe_error(error), "error"
+            self._rest()
+            return
+        with self.hold_sync():
+            job.check()
+            self._shown = wall
+            self.epoch = wall.epoch
+            self._page = {**wall.facts(), "sheet": made.head(), "picture": made.data}
+            self.status = "ready"
+            self.clear_error()
+        self._rest()
+
+    def _rest(self) -> None:
+        if self.progress.get("state") != "running":
+            self._settled.set()
+
+    @t.observe("progress")
+    def _ended(self, change: Any) -> None:
+        if change.new.get("state") != "running" and self.status != "busy":
+            self._settled.set()
+
+    def _new_wall(self) -> Wall:
+        found = self._found
+        if found is None or self.layer not in found.exemplars:
+            names = ", ".join(self.layers)
+            raise ValueError(f"layer={self.layer!r}: expected one of {names}")
+        usage = found.usage.layers.get(self.layer)
+        rule = self.rule
+        one = found.exemplars[self.layer]
+        return Wall(next(self._epochs), self._gallery, one, usage, rule)
+
+    # --------------------------------------------------------------------------------- answers
+
+    def _wall(self, job: Job) -> Wall:
+        if self._shown is None or self._shown.epoch != job.request.epoch:
+            raise Cancelled
+        return self._shown
+
+    def _answer_tiles(self, job: Job) -> Iterator[Answer]:
+        """On the worker: ``{ids, px}`` -> sheets of these channels' mosaics."""
+        wall = self._wall(job)
+        ids = job.request.ids("ids", wall.count)
+        px = job.request.integer("px", 48, 1600)
+        sent = 0
+        for some, tiles in drawn(wall, ids, px):
+            made = sheet(some, tiles)
+            sent += len(some)
+            yield Answer(made.head(), [made.data], last=sent == len(ids))
+
+    def _answer_panel(self, job: Job) -> Answer:
+        """On the worker: ``{ids: [channel], px}`` -> its pictures one by one, and their facts."""
+        wall = self._wall(job)
+        (channel,) = job.request.ids("ids", wall.count)[:1]
+        tiles, facts = wall.panel(channel, job.request.integer("px", 16, 512))
+        if not facts:
+            return Answer({"facts": []}, last=True)
+        made = sheet(range(len(tiles)), tiles)
+        return Answer({**made.head(), "facts": facts}, [made.data], last=True)
+
+
+def _cut(page: dict[str, Any]) -> Pictures:
+    """The mosaics uint8 [N, h, w, 3] of the first page's sheet."""
+    head = page["sheet"]
+    height, width = head["tile"]
+    columns = head["columns"]
+    picture = np.asarray(Image.open(io.BytesIO(page["picture"])).convert("RGB"))
+    rows = picture.shape[0] // height
+    cells = picture.reshape(rows, height, columns, width, 3).transpose(0, 2, 1, 3, 4)
+    return cells.reshape(-1, height, width, 3)[: len(head["ids"])]

@@ -1,0 +1,151 @@
+"""One HTML file that opens offline and stays explorable: `to_html`.
+
+The widgets themselves are taken through every photo, layer, rule and channel that is wanted, and
+what they tell the page on the way is written down (`stage.py`). In the file the same widgets
+show it again, answered by a small recorded kernel (js/src/page/kernel.ts).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zfwidgets.images.samples import samples
+from zfwidgets.widgets.core.strings import table
+from zfwidgets.widgets.export.page import document
+from zfwidgets.widgets.export.plan import CHANNELS, Channels, Plan, plan_for
+from zfwidgets.widgets.export.stage import MEGABYTE, PageTooLarge, Stage, megabytes
+
+__all__ = ["PageTooLarge", "SavedPage", "to_html"]
+
+
+@dataclass(frozen=True)
+class SavedPage:
+    """What `to_html` wrote: the file, its size in bytes, and what can be explored in it.
+
+    channels: per layer those whose large projections are there; all have tiles.
+    """
+
+    path: Path
+    size: int
+    net: str
+    photos: tuple[str, ...]
+    layers: tuple[str, ...]
+    rules: tuple[str, ...]
+    channels: Mapping[str, tuple[int, ...]]
+
+    def __str__(self) -> str:
+        large = sum(len(some) for some in self.channels.values())
+        return (
+            f"{self.path}: {megabytes(self.size)} MB; {self.net}; "
+            f"photos {', '.join(self.photos)}; layers {', '.join(self.layers)}; "
+            f"rules {', '.join(self.rules)}; {large} channels with large projections"
+        )
+
+
+def to_html(
+    source: Any,
+    path: str | Path,
+    *,
+    layers: Iterable[str] | None = None,
+    channels: Channels = CHANNELS,
+    photos: Any = None,
+    rules: Iterable[str] | None = None,
+    max_mb: float = 40.0,
+    locale: str | None = None,
+    progress: bool = True,
+) -> SavedPage:
+    """Write one HTML file that opens without network or Python and can still be explored.
+
+    Every channel of the layers gets its tiles; large projections are written for `channels`, pixel
+    for pixel (tiles of projections are compressed). Interrupting the kernel, or Ctrl-C, stops it;
+    a file that was there before stays as it was.
+
+    Parameters:
+        source: an `Inspector`; or a network: a name for `zfwidgets.load`, a `torch.nn.Module`
+            or a `DeconvNet`.
+        layers: their names. Default: the convolutions, and the layer that the Inspector shows.
+        channels: how many of each layer, strongest first; "all"; or a mapping layer -> indices.
+        photos: names of the Inspector's gallery or of sample photographs, a mapping name ->
+            picture, or pictures. Default: the chosen photo; "cat" for a network.
+        rules: see `Recording.project`. Default: the Inspector's; "deconvnet" for a network.
+        max_mb: the most megabytes (10^6 bytes) that the file may have.
+        locale: "en" or "ko". Default: the Inspector's.
+        progress: show a bar.
+
+    Raises:
+        PageTooLarge: with what each part takes and what can be left out. Nothing is written.
+        TypeError, KeyError, ValueError, ImageError: a source, layer, channel, rule or photo that
+            there is not.
+
+    Examples:
+        >>> zf.to_html("zfnet", "cat.html", photos=("cat", "dogs"), channels=24)
+    """
+    plan = plan_for(source, layers, photos, rules, locale)
+    stage = Stage(plan, channels, max_mb * MEGABYTE)
+    try:
+        stage.record(progress)
+        page = _document(plan, stage)
+    finally:
+        stage.close()
+    path = Path(path).expanduser()
+    _write(path, page)
+    return SavedPage(
+        path, len(page), plan.net.name, tuple(stage.photos), plan.layers, plan.rules, stage.channels
+    )
+
+
+def _document(plan: Plan, stage: Stage) -> bytes:
+    """The page in UTF-8, with its own size in it."""
+    texts = table("export", plan.locale)
+    payload = stage.payload(texts)
+    size = 0
+    while True:
+        page = document(
+            payload,
+            parts=tuple(stage.parts),
+            title=texts["page_title"].format(net=plan.net.name),
+            rules=len(plan.rules),
+            texts=texts,
+            facts=_facts(plan, stage, texts, size),
+            locale=plan.locale,
+        ).encode("utf-8")
+        if megabytes(len(page)) == megabytes(size):
+            return page
+        size = len(page)
+        stage.check_size(size)
+
+
+def _facts(plan: Plan, stage: Stage, texts: Mapping[str, str], size: int) -> list[tuple[str, str]]:
+    from zfwidgets import __version__
+
+    known = samples()
+    photos = [f"{n} ({known[n].credit})" if n in known else n for n in stage.photos]
+    return [
+        (texts["fact_net"], plan.net.name),
+        (texts["fact_weights"], plan.net.weights_hash()),
+        (texts["fact_photos"], "; ".join(photos)),
+        (texts["fact_layers"], ", ".join(plan.layers)),
+        (texts["fact_channels"], stage.channels_in_words(texts)),
+        (texts["fact_rules"], ", ".join(plan.rules)),
+        (texts["fact_size"], texts["size"].format(megabytes=megabytes(size))),
+        (texts["fact_made"], f"zfwidgets {__version__}"),
+    ]
+
+
+def _write(path: Path, page: bytes) -> None:
+    """Beside the file first, so that a failure leaves the old one as it was."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(page)
+        # mkstemp makes files for the owner alone; a page is to be shown around.
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

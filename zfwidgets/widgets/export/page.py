@@ -1,0 +1,120 @@
+"""The document of a page without a kernel: bundles, recorded payload and texts in one HTML file.
+
+The browser is told to load nothing from anywhere (Content-Security-Policy); scripts are only those
+whose hashes stand in the document and the widgets' own bundles, which come as blobs.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from zfwidgets.widgets.core.base import bundle
+
+_BUNDLE = "page"
+
+# The bundles stay text until here: `import()` of a blob is the only way to load a module that is
+# not at an address of its own.
+_START = """
+const payload = JSON.parse(document.getElementById("zf-payload").textContent);
+const modules = {};
+for (const [name, code] of Object.entries(payload.bundles)) {
+  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  modules[name] = (await import(url)).default;
+  URL.revokeObjectURL(url);
+}
+modules["page"].start(payload, modules);
+"""
+
+_PAGE = """<!doctype html>
+<html lang="{locale}">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="zfwidgets {version}">
+<title>{title}</title>
+<style>
+{css}
+</style>
+</head>
+<body class="zf-page">
+<h1 class="zf-page-title">{title}</h1>
+<p class="zf-page-lead">{lead}</p>
+<noscript>{noscript}</noscript>
+<main class="zf-page-parts zf-inspector jupyter-widgets" data-waiting="{waiting}"
+ data-rules="{rules}">
+<div class="zf-inspector-grid jupyter-widgets">
+{parts}
+</div>
+</main>
+<dl class="zf-page-facts">
+{facts}
+</dl>
+<script type="application/json" id="zf-payload">{payload}</script>
+<script type="module">{start}</script>
+</body>
+</html>
+"""
+
+
+def document(
+    payload: Mapping[str, Any],
+    *,
+    parts: Sequence[str],
+    title: str,
+    rules: int,
+    texts: Mapping[str, str],
+    facts: Sequence[tuple[str, str]],
+    locale: str,
+) -> str:
+    """The page, with a place for each of the `parts`. Texts may be anything; they are escaped.
+
+    rules: how many there are to choose from.
+
+    `payload` is as `Payload` of js/src/page/kernel.ts, without its bundles.
+    """
+    from zfwidgets import __version__
+
+    names = sorted({part["bundle"] for part in payload["parts"]} | {_BUNDLE})
+    whole = {**payload, "bundles": {name: bundle(name, "js") for name in names}}
+    # The first style sheet carries the shared tokens, and so do all others.
+    css = "\n".join(bundle(name, "css") for name in [*names, _BUNDLE])
+    listed = "\n".join(f"<dt>{_text(term)}</dt><dd>{_text(fact)}</dd>" for term, fact in facts)
+    return _PAGE.format(
+        locale=locale,
+        policy=_policy(_START),
+        version=__version__,
+        title=_text(title),
+        css=css.replace("</", "<\\/"),
+        lead=_text(texts["page_lead"]),
+        noscript=_text(texts["page_noscript"]),
+        rules=rules,
+        waiting=_text(texts["page_waiting"]),
+        parts="\n".join(f'<div data-part="{_text(part)}"></div>' for part in parts),
+        facts=listed,
+        payload=_script_text(whole),
+        start=_START,
+    )
+
+
+def _policy(script: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}' blob:; style-src 'unsafe-inline'; "
+        "img-src blob: data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _text(text: str) -> str:
+    return html.escape(text, quote=True)
+
+
+def _script_text(value: Any) -> str:
+    """JSON in which nothing can end the script element or begin a comment."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

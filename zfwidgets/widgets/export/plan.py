@@ -1,0 +1,177 @@
+"""What goes into a page without a kernel: photos, layers, channels and rules, all checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from PIL import Image
+
+from zfwidgets.deconv.signals import RuleName
+from zfwidgets.images import decode
+from zfwidgets.images.samples import samples
+from zfwidgets.widgets.core.layers import default_layer, describe
+from zfwidgets.widgets.core.nets import as_net
+from zfwidgets.widgets.core.neuron import RULES
+from zfwidgets.widgets.core.strings import default_locale
+
+MODES = ("feature map", "projection", "photo patch", "filter")
+"""What the tiles of the page can show, in layers that have it."""
+
+CHANNELS = 48
+"""Channels of a layer whose large projections are written unless others are asked for."""
+
+Channels = int | str | Mapping[str, Iterable[int]]
+
+
+@runtime_checkable
+class Explorer(Protocol):
+    """What a page can begin with as it stands: an `Inspector`."""
+
+    net: Any
+    layer: Any
+    rule: Any
+    locale: Any
+    browser: Any
+    picker: Any
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was asked for, checked. layer, mode and rule are those with which the page begins."""
+
+    net: Any
+    photos: dict[str, Image.Image]
+    layers: tuple[str, ...]
+    rules: tuple[RuleName, ...]
+    locale: str
+    layer: str
+    mode: str
+    rule: RuleName
+
+
+def plan_for(source: Any, layers: Any, photos: Any, rules: Any, locale: str | None) -> Plan:
+    """The plan for a page of `source`; the arguments are those of `to_html`.
+
+    Raises:
+        TypeError, KeyError, ValueError, ImageError: what there is not, named.
+    """
+    shown = source if isinstance(source, Explorer) else None
+    try:
+        net = as_net(source if shown is None else shown.net)
+    except TypeError as error:
+        raise TypeError(
+            f"to_html() got {source!r:.60}; expected an Inspector that is not closed, a DeconvNet, "
+            "a torch.nn.Module or the name of a network"
+        ) from error
+    begin = shown.layer if shown is not None else ""
+    ordered = _layers(net, layers, begin)
+    first = default_layer([describe(net.layers[name]) for name in ordered])
+    named = _rules(rules, "deconvnet" if shown is None else shown.rule)
+    mode = "projection" if shown is None else shown.browser.mode
+    return Plan(
+        net=net,
+        photos=_photos(shown, photos),
+        layers=ordered,
+        rules=named,
+        locale=locale or (default_locale() if shown is None else shown.locale),
+        layer=begin if begin in ordered else first,
+        mode=mode if mode in MODES else "projection",
+        rule=shown.rule if shown is not None and shown.rule in named else named[0],
+    )
+
+
+def _layers(net: Any, layers: Any, begin: str) -> tuple[str, ...]:
+    """Names in the order of the forward pass, whatever order they were given in."""
+    if layers is None:
+        wanted = {layer.name for layer in net.layers.values() if layer.kind == "conv"} | {begin}
+    else:
+        wanted = {net.layers[name].name for name in layers}
+    found = tuple(name for name in net.layers if name in wanted)
+    if not found:
+        raise ValueError("to_html() got no layers; expected at least one name")
+    return found
+
+
+def _rules(rules: Any, default: RuleName) -> tuple[RuleName, ...]:
+    named = tuple(dict.fromkeys([default] if rules is None else rules))
+    if not named or set(named) - set(RULES):
+        raise ValueError(f"to_html(rules={list(named)}): expected some of {', '.join(RULES)}")
+    return named
+
+
+def _photos(shown: Explorer | None, photos: Any) -> dict[str, Image.Image]:
+    if photos is None:
+        if shown is None:
+            return {"cat": samples()["cat"].open()}
+        if shown.picker.image is None or shown.picker.value is None:
+            raise ValueError("to_html(): the Inspector shows no photo; choose one, or give photos")
+        return {shown.picker.value: shown.picker.image}
+    if isinstance(photos, Mapping):
+        found = {str(name): decode(picture) for name, picture in photos.items()}
+    else:
+        several = isinstance(photos, Iterable) and not isinstance(photos, (str, bytes))
+        listed = [*photos] if several else [photos]
+        found = dict(_named(shown, photo, number) for number, photo in enumerate(listed, 1))
+    if not found:
+        raise ValueError("to_html() got no photos; expected at least one")
+    return found
+
+
+def _named(shown: Explorer | None, photo: Any, number: int) -> tuple[str, Image.Image]:
+    if isinstance(photo, str):
+        if shown is not None and (image := _of_gallery(shown, photo)) is not None:
+            return photo, image
+        if photo in samples():
+            return photo, samples()[photo].open()
+    name = Path(photo).name if isinstance(photo, (str, Path)) else f"photo {number}"
+    return name, decode(photo)
+
+
+def _of_gallery(shown: Explorer, name: str) -> Image.Image | None:
+    picker = shown.picker
+    if name == picker.value:
+        return picker.image  # as it was cropped
+    entry = picker._entries.get(name)  # noqa: SLF001 - our own sibling; its trait would change the view
+    return None if entry is None else entry.open()
+
+
+def chosen_channels(
+    wanted: Channels, layers: Sequence[str], recordings: Mapping[str, Any]
+) -> dict[str, tuple[int, ...]]:
+    """Per layer the channels with large projections; for a number, the strongest on any photo.
+
+    Raises:
+        ValueError: a channel that there is not, or something else than `to_html` takes.
+    """
+    chosen = {}
+    for name in layers:
+        count = next(iter(recordings.values())).layers[name].channels
+        if isinstance(wanted, Mapping):
+            given = sorted({int(channel) for channel in wanted.get(name, ())})
+            if bad := [channel for channel in given if not 0 <= channel < count]:
+                raise ValueError(f"channels: {name} has 0 to {count - 1}; got {bad[0]}")
+            chosen[name] = tuple(given)
+        elif wanted == "all":
+            chosen[name] = tuple(range(count))
+        elif isinstance(wanted, int) and wanted >= 1:
+            chosen[name] = _strongest(wanted, name, recordings)
+        else:
+            raise ValueError(
+                f"channels={wanted!r}: expected a number of at least 1, 'all', or a mapping of "
+                "layer -> indices"
+            )
+    return chosen
+
+
+def _strongest(number: int, layer: str, recordings: Mapping[str, Any]) -> tuple[int, ...]:
+    """So many channels, taking turns among the photos; each photo's strongest is always there."""
+    orders = [
+        recording.strongest(layer).value.argsort(descending=True, stable=True).tolist()
+        for recording in recordings.values()
+    ]
+    turns = dict.fromkeys(channel for turn in zip(*orders, strict=True) for channel in turn)
+    firsts = {order[0] for order in orders}
+    return tuple(sorted([*turns][: max(number, len(firsts))]))

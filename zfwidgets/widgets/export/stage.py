@@ -1,0 +1,333 @@
+"""The widgets of a page without a kernel, taken through all that is to be seen and written down.
+
+A scene is what one part shows for one combination of the traits it depends on. What comes out is
+the payload of js/src/page/kernel.ts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zfwidgets.deconv.signals import RuleName
+from zfwidgets.widgets.channel_browser import ChannelBrowser
+from zfwidgets.widgets.channel_browser.modes import MODES as browser_modes  # noqa: N811
+from zfwidgets.widgets.core.layers import describe
+from zfwidgets.widgets.core.rpc import settle
+from zfwidgets.widgets.export.plan import MODES, Channels, Plan, chosen_channels
+from zfwidgets.widgets.export.tape import Blobs, offstage
+from zfwidgets.widgets.image_picker import ImagePicker
+from zfwidgets.widgets.inspector_head import InspectorHead, top_classes
+from zfwidgets.widgets.layer_selector import LayerSelector
+from zfwidgets.widgets.projection_view import ProjectionView
+
+MEGABYTE = 1_000_000
+_TILE = 96
+"""Longer side of the tiles in the file, pixels."""
+_AT_ONCE = 64
+_LOSSY = 48
+"""Tiles with a longer side than this are compressed with loss: they get by with an eighth of the
+bytes. Not feature maps: they are numbers, and small."""
+_QUALITY = {"projection": 88, "photo patch": 75}
+
+_VIEWED = ("layer", "channel", "rule", "place", "all_rules", "contrast", "colours")
+"""What a view's pictures depend on, besides the photo."""
+
+Ref = list[str]
+_PHOTO: Ref = ["picker", "value"]
+_LAYER: Ref = ["browser", "layer"]
+_MODE: Ref = ["browser", "mode"]
+_RULE: Ref = ["browser", "rule"]
+
+
+class PageTooLarge(ValueError):  # noqa: N818 - reads as what is the matter
+    """The page would be larger than was allowed; the message says what to leave out."""
+
+
+@dataclass
+class _Scenes:
+    """What a part shows, by the traits it depends on; `Scene` of kernel.ts."""
+
+    part: str
+    by: list[Ref]
+    taken: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def take(self, state: dict[str, Any], *values: Any) -> None:
+        """`state` of the part when `by` had these `values`."""
+        self.taken[_key(*values)] = state
+
+    def payload(self, traits: set[str]) -> dict[str, Any]:
+        """The states with these traits, and without an error that a refusal left."""
+        kept = {
+            key: {"error": {}, **{name: state[name] for name in sorted(traits)}}
+            for key, state in self.taken.items()
+        }
+        return {"part": self.part, "by": self.by, "states": kept}
+
+
+def _differing(*scenes: _Scenes) -> set[str]:
+    """The traits of a part that are not the same in all its states, but for those it is set by."""
+    states = [state for some in scenes for state in some.taken.values()]
+    names = {name for state in states for name in state if state[name] != states[0][name]}
+    return names - {trait for some in scenes for part, trait in some.by if part == some.part}
+
+
+class Stage:
+    """The widgets of one page.
+
+    Parameters:
+        plan: what is to be seen. channels: as `to_html` takes them. limit: bytes of the page.
+    """
+
+    def __init__(self, plan: Plan, channels: Channels, limit: float) -> None:
+        self.plan, self.limit, self._wanted = plan, limit, channels
+        self.channels: dict[str, tuple[int, ...]] = {}
+        self._blobs = Blobs()
+        self._sizes: dict[str, int] = {}
+        self._sheets: dict[int, list[dict[str, Any]]] = {}
+        self._best: dict[str, int] = {}
+        say: dict[str, Any] = {"locale": plan.locale}
+        net, layer, rule = plan.net, plan.layer, plan.rule
+        described = [describe(net.layers[name]) for name in plan.layers]
+        self.head = InspectorHead(name=net.name, status="ready", **say)
+        self.picker = ImagePicker(plan.photos, rows=1, **say)
+        # The picker may have changed names, so that they are short and no two are the same.
+        names = [item["id"] for item in self.picker.items]
+        self.photos = dict(zip(names, plan.photos.values(), strict=True))
+        self.layers = LayerSelector(layers=described, value=layer, **say)
+        self.browser = ChannelBrowser(
+            layer=layer, mode=plan.mode, rule=rule, sort="strength", inset=False, **say
+        )
+        self.view = ProjectionView(layer=layer, rule=rule, **say)
+        self.parts: dict[str, Any] = {
+            "head": self.head,
+            "picker": self.picker,
+            "layers": self.layers,
+            "browser": self.browser,
+            "view": self.view,
+        }
+        self._tapes = {name: offstage(part) for name, part in self.parts.items()}
+        self._scenes = {
+            "head": _Scenes("head", [_PHOTO]),
+            "layers": _Scenes("layers", [_PHOTO]),
+            "browser": _Scenes("browser", [_PHOTO, _LAYER, _MODE, _RULE]),
+            "view": _Scenes("view", [_PHOTO, *(["view", name] for name in _VIEWED)]),
+        }
+        self._unseen = _Scenes("view", [_PHOTO])
+
+    def close(self) -> None:
+        """Close the widgets; what was recorded stays."""
+        for part in self.parts.values():
+            part.close()
+
+    # ---------------------------------------------------------------------------------- recording
+
+    def record(self, progress: bool) -> None:
+        """Take the widgets through all photos, layers, rules and channels.
+
+        Raises:
+            PageTooLarge: as soon as it is clear that the page will be.
+            ValueError: the network has NaN or infinite values.
+            RuntimeError: a widget reports an error.
+        """
+        from tqdm.auto import tqdm
+
+        plan = self.plan
+        recordings = {name: plan.net.record(photo) for name, photo in self.photos.items()}
+        for name, recording in recordings.items():
+            _check_values(recording, plan.layers, name)
+        self.channels = chosen_channels(self._wanted, plan.layers, recordings)
+        steps = len(plan.rules) * sum(
+            len(self._modes(layer)) + len(some) for layer, some in self.channels.items()
+        )
+        with tqdm(total=steps * len(recordings), desc="zfwidgets", disable=not progress) as bar:
+            for done, (name, recording) in enumerate(recordings.items(), 1):
+                for _ in self._photo(name, recording):
+                    bar.update()
+                    self.check_size(self._blobs.size)
+                # Photos cost much the same: after the first it is known what all will.
+                self.check_size(self._blobs.size * len(recordings) / done)
+
+    def _photo(self, photo: str, recording: Any) -> Iterator[None]:
+        self.picker.value = photo
+        self.head.classes = top_classes(recording)
+        self.layers.input_size = [int(side) for side in recording.inputs.shape[2:]]
+        for part in ("head", "layers"):
+            self._scenes[part].take(self._state(part), photo)
+        self.view.channel, self.view.recording = None, recording
+        settle()
+        self._unseen.take(self._state("view"), photo)
+        self.browser.recording = recording
+        for layer in self.plan.layers:
+            before = self._blobs.size
+            self._best[_key(photo, layer)] = int(recording.strongest(layer).value.argmax())
+            for rule in self.plan.rules:
+                yield from self._tiles(photo, layer, rule)
+                yield from self._projections(photo, layer, rule)
+            self._sizes[layer] = self._sizes.get(layer, 0) + self._blobs.size - before
+
+    def _tiles(self, photo: str, layer: str, rule: RuleName) -> Iterator[None]:
+        browser = self.browser
+        # Not from one layer's filters to another layer, which may have none.
+        browser.mode, browser.layer, browser.rule = MODES[0], layer, rule
+        for mode in self._modes(layer):
+            browser.mode = mode
+            settle()
+            self._check("browser")
+            page = browser._page  # noqa: SLF001 - its questions are asked by this epoch
+            ids = list(range(page["count"]))
+            self._sheets[page["epoch"]] = sheets = [
+                self._sheet(head, buffers[0], _QUALITY.get(mode))
+                for some in (ids[i : i + _AT_ONCE] for i in range(0, len(ids), _AT_ONCE))
+                for head, buffers in self._tapes["browser"].ask(
+                    "tiles", epoch=page["epoch"], ids=some, px=_TILE
+                )
+            ]
+            # No finer tiles than these; and its own first ones would be there twice.
+            native = sheets[0]["head"]["tile"]
+            page = {**page, "sheet": None, "picture": None, "native": native}
+            self._scenes["browser"].take(
+                self._state("browser", _page=page), photo, layer, mode, rule
+            )
+            yield
+
+    def _sheet(self, head: dict[str, Any], picture: Any, quality: int | None) -> dict[str, Any]:
+        lossy = quality if max(head["tile"]) > _LOSSY else None
+        return {"head": head, "blobs": [self._blobs.number(picture, lossy)]}
+
+    def _modes(self, layer: str) -> list[str]:
+        found = self.plan.net.layers[layer]
+        return [mode for mode in MODES if browser_modes[mode].suits(found)]
+
+    def _projections(self, photo: str, layer: str, rule: RuleName) -> Iterator[None]:
+        view = self.view
+        # Nothing between one layer's channel and another's.
+        view.channel, view.layer, view.rule = None, layer, rule
+        for view.channel in self.channels[layer]:
+            settle()
+            settings = (getattr(view, name) for name in _VIEWED)
+            self._scenes["view"].take(self._state("view"), photo, *settings)
+            yield
+
+    def _state(self, part: str, **instead: Any) -> dict[str, Any]:
+        """The part's traits, some of them replaced, with their bytes by number."""
+        self._check(part)
+        state: dict[str, Any] = self._blobs.plain(self._tapes[part].state() | instead)
+        return state
+
+    def _check(self, part: str) -> None:
+        if error := self.parts[part].error:
+            raise RuntimeError(f"{error.get('title')}: {error.get('message')}")
+
+    # --------------------------------------------------------------------------------------- size
+
+    def check_size(self, size: float) -> None:
+        """Raise `PageTooLarge` if a page of `size` bytes is too large."""
+        if size <= self.limit:
+            return
+        plan = self.plan
+        most = max(len(some) for some in self.channels.values())
+        each = ", ".join(f"{name} {megabytes(size)}" for name, size in self._sizes.items())
+        raise PageTooLarge(
+            f"the page would have {megabytes(size)} MB or more; max_mb allows "
+            f"{megabytes(self.limit)}. It was to have {len(self.photos)} photo(s), "
+            f"{len(plan.layers)} layer(s), {len(plan.rules)} rule(s) and large projections of up "
+            f"to {most} channels a layer{f' (MB so far: {each})' if each else ''}. Leave something "
+            f"out: channels={max(1, most // 3)}, fewer photos, fewer layers, one rule; or raise "
+            "max_mb."
+        )
+
+    # ------------------------------------------------------------------------------------- payload
+
+    def channels_in_words(self, texts: Mapping[str, str]) -> str:
+        """Of which channels there are large projections."""
+        layers = self.plan.net.layers
+        large = sum(len(some) for some in self.channels.values())
+        every = large == sum(layers[name].channels for name in self.channels)
+        return texts["channels_all" if every else "channels_some"].format(count=large)
+
+    def payload(self, texts: Mapping[str, str]) -> dict[str, Any]:
+        """`Payload` of kernel.ts, without bundles."""
+        plan = self.plan
+        rules, channels = ", ".join(plan.rules), self.channels_in_words(texts)
+        errors = {
+            name: {key: texts[f"{name}_{key}"] for key in ("title", "message", "hint")}
+            for name in ("absent", "kernelless")
+        }
+        errors["absent"]["message"] = texts["absent_message"].format(rules=rules, channels=channels)
+        scenes = {
+            name: some.payload(_differing(some))
+            for name, some in self._scenes.items()
+            if name != "view"
+        }
+        # Both set the same traits: after the one, the other must leave nothing behind.
+        both = _differing(self._scenes["view"], self._unseen)
+        scenes["view"] = self._scenes["view"].payload(both)
+        scenes["view"]["otherwise"] = self._unseen.payload(both)
+        chosen: Ref = ["layers", "value"]
+        return {
+            **errors,
+            "parts": self._parts(),
+            "links": [
+                [chosen, _LAYER, ["view", "layer"]],
+                [["browser", "active"], ["view", "channel"]],
+                [_RULE, ["view", "rule"]],
+            ],
+            "starts": [
+                {
+                    "set": ["browser", "active"],
+                    "when": "layers.value",
+                    "by": [_PHOTO, chosen],
+                    "values": self._best,
+                }
+            ],
+            "scenes": list(scenes.values()),
+            "sheets": {"browser": {str(epoch): found for epoch, found in self._sheets.items()}},
+            "blobs": self._blobs.texts,
+        }
+
+    def _parts(self) -> list[dict[str, Any]]:
+        plan = self.plan
+        photo = next(iter(self.photos))
+        channel = self._best[_key(photo, plan.layer)]
+        shared = {"layer": plan.layer, "rule": plan.rule}
+        begin: dict[str, dict[str, Any]] = {
+            "picker": {"value": photo},
+            "layers": {"value": plan.layer},
+            "browser": {**shared, "mode": plan.mode, "active": channel, "_page": {}},
+            "view": {**shared, "channel": channel},
+        }
+        return [
+            {
+                "name": name,
+                "bundle": part.bundle_name,
+                "state": self._state(name, **begin.get(name, {})),
+            }
+            for name, part in self.parts.items()
+        ]
+
+
+def _check_values(recording: Any, layers: Iterable[str], photo: str) -> None:
+    """Raise ValueError for maps that neither tiles nor projections can be drawn of."""
+    for layer in layers:
+        maps = recording.feature_maps(layer)[0]
+        wrong = (~maps.isfinite()).flatten(1).any(1).nonzero().flatten().tolist()
+        if wrong:
+            raise ValueError(
+                f"{len(wrong)} of {len(maps)} channels of layer {layer!r}, the first of them "
+                f"{wrong[0]}, have NaN or infinite values on photo {photo!r}; expected "
+                "finite ones. Look for NaN or infinite values in the network's weights and in the "
+                "photo."
+            )
+
+
+def _key(*values: Any) -> str:
+    """The values as JavaScript's JSON.stringify writes them."""
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False)
+
+
+def megabytes(size: float) -> str:
+    """In millions of bytes, to a tenth."""
+    return f"{size / MEGABYTE:.1f}"

@@ -1,0 +1,242 @@
+"""All of it in one line: pick a picture, a layer, a channel, and see what the neuron answers to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import traitlets as t
+
+from zfwidgets.images.sheet import stacked
+from zfwidgets.widgets.channel_browser import ChannelBrowser
+from zfwidgets.widgets.charts import Charts
+from zfwidgets.widgets.core.base import STATIC_SECONDS, StaticPicture, dispose
+from zfwidgets.widgets.core.layers import describe
+from zfwidgets.widgets.core.nets import as_net
+from zfwidgets.widgets.core.neuron import RULES
+from zfwidgets.widgets.core.rpc import Job, Responder, settle
+from zfwidgets.widgets.core.strings import LOCALES, default_locale
+from zfwidgets.widgets.core.wire import describe_error
+from zfwidgets.widgets.image_picker.row import one_row
+from zfwidgets.widgets.inspector_head import InspectorHead, top_classes
+from zfwidgets.widgets.layer_selector import LayerSelector
+from zfwidgets.widgets.projection_view import ProjectionView
+
+if TYPE_CHECKING:
+    from zfwidgets.widgets.export import SavedPage
+
+
+class Inspector(StaticPicture, ipywidgets.Box):
+    """Look inside a network: pictures, layers, channels and projections, linked.
+
+    Parameters:
+        net: a name for `zfwidgets.load`, a `torch.nn.Module`, or a `DeconvNet`.
+        image: the picture to begin with: the name of a sample, a path, a PIL image or an array; or
+            a mapping or list of them, as for `ImagePicker`. Default: the sample photographs.
+        layer: the layer to begin with, see `LayerSelector`.
+        mode: what the channels' tiles show to begin with, "projection" or "feature map".
+        rule: how the signal goes back, see `Recording.project`.
+        locale: language of all parts, "en" or "ko".
+
+    The parts are widgets of their own, ``picker``, ``layers``, ``browser``, ``view`` and
+    ``charts``, and can be linked to anything else. What the Inspector does can be done by hand:
+
+        >>> picker, layers = ImagePicker(), LayerSelector(net)
+        >>> browser, view = ChannelBrowser(layer=layers.value), ProjectionView()
+        >>> def record(change=None):
+        ...     browser.recording = view.recording = net.record(picker.image)
+        >>> picker.observe(record, "image")
+        >>> ipywidgets.link((layers, "value"), (browser, "layer"))
+        >>> ipywidgets.link((layers, "value"), (view, "layer"))
+        >>> ipywidgets.link((browser, "active"), (view, "channel"))
+        >>> ipywidgets.link((browser, "rule"), (view, "rule"))
+
+    Raises:
+        LookupError, ValueError: the network is unknown, or has no layer of that name.
+        UnsupportedModel: the module cannot be traced.
+        ImageError: the picture cannot be decoded.
+    """
+
+    layer = t.Unicode()
+    """Name of the chosen layer."""
+
+    channel = t.Int(None, allow_none=True)
+    """Index of the chosen channel. A change of layer chooses the one that answers most."""
+
+    rule = t.Enum(RULES, "deconvnet")
+    """How the signal goes back to pixels."""
+
+    recording = t.Any(None, allow_none=True, read_only=True)
+    """What the network did with the chosen picture; None until it has been recorded."""
+
+    status = t.Enum(["empty", "busy", "ready", "error"], "empty", read_only=True)
+    """What the Inspector does with the picture. The parts have a status of their own."""
+
+    locale = t.Enum(LOCALES, LOCALES[0])
+    """Language of all parts."""
+
+    error = t.Dict(read_only=True)
+    """What went wrong with the picture, as {title, message, hint}; empty when all is well."""
+
+    _closed = True  # until it is made: ipywidgets closes half-made widgets too
+
+    def __init__(
+        self,
+        net: Any = "zfnet",
+        image: Any = None,
+        layer: str | None = None,
+        *,
+        mode: str = "projection",
+        rule: str = "deconvnet",
+        locale: str | None = None,
+        inline: bool = False,
+    ) -> None:
+        """`inline` computes in the calling thread: for tests and platforms without threads."""
+        self.net = as_net(net)
+        say: dict[str, Any] = {"locale": locale or default_locale()}
+        name = f"{self.net.name} on {self.net.device}"
+        self.head = InspectorHead(name=name, status="busy", **say)
+        self.picker = one_row(image, transforms=getattr(self.net, "transforms", None), **say)
+        self.layers = LayerSelector(self.net, value=layer, **say)
+        chosen = self.layers.value
+        # Strongest first: the channel to begin with is then the first one, and in sight.
+        self.browser = ChannelBrowser(
+            layer=chosen, mode=mode, rule=rule, sort="strength", inset=False, **say
+        )
+        self.view = ProjectionView(layer=chosen, rule=rule, inline=inline, **say)
+        self.charts = Charts(self.browser, opened=False, inline=inline, **say)
+        self._responder = Responder(self.head.send, {}, inline=inline)
+        self._job: Job | None = None
+        grid = ipywidgets.Box([*self.parts])
+        grid.add_class("zf-inspector-grid")
+        super().__init__([grid], layer=chosen, rule=rule, **say)
+        self.add_class("zf-inspector")
+        self._closed = False
+        self._connect()
+        self._record()
+
+    def close(self) -> None:
+        """Close every part, stop what is being computed, let go of network and recording."""
+        if self._closed:
+            return
+        self._closed = True
+        self._responder.close()
+        for link in self._links:
+            link.unlink()
+        self.unobserve_all()
+        self.picker.unobserve(self._record, "image")
+        super().close()
+        for part in (*self.children, *self.parts):
+            dispose(part)
+        self.set_trait("recording", None)
+        self.net = self._job = None
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """Head, picker, layers, browser, view and charts."""
+        return self.head, self.picker, self.layers, self.browser, self.view, self.charts
+
+    def to_html(self, path: str | Path, **options: Any) -> SavedPage:
+        """Write one HTML file that opens without a kernel and can be explored: `zf.to_html`."""
+        from zfwidgets.widgets.export import to_html
+
+        return to_html(self, path, **options)
+
+    def contact_sheet(self) -> bytes | None:
+        """Photo, projection and the first tiles as one PNG file; waits a moment for them."""
+        settle(STATIC_SECONDS)
+        return stacked([self.view.contact_sheet(), self.browser.contact_sheet()])
+
+    def plain_text(self) -> str:
+        """One line for terminals."""
+        return f"Inspector({self.head.name}, layer={self.layer!r}, channel={self.channel})"
+
+    # ------------------------------------------------------------------------- links
+
+    def _connect(self) -> None:
+        self._links: list[Any] = [
+            t.link((self.layers, "value"), (self, "layer")),
+            t.link((self, "channel"), (self.browser, "active")),
+            t.link((self, "channel"), (self.view, "channel")),
+            t.link((self, "rule"), (self.browser, "rule")),
+            t.link((self, "rule"), (self.view, "rule")),
+            # The photo is large beside the browser: what it points at is shown there.
+            t.dlink((self.browser, "hovered"), (self.view, "hovered")),
+        ]
+        self.observe(self._speak, "locale")
+        self.observe(self._change_layer, "layer")
+        self.picker.observe(self._record, "image")
+
+    def _speak(self, _change: object) -> None:
+        for part in self.parts:
+            part.locale = self.locale
+
+    def _change_layer(self, _change: object) -> None:
+        # An index means nothing in another layer, and may not exist there.
+        self.channel = None
+        self.browser.layer = self.view.layer = self.layer
+        self._choose_channel()
+
+    def _choose_channel(self) -> None:
+        """Begin with the channel that answers most, once that is known."""
+        recording, layer = self.recording, self.layer
+        if recording is not None:
+            self._responder.submit(lambda _job: self._choose(recording, layer))
+
+    def _choose(self, recording: Any, layer: str) -> None:
+        """On the worker thread."""
+        if self.layer != layer or self.recording is not recording or self.channel is not None:
+            return
+        try:
+            best = int(recording.strongest(layer).value.argmax())
+        except Exception as error:  # noqa: BLE001 - the person who looks must see it
+            self._set("error", describe_error(error))
+            return
+        if self.layer == layer and self.channel is None:
+            self.channel = best
+
+    # --------------------------------------------------------------------- recording
+
+    def _record(self, _change: object = None) -> None:
+        if self._job is not None:
+            self._job.cancel()
+        image = self.picker.image
+        if image is None:
+            return
+        self._set("busy")
+        self._job = self._responder.submit(lambda job: self._work(job, image))
+
+    def _work(self, job: Job, image: Any) -> None:
+        """On the worker thread. Whatever goes wrong is shown, and the last good state stays."""
+        try:
+            recording = self.net.record(image)
+            layers = [describe(layer) for layer in recording.layers.values()]
+            classes = top_classes(recording)
+        except Exception as error:  # noqa: BLE001 - the person who looks must see it
+            if job.wanted:
+                self._set("error", describe_error(error))
+            return
+        if job.wanted:
+            self._publish(recording, layers, classes)
+
+    def _publish(self, recording: Any, layers: list[Any], classes: list[dict[str, Any]]) -> None:
+        self.set_trait("recording", recording)
+        with self.layers.hold_sync():
+            self.layers.layers = layers
+            self.layers.input_size = [int(side) for side in recording.inputs.shape[2:]]
+        self.head.classes = classes
+        self.browser.recording = recording
+        self.view.recording = recording
+        self._set("ready", {})
+        if self.channel is None:
+            self._choose_channel()
+
+    def _set(self, status: str, error: dict[str, str] | None = None) -> None:
+        with self.head.hold_sync():
+            self.head.status = status
+            if error is not None:
+                self.head.error = error
+        if error is not None:
+            self.set_trait("error", error)
+        self.set_trait("status", status)

@@ -1,0 +1,285 @@
+"""What the network does not mind: curves of Fig. 5, and the changed photo under the cursor."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import ipywidgets
+import traitlets as t
+
+from zfwidgets.analysis.invariance import Invariance, Moved, Trial
+from zfwidgets.analysis.transforms import DEFAULTS, NEUTRAL
+from zfwidgets.images.tiles import encode
+from zfwidgets.widgets.core.base import StaticPicture, dispose
+from zfwidgets.widgets.core.plots import CURVE_COLOURS, CurveChart
+from zfwidgets.widgets.core.rpc import AHEAD, Job, Responder
+from zfwidgets.widgets.core.wire import Answer, WireError
+from zfwidgets.widgets.invariance_panel import TRANSFORMS, InvariancePanel
+
+_WATCHED = 5
+
+
+class InvarianceView(StaticPicture, ipywidgets.Box):
+    """Change a photo step by step and watch features and class probabilities move.
+
+    The curves show, over the amount of change, how far the feature vectors of some layers move (as
+    shares of their length) and the probability of the photo's class. Pointing at a curve, or the
+    slider, shows the photo at that amount. Curves are computed in the background.
+
+    Parameters:
+        recording: what `DeconvNet.record` gave.
+        transform: what is changed, see `zfwidgets.invariance`.
+        layers: whose features are compared. Default: the first and the last before the scores.
+        label: the class of the probability curve, by number or name. Default: the most probable.
+
+    Examples:
+        >>> view = InvarianceView(net.record("cat.jpg"), transform="rotation")
+        >>> view.result.to_frame()  # when `running` is False again
+    """
+
+    recording = t.Any(None, allow_none=True)
+    """The recorded forward pass; Python only."""
+
+    image = t.Int(0, min=0)
+    """Index of the picture in the recording."""
+
+    layers = t.List(t.Unicode(), None, allow_none=True)
+    """Names of up to three layers; None: the first, and the last before the class scores."""
+
+    label = t.Union([t.Int(), t.Unicode()], default_value=None, allow_none=True)
+    """The class to watch, by number or name; None: the most probable one."""
+
+    transform = t.Enum(TRANSFORMS, "translation")
+    """What is changed."""
+
+    value = t.Float(0.0)
+    """How much the photo shown is changed, in the transform's units."""
+
+    running = t.Bool(False)
+    """Whether curves are being computed. Set it to begin or to stop."""
+
+    result = t.Instance(Invariance, allow_none=True, read_only=True)
+    """The curves as far as they are known."""
+
+    status = t.Enum(["empty", "busy", "ready", "error"], "empty")
+    error = t.Dict()
+    """What went wrong, as {title, message, hint}; empty when all is well."""
+
+    _closed = True  # until it is made: ipywidgets closes half-made widgets too
+
+    def __init__(
+        self,
+        recording: Any = None,
+        *,
+        transform: str = "translation",
+        layers: list[str] | None = None,
+        label: int | str | None = None,
+        image: int = 0,
+        locale: str | None = None,
+        inline: bool = False,
+    ) -> None:
+        """`inline` computes in the calling thread: for tests and platforms without threads."""
+        self.panel = InvariancePanel(**({"locale": locale} if locale else {}))
+        self.distances = CurveChart(self.panel.say("distance_title"))
+        self.probabilities = CurveChart("p")
+        self._trial: Trial | None = None
+        self._job: Job | None = None
+        self._moved: dict[float, Moved] = {}
+        self._responder = Responder(
+            self.panel.send, {"look": self._look}, lambda: self.panel.epoch, inline=inline
+        )
+        charts = ipywidgets.Box([self.distances, self.probabilities])
+        charts.add_class("zf-invariance-charts")
+        super().__init__(
+            [self.panel, charts],
+            recording=recording,
+            transform=transform,
+            layers=layers,
+            label=label,
+            image=image,
+        )
+        self._closed = False
+        self.add_class("zf-invariance-view")
+        self.panel.on_msg(self._responder.on_msg)
+        self._links = [
+            t.link((self, name), (self.panel, name))
+            for name in ("transform", "value", "running", "status", "error")
+        ]
+        self.observe(self._prepare, ["recording", "image", "layers", "label", "transform"])
+        self.observe(self._begin, "running")
+        self._prepare()
+
+    def close(self) -> None:
+        """Close every part and let go of the recording."""
+        if self._closed:
+            return
+        self._closed = True
+        self._responder.close()
+        for link in self._links:
+            link.unlink()
+        self.unobserve_all()
+        own = self.layout
+        super().close()
+        own.close()
+        for part in (*self.children, self.distances, self.probabilities):
+            dispose(part)
+        self._trial = self._job = None
+        self._moved = {}
+        self.recording = None
+        self.set_trait("result", None)
+
+    def plain_text(self) -> str:
+        """One line for terminals."""
+        return f"InvarianceView({self.transform}, {self.value})"
+
+    def contact_sheet(self) -> bytes | None:
+        """The curves as far as they are known; None if there are none."""
+        if self.result is None:
+            return None
+        out = io.BytesIO()
+        self.result.plot().savefig(out, format="png", dpi=80)
+        return out.getvalue()
+
+    # ---------------------------------------------------------------------- the photo
+
+    def _prepare(self, _change: object = None) -> None:
+        self.running = False
+        if self._job is not None:
+            self._job.cancel()
+        if self.recording is None:
+            self.status = "empty"
+            return
+        self.status = "busy"
+        self._job = self._responder.submit(self._open)
+
+    def _open(self, job: Job) -> None:
+        """On the worker thread: the photo as it was, then all of the curves."""
+        try:
+            trial = Trial(
+                self.recording.net,
+                self.recording.inputs[self.image : self.image + 1],
+                self.transform,
+                layers=self.layers,
+                labels=None if self.label is None else [self.label],
+            )
+        except Exception as error:  # noqa: BLE001 - the person who looks must see it
+            if job.wanted:
+                self.panel.fail(error)
+                self.status = "error"
+            return
+        job.check()
+        self._trial, self._moved = trial, {}
+        title = self.panel.say("probability_title", label=trial.names[0])
+        self.probabilities.title.value = title
+        with self.panel.hold_sync():
+            self.panel.epoch += 1
+            self.panel.facts = _facts(trial, self.recording.net)
+            self.panel.photo = _encoded(self.recording.net, trial, NEUTRAL[self.transform])
+            self.panel.progress = 0.0
+            self.panel.clear_error()
+        self.value = NEUTRAL[self.transform]
+        self.status = "ready"
+        self.running = True
+
+    def _look(self, job: Job) -> Answer:
+        """The photo at one value: {value}. On the worker thread."""
+        trial = self._trial
+        if trial is None:
+            raise WireError("Nothing to look at", "The view has no photo yet.")
+        value = job.request.body.get("value")
+        values = DEFAULTS[trial.transform]
+        if not isinstance(value, int | float) or not min(values) <= value <= max(values):
+            raise WireError(
+                "Unreadable message",
+                f"expected a value from {min(values)} to {max(values)}, got {value!r:.80}",
+            )
+        moved = trial.at(float(value))
+        shares = moved.distance[:, 0] / trial.norm[:, 0].clamp_min(1e-12)
+        body: dict[str, Any] = {"value": value, "shares": shares.tolist()}
+        if moved.chances is not None:
+            chances, names = moved.chances[0], self.recording.net.categories
+            best = int(chances.argmax())
+            body |= {
+                "p": [float(chances[index]) for index in self.panel.facts["watched"]],
+                "best": names[best] if names else str(best),
+                "same": best == self.panel.facts["winner"],
+                "best_p": float(chances[best]),
+            }
+        return Answer(body, [_encoded(self.recording.net, trial, float(value))], last=True)
+
+    # --------------------------------------------------------------------- the curves
+
+    def _begin(self, _change: object = None) -> None:
+        trial = self._trial
+        if self.running and trial is not None:
+            todo = iter([v for v in DEFAULTS[self.transform] if float(v) not in self._moved])
+            self._responder.submit(lambda _job: self._go_on(trial, todo), AHEAD)
+        elif self.running:
+            self.running = False
+
+    def _go_on(self, trial: Trial, todo: Iterator[float]) -> None:
+        """One value on the worker thread, and the next one behind all that waits."""
+        if not self.running or trial is not self._trial:
+            return
+        value = next(todo, None)
+        if value is None:
+            self.running = False
+            return
+        try:
+            self._moved[float(value)] = trial.at(float(value))
+        except Exception as error:  # noqa: BLE001 - the person who looks must see it
+            self.panel.fail(error)
+            self.running = False
+            return
+        self._draw(trial)
+        self._responder.submit(lambda _job: self._go_on(trial, todo), AHEAD)
+
+    def _draw(self, trial: Trial) -> None:
+        values = DEFAULTS[trial.transform]
+        known = sorted(self._moved)
+        found = trial.result(known, [self._moved[value] for value in known])
+        self.set_trait("result", found)
+        low, high = float(min(values)), float(max(values))
+        shares = {name: found.relative[i, 0].tolist() for i, name in enumerate(found.layers)}
+        top = max(1.0, float(found.relative.max()) * 1.05)
+        self.distances.show(known, shares, (0.0, low, top, high))
+        if found.probability is not None:
+            p = found.probability[0]
+            top = max(0.05, float(p.max()) * 1.1)
+            self.probabilities.show(
+                known, {found.names[0]: p.tolist()}, (0.0, low, min(1.0, top), high)
+            )
+        self.panel.progress = len(known) / len(values)
+
+
+def _facts(trial: Trial, net: Any) -> dict[str, Any]:
+    """What is known of the photo as it was, for the page."""
+    values = DEFAULTS[trial.transform]
+    facts: dict[str, Any] = {
+        "low": float(min(values)),
+        "high": float(max(values)),
+        "step": (max(values) - min(values)) / 120,
+        "layers": list(trial.layers),
+        "colours": list(CURVE_COLOURS),
+        "watched": [],
+        "names": [],
+        "p": [],
+        "winner": -1,
+    }
+    if trial.chances is not None and trial.labels is not None:
+        chances, label = trial.chances[0], int(trial.labels[0])
+        watched = chances.topk(min(_WATCHED, len(chances))).indices.tolist()
+        facts["winner"] = watched[0]
+        if label not in watched:
+            watched[-1] = label
+        facts["watched"] = watched
+        facts["names"] = [net.categories[i] if net.categories else str(i) for i in watched]
+        facts["p"] = [float(chances[i]) for i in watched]
+    return facts
+
+
+def _encoded(net: Any, trial: Trial, value: float) -> bytes:
+    """The photo at a value, as a file."""
+    return encode(net.undo(trial.changed(value))[0], "image/jpeg", quality=88)

@@ -1,0 +1,214 @@
+"""One projection on the blackboard: unpool, rectify, filter, layer by layer."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import traitlets as t
+
+from zfwidgets.deconv.steps import Step
+from zfwidgets.images.contrast import contrast
+from zfwidgets.images.sheet import contact_sheet
+from zfwidgets.images.tiles import encode
+from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.neuron import RULES, Place, Question, neuron_of
+from zfwidgets.widgets.core.rpc import Job, Responder
+from zfwidgets.widgets.core.wire import Answer, describe_error, sheet
+from zfwidgets.widgets.steps_view import pictures
+
+_PATIENCE = 10.0  # seconds that a static picture waits for what is being computed
+
+
+@dataclass(frozen=True)
+class _Way:
+    """The steps as they are, and the projections: with every step, and without those left out."""
+
+    epoch: int
+    steps: list[Step]
+    results: np.ndarray[Any, np.dtype[np.uint8]]
+    facts: dict[str, Any]
+
+
+class StepsView(ZFWidget):
+    """The way of one neuron back to pixels, step by step (Zeiler & Fergus 2013, section 2.1).
+
+    Every unpooling, rectification and filtering is shown with the signal before and after it; the
+    switches are drawn. A rectification or unpooling can be left out, to see what it is good for.
+
+    Parameters:
+        recording: what `DeconvNet.record` gave.
+        layer, channel: the feature map.
+        place: row and column of the neuron; None: the strongest of the channel.
+        image: which picture of the recording.
+        rule: how rectifiers treat the signal, see `Recording.project`.
+
+    Examples:
+        >>> steps = StepsView(net.record("cat.jpg"), layer="conv3", channel=7)
+        >>> steps.off = [step["name"] for step in steps.plan if step["kind"] == "rectify"]
+    """
+
+    bundle_name = "steps-view"
+
+    recording = t.Any(None, allow_none=True)
+    """The recorded forward pass; Python only."""
+
+    layer = t.Unicode()
+    """Name of the layer; empty for none."""
+
+    channel = t.Int(None, allow_none=True)
+    """Index of the channel in the layer, from 0."""
+
+    place: Any = t.Tuple(t.Int(), t.Int(), default_value=None, allow_none=True)
+    """Row and column of the neuron on the channel's map; None for the strongest."""
+
+    image = t.Int(0, min=0)
+    """Index of the picture in the recording."""
+
+    rule = t.Enum(RULES, "deconvnet").tag(sync=True)
+    """What rectifiers do to the signal."""
+
+    off = t.List(t.Unicode()).tag(sync=True)
+    """Names of the steps that are left out."""
+
+    step = t.Int(0, min=0).tag(sync=True)
+    """Index of the step that is shown, in the order of the way back."""
+
+    status = t.Enum(["empty", "busy", "ready", "error"], "empty", read_only=True).tag(sync=True)
+    """What the view is doing."""
+
+    _plan = t.Dict().tag(sync=True)  # the neuron, the steps in numbers, the projections
+
+    def __init__(self, recording: Any = None, *, inline: bool = False, **kwargs: Any) -> None:
+        """`inline` computes in the calling thread: for tests and platforms without threads."""
+        self._responder: Responder | None = None
+        self._way: _Way | None = None
+        self._job: Job | None = None
+        self._epochs = itertools.count(1)
+        self._settled = threading.Event()
+        super().__init__(recording=recording, **kwargs)
+        handlers = {"step": self._draw}
+        self._responder = Responder(self.send, handlers, self._epoch, inline=inline)
+        self.on_msg(self._responder.on_msg)
+        self.observe(self._forget_off, ["recording", "layer"])
+        self.observe(self._ask, ["recording", "layer", "channel", "place", "image", "rule", "off"])
+        self._ask()
+
+    @property
+    def plan(self) -> list[dict[str, Any]]:
+        """The steps in numbers: ``{name, layer, kind, off, optional, before, after, zeros, …}``."""
+        return list(self._plan.get("steps", []))
+
+    def close(self) -> None:
+        """Close the view and let go of the recording."""
+        if self._responder is not None:
+            self._responder.close()
+        self.unobserve_all()
+        super().close()
+        self.recording = self._way = self._job = None
+
+    def wait(self, timeout: float = 30.0) -> bool:
+        """Wait until what was asked for last is shown, or has failed; False if it takes longer."""
+        return self._settled.wait(timeout)
+
+    def plain_text(self) -> str:
+        """One line for terminals."""
+        return f"StepsView(layer={self.layer!r}, channel={self.channel}, {len(self.plan)} steps)"
+
+    def contact_sheet(self) -> bytes | None:
+        """The strongest map behind every step, in order, as one PNG file; waits a moment for it."""
+        self.wait(_PATIENCE)
+        way = self._way
+        if way is None:
+            return None
+        tiles = [pictures.sides(step)[1].tiles[0] for step in way.steps]
+        labels = [f"{step.layer}: {step.kind}{' (off)' * step.off}" for step in way.steps]
+        made = contact_sheet([*tiles, way.results[-1]], [*labels, "projection"], tile_size=110)
+        return encode(np.asarray(made), "image/png")
+
+    # ---------------------------------------------------------------------- question
+
+    def _epoch(self) -> int:
+        return 0 if self._way is None else self._way.epoch
+
+    def _forget_off(self, _change: object) -> None:
+        self.off = []  # another layer's way has other steps
+
+    def _ask(self, _change: object = None) -> None:
+        assert self._responder is not None
+        if self._job is not None:
+            self._job.cancel()
+        if self.recording is None or self.channel is None or not self.layer:
+            self._way = None
+            self._publish("empty", {})
+            return
+        place: Place = self.place
+        question = Question(
+            self.recording, self.image, self.layer, self.channel, (self.rule,), place
+        )
+        off = list(self.off)
+        self._settled.clear()
+        self.set_trait("status", "busy")
+        self._job = self._responder.submit(lambda job: self._work(job, question, off))
+
+    def _work(self, job: Job, question: Question, off: list[str]) -> None:
+        """On the worker thread. Whatever goes wrong is shown."""
+        try:
+            found = neuron_of(question)
+            (rule,) = question.rules
+            steps = question.recording.steps(found, rule=rule, off=off)
+            job.check()
+            whole = question.recording.project(found, rule=rule)
+            pixels = [whole.on_canvas()] + ([steps[-1].signal] if off else [])
+            results = [contrast(whole.to_rgb(picture))[0][0] for picture in pixels]
+            names = {step.name: pictures.facts(step) for step in steps}
+            job.check()
+        except Exception as error:  # noqa: BLE001 - the person who looks must see it
+            if job.wanted:
+                with self.hold_sync():
+                    self.error = describe_error(error)
+                    self.set_trait("status", "error")
+                self._settled.set()
+            return
+        facts = {
+            "net": question.recording.net.name,
+            "layer": question.layer,
+            "channel": question.channel,
+            "row": int(found.row[0]),
+            "col": int(found.col[0]),
+            "value": float(found.value[0]),
+            "steps": list(names.values()),
+        }
+        self._way = _Way(next(self._epochs), steps, np.stack(results), facts)
+        made = sheet(range(len(results)), self._way.results)
+        plan = {**facts, "epoch": self._way.epoch, "sheet": made.head(), "data": made.data}
+        self._publish("ready", plan)
+
+    def _publish(self, status: str, plan: dict[str, Any]) -> None:
+        with self.hold_sync():
+            self._plan = plan
+            if plan:
+                self.step = min(self.step, len(plan["steps"]) - 1)
+            self.clear_error()
+            self.set_trait("status", status)
+        self._settled.set()
+
+    # ------------------------------------------------------------------------ answer
+
+    def _draw(self, job: Job) -> Answer:
+        """One step for the page: maps before and after, switches or filter."""
+        way = self._way
+        assert way is not None
+        index = job.request.integer("index", 0, len(way.steps) - 1)
+        step = way.steps[index]
+        before, after = pictures.sides(step)
+        if index == len(way.steps) - 1:
+            after = pictures.Side([0], way.results[-1:], 0.0)
+        parts = {"before": before, "after": after, "filter": pictures.filter_tile(step)}
+        messages = {name: part.message() for name, part in parts.items() if part is not None}
+        body: dict[str, Any] = {name: head for name, (head, _) in messages.items()}
+        body["switches"] = pictures.switches(step)
+        return Answer(body, [data for _, data in messages.values()], last=True)
