@@ -161,6 +161,7 @@ class Recording:
 
     def _check_way(self, step: int) -> None:
         """Refuse what strictness forbids, and ways back that autograd does not confirm."""
+        self._check_weights()
         if self.net.strict:
             for call in backward.derivatives_on_the_way(self._calls, step):
                 raise UnsupportedModel(
