@@ -13,7 +13,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
@@ -26,16 +26,20 @@ from torch.utils import _pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from zfwidgets.deconv.aliases import Memory, Place
-from zfwidgets.deconv.graph import Call, Record, UnsupportedModel
+from zfwidgets.deconv.graph import Call, Grid, Record, UnsupportedModel
 from zfwidgets.deconv.operations import OPERATIONS, RANDOM, Operation
 from zfwidgets.deconv.outputs import tensors_in
 from zfwidgets.deconv.rules import (
+    Concatenate,
     Derivative,
     Kept,
     LocalResponseNorm,
     NotExact,
     Operand,
+    Permute,
+    Reshape,
     Rule,
+    Slice,
     Written,
 )
 
@@ -123,6 +127,8 @@ class Recorder(TorchDispatchMode):
         self._modules: list[nn.Module] = []
         self._paths = {id(module): path for path, module in model.named_modules()}
         self._names: dict[str, int] = {}
+        self._flat: dict[int, Grid] = {}
+        """Maps that were flattened to [B, C, T], by their call."""
 
     # ------------------------------------------------------------------------------- from outside
 
@@ -436,11 +442,42 @@ class Recorder(TorchDispatchMode):
         shape = tuple(value.shape)
         if isinstance(rule, Derivative):
             rule.out = Operand(shape, axes, lead)
+        grid = self._grid(rule, sources, shape) if lead and len(shape) == 3 else None
         count = self._names[name] = self._names.get(name, -1) + 1
         name = f"{name}_{count}" if count else name
-        self.calls.append(Call(name, path, where, rule, sources, shape, axes, lead, kept))
+        self.calls.append(Call(name, path, where, rule, sources, shape, axes, lead, kept, grid))
         if index == 0:
             self._register(value, 0)
+
+    def _grid(
+        self, rule: Rule, sources: tuple[int | None, ...], shape: tuple[int, ...]
+    ) -> Grid | None:
+        """Where the tokens [B, T, C] of a call stand on the map that they were cut from."""
+        source = next((s for s in sources if s is not None), None)
+        if source is None:
+            return None
+        before = self.calls[source]
+        if isinstance(rule, Reshape) and before.size is not None and len(before.shape) == 4:
+            height, width = before.size
+            if before.axes == (2, 3) and shape[2] == height * width:
+                self._flat[len(self.calls)] = Grid(0, height, width)
+            return Grid(0, height, width) if before.axes == (1, 2) else None
+        if isinstance(rule, Permute):
+            return self._flat.get(source) if rule.dims == [0, 2, 1] else None
+        if isinstance(rule, Concatenate):
+            for i, part in enumerate(sources):
+                grid = None if part is None else self.calls[part].grid
+                if grid is not None and rule.dim == 1:
+                    return replace(grid, first=grid.first + sum(rule.widths[:i]))
+            return None
+        grids = [self.calls[s].grid for s in sources if s is not None]
+        grid = next((g for g in grids if g is not None), None)
+        if grid is None:
+            return None
+        if isinstance(rule, Slice) and rule.dim == 1:
+            fits = rule.every == 1 and rule.start <= grid.first
+            return replace(grid, first=grid.first - rule.start) if fits else None
+        return grid if shape[1] == before.shape[1] else None
 
     # ----------------------------------------------------------------------------------- in place
 

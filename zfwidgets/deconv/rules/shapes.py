@@ -41,7 +41,11 @@ class Reshape(Rule):
         return self.out_shape == self.shape
 
     def out_axes(self, ndim: int) -> Pair | None:
-        return self.axes if self.same else ((2, 3) if ndim == 4 else None)
+        if self.same or ndim != 4:
+            return self.axes if self.same else None
+        # Nothing says which dimension is which; most pictures are squares.
+        _, one, two, three = self.out_shape
+        return (1, 2) if one == two != three else (2, 3)
 
     def window(self, window: Window | None) -> Window | None:
         return window if self.same else None
