@@ -1,7 +1,10 @@
 """Picture in (decode, limits, preparation, samples), picture out (contrast, tiles, sheets)."""
 
 from zfwidgets.images.contrast import Contrast, contrast, heat, heat_colours
-from zfwidgets.images.decode import ImageError, Limits, decode, get_limits, set_limits
+from zfwidgets.images.decode import decode
+from zfwidgets.images.limits import ImageError, Limits, get_limits, set_limits
+from zfwidgets.images.planes import Planes
+from zfwidgets.images.preparation import Preparation
 from zfwidgets.images.preprocess import Preprocess
 from zfwidgets.images.samples import Sample, sample, samples
 from zfwidgets.images.sheet import contact_sheet
@@ -11,6 +14,8 @@ __all__ = [
     "Contrast",
     "ImageError",
     "Limits",
+    "Planes",
+    "Preparation",
     "Preprocess",
     "Sample",
     "contact_sheet",

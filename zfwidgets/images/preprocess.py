@@ -16,9 +16,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from zfwidgets.images.arrays import array_planes
 from zfwidgets.images.decode import decode
+from zfwidgets.images.limits import ImageError, get_limits
+from zfwidgets.images.planes import Planes
 
-Channels = Literal["RGB", "BGR", "L"]
+Array = np.ndarray[Any, Any]
+Channels = Literal["RGB", "BGR", "L"] | int
 Mode = Literal["crop", "squash", "fit"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
@@ -41,7 +45,10 @@ class Preprocess:
         mean, std: one number per channel, in the network's channel order and in units of ``scale``.
         scale: the value that a white pixel has before ``mean`` is taken off: 1 for most PyTorch
             weights, 255 for those that came from Caffe.
-        channels: order of the network's input channels.  ``"L"`` is one grey channel.
+        channels: order of the network's input channels.  ``"L"`` is one grey channel.  A number
+            stands for so many planes that are no photograph's colours (a depth map, a satellite's
+            bands): arrays ``[H, W, channels]`` in place of pictures.  Their uint8 and uint16 are
+            brought to 0..``scale``; floats are in units of ``scale`` already.
         mode: ``"crop"`` keeps proportions and cuts the middle out (the usual evaluation);
             ``"squash"`` presses the whole photograph into the square; ``"fit"`` keeps the whole
             photograph and its proportions, with the mean colour (zero for the network) around it.
@@ -61,8 +68,16 @@ class Preprocess:
     interpolation: Interpolation = "bilinear"
 
     def __post_init__(self) -> None:
+        if isinstance(self.channels, int):
+            if isinstance(self.channels, bool) or self.channels < 1:
+                raise ValueError(
+                    f"Preprocess(channels={self.channels!r}): expected at least 1 plane."
+                )
+        elif self.channels not in ("RGB", "BGR", "L"):
+            raise ValueError(
+                f"Preprocess(channels={self.channels!r}): expected 'RGB', 'BGR', 'L' or a number."
+            )
         for name, allowed in (
-            ("channels", ("RGB", "BGR", "L")),
             ("mode", ("crop", "squash", "fit")),
             ("interpolation", tuple(_RESAMPLING)),
         ):
@@ -75,7 +90,7 @@ class Preprocess:
                 f"Preprocess(size={self.size}, resize={self.resize}): expected 1 <= size <= "
                 "resize; for no margin around the crop give resize=size."
             )
-        count = 1 if self.channels == "L" else 3
+        count = {"RGB": 3, "BGR": 3, "L": 1}.get(str(self.channels), self.channels)
         for name in ("mean", "std"):
             values = tuple(float(v) for v in getattr(self, name))
             if len(values) != count or not all(map(math.isfinite, values)):
@@ -90,32 +105,71 @@ class Preprocess:
                 "std=(1, 1, 1) divides by nothing."
             )
 
-    def __call__(self, image: Image.Image) -> Tensor:
+    def __call__(self, image: Image.Image | Array) -> Tensor:
         """A PIL image of any size and mode -> float Tensor ``[C, size, size]``.
 
+        With ``channels`` a number: an array ``[H, W, channels]``.
+
         Raises:
-            ImageError: see `zfwidgets.images.decode`.
+            ImageError: see `zfwidgets.images.decode`; a photograph where planes are expected.
         """
-        photo = decode(image)
-        if self.channels == "L":
-            photo = photo.convert("L")
-        paste, box = self._placement(*photo.size)
-        left, top, width, height = paste
-        part = photo.resize((width, height), _RESAMPLING[self.interpolation], box=box)
-        values = torch.from_numpy(np.array(part, dtype=np.float32))
-        values = values[None] if values.ndim == 2 else values.permute(2, 0, 1)
-        if self.channels == "BGR":
-            values = values.flip(0)
+        values, left, top = self._resized(image)
+        height, width = values.shape[1:]
         mean, std = self._column(self.mean, values), self._column(self.std, values)
-        values = (values * (self.scale / 255) - mean) / std
+        values = (values - mean) / std
         if (width, height) == (self.size, self.size):
             return values.contiguous()
         canvas = values.new_zeros(values.shape[0], self.size, self.size)
         canvas[:, top : top + height, left : left + width] = values
         return canvas
 
-    def undo(self, inputs: Tensor) -> np.ndarray[Any, Any]:
-        """What the network sees, for people: ``[B, C, H, W]`` -> uint8 RGB ``[B, H, W, 3]``."""
+    def _resized(self, image: Image.Image | Array) -> tuple[Tensor, int, int]:
+        """What of it the network sees, [C, h, w] in 0..scale, and its left and top in the input."""
+        if isinstance(self.channels, int):
+            scene = self._scene(image, self.channels)
+            size = scene.shape[1], scene.shape[0]
+            # Pillow resamples floats one plane at a time.
+            planes = [Image.fromarray(scene[:, :, plane]) for plane in range(self.channels)]
+        else:
+            photo = decode(image)
+            size = photo.size
+            planes = [photo.convert("L") if self.channels == "L" else photo]
+        (left, top, width, height), box = self._placement(*size)
+        method = _RESAMPLING[self.interpolation]
+        parts = [
+            np.array(plane.resize((width, height), method, box=box), dtype=np.float32)
+            for plane in planes
+        ]
+        values = torch.from_numpy(parts[0] if len(parts) == 1 else np.stack(parts, -1))
+        values = values[None] if values.ndim == 2 else values.permute(2, 0, 1)
+        if isinstance(self.channels, int):
+            return values, left, top
+        values = values * (self.scale / 255)
+        return values.flip(0) if self.channels == "BGR" else values, left, top
+
+    def _scene(self, image: Image.Image | Array, channels: int) -> Array:
+        """Planes as float32 [H, W, C], a white pixel being `scale`."""
+        if not isinstance(image, np.ndarray):
+            colours = len(image.getbands())
+            raise ImageError(
+                "A picture file cannot be prepared for this network",
+                f"Preprocess(channels={channels}) takes {channels} planes; got a picture "
+                f"of mode {image.mode} with {colours} of colour; expected an array "
+                f"[height, width, {channels}] or an .npy file of it.",
+                "Give numpy.asarray(image) if its bands are these planes; for photographs use "
+                "channels='RGB', 'BGR' or 'L'.",
+            )
+        scene = array_planes(image, channels, get_limits(), "the array")
+        white = {"u": np.iinfo(scene.dtype).max if scene.dtype.kind == "u" else 1, "b": 1}
+        factor = self.scale / white[scene.dtype.kind] if scene.dtype.kind in white else 1.0
+        return (scene.astype(np.float64) * factor).astype(np.float32)
+
+    def undo(self, inputs: Tensor, planes: Planes | None = None) -> Array:
+        """What the network sees, for people: ``[B, C, H, W]`` -> uint8 RGB ``[B, H, W, 3]``.
+
+        planes: which of the network's channels are shown; default: its colours, or
+        `Planes.usual`.
+        """
         if inputs.ndim != 4 or inputs.shape[1] != len(self.mean):
             raise ValueError(
                 f"undo() got a tensor of shape {list(inputs.shape)}; expected "
@@ -124,7 +178,7 @@ class Preprocess:
             )
         values = inputs.detach().float()
         values = values * self._column(self.std, values) + self._column(self.mean, values)
-        rgb = self._rgb_order(values * (255 / self.scale)).round().clamp(0, 255)
+        rgb = self._colours(values * (255 / self.scale), planes).round().clamp(0, 255)
         return rgb.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
     @property
@@ -137,14 +191,14 @@ class Preprocess:
         """
         return torch.tensor(self.std, dtype=torch.float32) / self.scale
 
-    def to_rgb(self, pixels: Tensor) -> Tensor:
+    def to_rgb(self, pixels: Tensor, planes: Planes | None = None) -> Tensor:
         """A signed picture in input space (a projection) ``[N, C, h, w]`` -> ``[N, 3, h, w]``.
 
         Channels come back in the order red, green, blue, each multiplied by `pixel_gain`; the mean
-        is not added, so zero stays zero.
+        is not added, so zero stays zero.  planes: as for `undo`.
         """
         gain = self.pixel_gain.to(pixels)
-        return self._rgb_order(pixels * gain[:, None, None])
+        return self._colours(pixels * gain[:, None, None], planes)
 
     def crop_box(self, width: int, height: int) -> tuple[float, float, float, float]:
         """The rectangle of a ``width`` x ``height`` photograph that the input square shows.
@@ -179,10 +233,11 @@ class Preprocess:
         right, bottom = min((x + size) * step_x, width), min((y + size) * step_y, height)
         return (0, 0, size, size), (x * step_x, y * step_y, right, bottom)
 
-    def _rgb_order(self, values: Tensor) -> Tensor:
-        if self.channels == "L":
-            return values.expand(-1, 3, -1, -1)
-        return values.flip(1) if self.channels == "BGR" else values
+    def _colours(self, values: Tensor, planes: Planes | None) -> Tensor:
+        if planes is None:
+            bgr = Planes(red=2, green=1, blue=0)
+            planes = bgr if self.channels == "BGR" else Planes.usual(len(self.mean))
+        return planes.of(values)
 
     @staticmethod
     def _column(numbers: tuple[float, ...], like: Tensor) -> Tensor:

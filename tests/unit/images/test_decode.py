@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from zfwidgets.images import ImageError, Limits, decode, get_limits, set_limits
 
@@ -160,6 +161,35 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
     deep = grey.astype(np.uint16) * 257
     for source in (saved(Image.fromarray(deep)), saved(Image.fromarray(deep), "TIFF"), deep):
         np.testing.assert_array_equal(np.asarray(decode(source))[..., 0], grey)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "array"])
+@pytest.mark.parametrize(
+    ("greatest", "white"), [(200, 255), (1000, 1023), (4095, 4095), (9000, 16383), (50_000, 65535)]
+)
+def test_cameras_that_fill_fewer_than_sixteen_bits_are_not_black(
+    kind: str, greatest: int, white: int
+) -> None:
+    ramp = np.linspace(0, greatest, 64).astype(np.uint16).reshape(8, 8)
+    image = decode(ramp if kind == "array" else saved(Image.fromarray(ramp), kind))
+    np.testing.assert_allclose(np.asarray(image)[..., 1], ramp * (255 / white), atol=0.51)
+    note = image.info.get("note", "")
+    assert (note == "") == (white == 65535)
+    assert note == "" or f"{greatest}: taken as {white.bit_length()} bits" in note
+
+
+def test_a_mask_of_ones_in_sixteen_bits_is_white() -> None:
+    mask = np.array([[0, 1]], np.uint16)
+    image = decode(saved(Image.fromarray(mask)))
+    assert np.asarray(image)[0, :, 0].tolist() == [0, 255]
+    assert "1 is shown white" in image.info["note"]
+    assert decode(0 * mask).info == {}
+
+
+def test_a_note_in_a_file_is_not_ours() -> None:
+    info = PngInfo()
+    info.add_text("note", "<b>trust me</b>")
+    assert decode(saved(Image.fromarray(photo()), pnginfo=info)).info == {}
 
 
 @pytest.mark.parametrize(
