@@ -22,10 +22,11 @@ from zfwidgets.deconv.precision import exactly
 from zfwidgets.deconv.recorder import Recorder
 from zfwidgets.deconv.recording import Recording
 from zfwidgets.deconv.windows import Pair
-from zfwidgets.images import Preprocess, decode
+from zfwidgets.images import Planes, Preparation, Preprocess
+from zfwidgets.images.preparation import unfit
 
 Picture = Image.Image | str | Path | bytes | np.ndarray[Any, Any]
-Transforms = Callable[[Image.Image], Tensor]
+Transforms = Callable[[Any], Any]
 
 _SIZES = 224, 32, 28, 64, 96, 128, 160, 192, 256, 288, 299, 320, 384, 448, 512
 """Sides of pictures that networks are made for, the most usual first."""
@@ -49,6 +50,8 @@ class DeconvNet:
         name: what it is called in captions; default: the model's class.
         memory: how many bytes the signals of one batch of neurons may take.
         inputs: what the model takes besides the picture, by name or in order.
+        planes: which channels people are shown, as colours or one in grey; default: the picture's
+            colours, of other than three channels `Planes.usual`.
         strict: refuse to send a signal through an operation that has no rule of its own, instead
             of taking its derivative.
         check: compare the way back with autograd, once for every size of pictures.
@@ -67,18 +70,21 @@ class DeconvNet:
         memory: int = 256 * 2**20,
         inputs: Inputs | None = None,
         *,
+        planes: Planes | None = None,
         strict: bool = False,
         check: bool = True,
     ) -> None:
         inner = models.unwrapped(model)
         self.name = name or type(inner).__name__
-        self.transforms: Transforms = Preprocess() if transforms is None else transforms
-        self._any_size = transforms is None
         self.categories = list(categories) if categories is not None else None
         self.memory, self.strict = memory, strict
         self.inputs: Inputs = () if inputs is None else inputs
         self.device, self._dtype = models.device_of(inner, device), models.dtype_of(inner)
         self.model = models.moved(inner, self.device, device != "auto")
+        channels = models.input_channels(self.model)
+        self._any_size = transforms is None
+        self.preparation = Preparation(transforms, channels)
+        self.planes = planes
         self._layers: dict[tuple[int, ...], Layers] = {}
         self._shape: tuple[int, ...] | None = None
         self._check = check
@@ -97,7 +103,7 @@ class DeconvNet:
         Before the first recording: for the size that `transforms` makes, by a picture of zeros.
         """
         if self._shape is None:
-            side = self._fitting_size() if self._any_size else _size_of(self.transforms)
+            side = self._fitting_size() if self._any_size else self.preparation.size or (224, 224)
             self.record(torch.zeros(1, self.input_channels, *side))
         assert self._shape is not None
         return self._layers[self._shape]
@@ -110,24 +116,23 @@ class DeconvNet:
     def _fitting_size(self) -> Pair:
         """The first usual size of pictures that the network takes; the preparation makes it."""
         channels = models.input_channels(self.model)
-        first: Exception | None = None
-        for side in _SIZES:
-            try:
-                self._recorded(torch.zeros(1, channels, side, side), frozenset(), None)
-            except UnsupportedModel:
-                raise
-            except Exception as error:  # noqa: BLE001 - a model may say anything about a size
-                first = first or error
-                continue
-            if isinstance(self.transforms, Preprocess) and side != self.transforms.size:
-                self.transforms = replace(self.transforms, size=side, resize=round(side * 8 / 7))
+        side = next((side for side in _SIZES if self._takes(side)), None)
+        if side is None:
+            zeros = torch.zeros(1, channels, _SIZES[0], _SIZES[0])
             self._any_size = False
-            return side, side
-        raise ValueError(
-            f"{self.name} took no picture of {channels} channels and {_SIZES[0]}, {_SIZES[1]}, ... "
-            f"pixels: {first}. Give the size with transforms=Preprocess(size=...), further inputs "
-            "with inputs=."
-        ) from first
+            self._recorded(zeros, frozenset(), None)  # says what is wrong
+            side = _SIZES[0]
+        usual = self.transforms
+        if isinstance(usual, Preprocess) and side != usual.size:
+            fitting = replace(usual, size=side, resize=round(side * 8 / 7))
+            self.preparation = Preparation(fitting, channels)
+        self._any_size = False
+        return side, side
+
+    @property
+    def transforms(self) -> Transforms:
+        """From a picture to the network's input."""
+        return self.preparation.transforms
 
     def preprocess(self, images: Picture | Sequence[Picture] | Tensor) -> Tensor:
         """Pictures as the network takes them: [B, C, H, W] on its device.
@@ -141,14 +146,11 @@ class DeconvNet:
         pictures: list[Any] = list(images) if isinstance(images, list | tuple) else [images]
         if not pictures:
             raise ValueError("record() got no pictures; expected one or more.")
-        batch = torch.stack([self._prepared(decode(picture)) for picture in pictures])
+        if self._any_size and self._shape is None:
+            self._fitting_size()
+        prepare = self.preparation
+        batch = torch.stack([prepare(prepare.open(picture)) for picture in pictures])
         return batch.to(self.device, self._dtype)
-
-    def _prepared(self, picture: Image.Image) -> Tensor:
-        prepared = self.transforms(picture)
-        if getattr(prepared, "ndim", 0) != 3:
-            raise ValueError(f"transforms gave {_shape_of(prepared)}; expected a Tensor [C, H, W].")
-        return prepared
 
     def _checked(self, images: Tensor) -> Tensor:
         images = images[None] if images.ndim == 3 else images
@@ -200,12 +202,22 @@ class DeconvNet:
         except (UnsupportedModel, torch.OutOfMemoryError):
             raise
         except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+            channels = models.input_channels(self.model)
+            shape = list(inputs.shape[1:])
             raise ValueError(
-                f"record() got pictures of {list(inputs.shape[1:])}. {self.name} takes "
-                f"{models.input_channels(self.model)} channels and could not take these: {error}. "
-                "Another size is made by transforms=Preprocess(size=...); further inputs are given "
-                "with inputs=."
+                unfit(self.name, channels, shape, error, self._takes)
+                + " Further inputs of the model are given with inputs=."
             ) from error
+
+    def _takes(self, side: int) -> bool:
+        """True if a square of so many pixels goes through the model."""
+        x = torch.zeros(1, models.input_channels(self.model), side, side)
+        try:
+            with models.evaluating(self.model), torch.no_grad():
+                self.forward(x.to(self.device, self._dtype))
+        except Exception:  # noqa: BLE001 - a model may say anything about a size
+            return False
+        return True
 
     def record_again(self, inputs: Tensor, layers: Layers) -> Record:
         """The record of prepared inputs whose layers are known."""
@@ -231,23 +243,14 @@ class DeconvNet:
 
     def undo(self, inputs: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """Prepared inputs [B, C, H, W] as pictures, uint8 [B, H, W, 3]."""
-        return self._preparation().undo(inputs)
+        return self.preparation.undo(inputs, self.planes)
 
     def to_rgb(self, pixels: Tensor) -> Tensor:
         """Signed input-space pictures [N, C, h, w] as red, green, blue: [N, 3, h, w].
 
         The preparation's scale per channel is undone, or colours would be out of balance.
         """
-        return self._preparation().to_rgb(pixels)
-
-    def _preparation(self) -> Preprocess:
-        """The preparation, or what can be known of it."""
-        if isinstance(self.transforms, Preprocess):
-            return self.transforms
-        channels = self.input_channels
-        mean = tuple(getattr(self.transforms, "mean", None) or (0.0,) * channels)
-        std = tuple(getattr(self.transforms, "std", None) or (1.0,) * channels)
-        return Preprocess(mean=mean, std=std, channels="L" if channels == 1 else "RGB")
+        return self.preparation.to_rgb(pixels, self.planes)
 
     def neurons_at_once(self, values: int) -> int:
         """How many neurons of so many values each fit the memory budget."""
@@ -273,13 +276,3 @@ def _forget(record: Record, steps: frozenset[int]) -> None:
     for index, call in enumerate(record.calls):
         if index not in steps:
             call.kept = None
-
-
-def _size_of(transforms: Transforms) -> Pair:
-    side = getattr(transforms, "size", None) or getattr(transforms, "crop_size", [224])
-    both = list(side) if isinstance(side, list | tuple) else [side]
-    return int(both[0]), int(both[-1])
-
-
-def _shape_of(value: object) -> str:
-    return f"a Tensor {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
