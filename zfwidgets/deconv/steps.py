@@ -43,7 +43,7 @@ class Switches:
 class Step:
     """One operation on the way back, of N neurons.
 
-    name: unique, as in the traced model; layer: the layer it belongs to. kind: what it does.
+    name: unique, as in the recording; layer: the layer it belongs to. kind: what it does.
     before, signal: Tensor [N, C, H, W] on whole maps, or [N, K] where the model has no maps, the
     signal as it arrives and as it leaves. off: it was left out; an unpooling that is off puts every
     value into the middle of its window. switches: of an unpooling. filters: of a convolution,

@@ -16,7 +16,7 @@ class LayerTable(nn.Module):
     """Named layers applied in order. A row whose module is None is left out of the network.
 
     The names are attributes (``net.conv1``) and keys of the state dict (``conv1.weight``), and
-    they are the names that ``torch.fx`` gives to the steps of the trace.
+    they are the paths of the modules.
     """
 
     def __init__(self, rows: Iterable[Row]) -> None:

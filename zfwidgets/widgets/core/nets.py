@@ -14,13 +14,13 @@ _loaded: WeakValueDictionary[str, DeconvNet] = WeakValueDictionary()
 
 
 def as_net(net: Any) -> Any:
-    """The `DeconvNet`; a name is loaded once for all who look at it, a module is traced.
+    """The `DeconvNet`; a name is loaded once for all who look at it, a module is wrapped.
 
     A module is prepared for as `DeconvNet` does by default: ImageNet's usual preparation, no class
     names. Anything else that records as a `DeconvNet` does is taken as it is.
 
     Raises:
-        LookupError, ValueError, UnsupportedModel: the network is unknown, or cannot be traced.
+        LookupError, ValueError, UnsupportedModel: the network is unknown, or cannot be recorded.
         TypeError: it is no network.
     """
     if isinstance(net, str):

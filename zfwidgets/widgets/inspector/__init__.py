@@ -54,7 +54,7 @@ class Inspector(StaticPicture, ipywidgets.Box):
 
     Raises:
         LookupError, ValueError: the network is unknown, or has no layer of that name.
-        UnsupportedModel: the module cannot be traced.
+        UnsupportedModel: the module cannot be recorded.
         ImageError: the picture cannot be decoded.
     """
 
