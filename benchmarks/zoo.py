@@ -51,14 +51,14 @@ def child(answer: Connection, library: str, name: str, options: argparse.Namespa
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // options.jobs))
     # What a library prints is not part of the table.
     sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
-    answer.send(look(library, name, options.size, options.layers))
+    look(library, name, options.size, options.layers, answer.send)
 
 
 class Job:
     """A child process that looks at a net, and what came of it."""
 
     def __init__(self, library: str, name: str, options: argparse.Namespace) -> None:
-        self.net = {"library": library, "name": name}
+        self.known: Json = {"library": library, "name": name, "status": "running", "reason": ""}
         self.until = time.monotonic() + options.timeout
         self.answer, theirs = FORKED.Pipe(duplex=False)
         self.process = FORKED.Process(target=child, args=(theirs, library, name, options))
@@ -67,18 +67,19 @@ class Job:
 
     def result(self) -> Json | None:
         """None as long as it runs in time."""
-        if self.answer.poll():
-            with suppress(EOFError):
-                found: Json = self.answer.recv()
-                self.process.join()
-                return found
-        if self.process.is_alive() and time.monotonic() < self.until:
-            return None
-        late = self.process.is_alive()
-        self.process.kill()
+        with suppress(EOFError):
+            while self.known["status"] == "running" and self.answer.poll():
+                self.known |= self.answer.recv()
+        late = time.monotonic() > self.until
+        if self.known["status"] == "running":
+            if self.process.is_alive() and not late:
+                return None
+            self.process.kill()
+            self.known["status"] = "timeout" if late else "crash"
         self.process.join()
-        status = "timeout" if late else "crash"
-        return {**self.net, "status": status, "reason": f"exit code {self.process.exitcode}"}
+        if self.known["status"] == "crash":
+            self.known["reason"] = f"exit code {self.process.exitcode}"
+        return self.known
 
 
 def run(library: str, names: list[str], options: argparse.Namespace) -> Iterator[Json]:
@@ -107,7 +108,7 @@ def asked(library: str, options: argparse.Namespace) -> list[str]:
 
 
 def line(found: Json) -> str:
-    if found["status"] in ("none", "crash", "timeout", "memory") and not found.get("layers"):
+    if not found.get("layers"):
         return f"{found['name']:<40} {found['status']}: {found['reason']}"
     worst = max(found["agrees"].values(), default=float("nan"))
     return (
@@ -118,23 +119,23 @@ def line(found: Json) -> str:
     )
 
 
-def whole(found: Json) -> bool:
+def is_whole(found: Json) -> bool:
     return found["status"] == "ok" and found["projected"] == found["tried"]
 
 
 def summary(results: list[Json]) -> Iterator[str]:
     """Shares, and what stands apart."""
-    apart = [found for found in results if found["status"] == "none"]
-    nets = [found for found in results if found["status"] != "none"]
+    nets = [found for found in results if found.get("convolutions")]
     for kind, title in (("cnn", "convolutional nets"), ("patches", "of patches alone")):
-        some = [found for found in nets if found.get("kind", "cnn") == kind]
+        some = [found for found in nets if found["kind"] == kind]
         if some:
-            good = sum(map(whole, some))
+            good = sum(map(is_whole, some))
             yield f"{title}: {good} of {len(some)}, {good / len(some):.1%}"
             yield f"  {dict(Counter(found['status'] for found in some))}"
+    apart = [found for found in results if not found.get("convolutions")]
     if apart:
-        yield f"no net of one picture with a Conv2d: {len(apart)}"
-        yield from (f"  {found['name']}: {found['reason'][:160]}" for found in apart)
+        yield f"apart, the plain net takes no single picture or does not run here: {len(apart)}"
+        yield from (f"  {one['name']}: {one['status']}, {one['reason'][:160]}" for one in apart)
 
 
 def main() -> None:
@@ -147,7 +148,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128, help="side of the picture, if it is taken")
     parser.add_argument("--layers", type=int, default=12, help="to project, of each net, evenly")
     parser.add_argument("--jobs", type=int, default=1, help="nets at once")
-    parser.add_argument("--timeout", type=float, default=300, help="seconds a net")
+    parser.add_argument("--timeout", type=float, default=600, help="seconds a net")
     parser.add_argument("--memory", type=float, default=10, help="GB a net")
     parser.add_argument("--json", type=Path, metavar="FILE", help="append results, resume from it")
     options = parser.parse_args()

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-NET_SIZES = (224, 256, 299, 331, 384, 512)
+NET_SIZES = (32, 96, 224, 256, 299, 331, 384, 512)
 """What nets that do not take the asked size are tried with."""
 
 
@@ -42,11 +42,6 @@ class Library:
 
     def channels(self, model: nn.Module) -> int:
         return 3
-
-    def sizes(self, model: nn.Module, side: int) -> list[int]:
-        """What to try after `side`."""
-        own = self.own_size(model)
-        return [size for size in dict.fromkeys((own, *NET_SIZES)) if size and size != side]
 
     def versions(self) -> dict[str, str]:
         return {name: importlib.metadata.version(name) for name in self.packages}
@@ -105,13 +100,13 @@ class Timm(Library):
 
         given = timm.get_pretrained_cfg(name)
         fixed = given is not None and given.fixed_input_size and given.input_size[1] != side
-        options = {"img_size": side} if fixed else {}
+        options: dict[str, Any] = {"img_size": side} if fixed else {}
         return timm.create_model(name, pretrained=False, **options)
 
-    def own_size(self, model: nn.Module) -> int | None:
+    def own_size(self, model: Any) -> int | None:
         return int(model.pretrained_cfg["input_size"][-1])
 
-    def channels(self, model: nn.Module) -> int:
+    def channels(self, model: Any) -> int:
         return int(model.pretrained_cfg["input_size"][0])
 
 
@@ -136,15 +131,15 @@ class Pytorchcv(Library):
 
         try:
             return get_model(name, pretrained=False, in_size=(side, side))
-        except TypeError:
+        except (TypeError, AssertionError):
             return get_model(name, pretrained=False)
 
     def own_size(self, model: nn.Module) -> int | None:
-        given = getattr(model, "in_size", None)
-        return int(given[0]) if isinstance(given, tuple | list) else None
+        given = inspect.signature(type(model)).parameters.get("in_size")
+        return None if given is None else int(given.default[0])
 
     def channels(self, model: nn.Module) -> int:
-        return int(getattr(model, "in_channels", 3))
+        return next((m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d)), 3)
 
 
 class Transformers(Library):
@@ -159,11 +154,11 @@ class Transformers(Library):
         "convnextv2": four,
         "mobilenet_v1": {"depth_multiplier": 0.25},
         "mobilenet_v2": {"depth_multiplier": 0.35},
-        "efficientnet": {"width_coefficient": 0.5, "depth_coefficient": 0.5, "hidden_dim": 320},
+        "efficientnet": {"width_coefficient": 0.5, "depth_coefficient": 0.5, "hidden_dim": 640},
         "bit": four | {"embedding_size": 16, "num_groups": 4},
         "focalnet": {"embed_dim": 24, "depths": [1, 1, 2, 1]},
         "poolformer": {"hidden_sizes": [16, 24, 32, 48], "depths": [1, 1, 2, 1]},
-        "cvt": {"embed_dim": [16, 32, 48], "num_heads": [1, 2, 3], "depth": [1, 1, 2]},
+        "cvt": {"embed_dim": [16, 32, 48], "num_heads": [1, 2, 3], "depth": [1, 2, 3]},
         "segformer": {"hidden_sizes": [16, 32, 48, 64], "depths": [1, 1, 1, 1]},
         "levit": {"image_size": 224, "hidden_sizes": [64, 96, 128], "depths": [1, 1, 1]},
     }
@@ -201,13 +196,15 @@ class Transformers(Library):
 
         task, kind = name.split("/")
         config = AutoConfig.for_model(kind, **self.small.get(kind, {}))
-        return self._tasks()[task].from_config(config)
+        model = self._tasks()[task]._model_mapping[type(config)]
+        # With or without a teacher's head, and the like: the first is the plain one.
+        return (model[0] if isinstance(model, tuple) else model)(config)
 
-    def own_size(self, model: nn.Module) -> int | None:
+    def own_size(self, model: Any) -> int | None:
         given = getattr(model.config, "image_size", None)
         return given[0] if isinstance(given, tuple | list) else given
 
-    def channels(self, model: nn.Module) -> int:
+    def channels(self, model: Any) -> int:
         return int(getattr(model.config, "num_channels", 3))
 
 

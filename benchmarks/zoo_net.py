@@ -6,16 +6,17 @@ import resource
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import zfwidgets as zf
-from benchmarks.zoo_libraries import LIBRARIES
-from tests.oracles.autograd import Asked, derivatives, difference
+from benchmarks.zoo_libraries import LIBRARIES, NET_SIZES
+from tests.oracles.agreement import differences, liveliest, spread
 from zfwidgets.deconv import Recording
 
 TOLERANCE = 1e-4
@@ -29,15 +30,15 @@ class Look:
     """What is known of a net so far; what happens later is added.
 
     status: "ok"; "refused" (UnsupportedModel), "error" (any other exception), "wrong" (it runs, and
-    its gradient is another), "none" (it takes no single picture) or "crash", "timeout", "memory"
+    its gradient is another), "none" (it takes no single picture), or "crash", "timeout", "memory"
     for a child process that did not come back. kind: "cnn", or "patches" without a convolution
-    beyond those that cut the picture into patches. convolutions: executed. agrees: per layer,
-    relative difference to autograd.
+    beyond those that cut the picture into patches. convolutions: executed, 0 if the plain net did
+    not run. agrees: per layer, relative difference to autograd.
     """
 
     library: str
     name: str
-    status: str = "crash"
+    status: str = "running"
     reason: str = ""
     kind: str = "cnn"
     size: int = 0
@@ -60,6 +61,10 @@ class Convolutions(TorchDispatchMode):
         super().__init__()
         self.channels = channels
         self.count = self.patches = 0
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        return self
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -96,13 +101,22 @@ def short_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or "allocate memory" in str(error)
 
 
-def look(library: str, name: str, size: int, layers: int) -> Json:
-    """All of it. Exceptions end up in the result: this is the child process's whole work."""
+def look(library: str, name: str, size: int, layers: int, tell: Callable[[Json], None]) -> None:
+    """All of it; `tell` gets what is known when the plain net has run, and in the end.
+
+    Exceptions end up in the result: this is the child process's whole work.
+    """
     warnings.simplefilter("ignore")
     torch.manual_seed(0)
     found = Look(library, name)
     try:
-        examine(found, size, layers)
+        model, photo = plain_run(found, size)
+        tell(asdict(found))
+        compare(found, model, photo, layers)
+        if found.status == "wrong":
+            # Rounding grows without bounds through random weights; a wrong rule is wrong in double.
+            found.precision = "float64"
+            compare(found, model.double(), photo.double(), layers)
     except zf.UnsupportedModel as error:
         found.status, found.reason = "refused", in_one_line(error)
     except NoPictureError as error:
@@ -111,40 +125,34 @@ def look(library: str, name: str, size: int, layers: int) -> Json:
         found.status = "memory" if short_of_memory(error) else "error"
         found.reason = in_one_line(error)
     found.memory_gb = peak_gb()
-    return asdict(found)
-
-
-def examine(found: Look, size: int, layers: int) -> None:
-    model, photo = plain_run(found, size)
-    if not found.convolutions:
-        raise NoPictureError("no Conv2d runs")
-    compare(found, model, photo, layers)
-    if found.status == "wrong":
-        # Rounding grows without bounds through random weights; a wrong rule is wrong in double.
-        found.precision = "float64"
-        compare(found, model.double(), photo.double(), layers)
+    tell(asdict(found))
 
 
 def plain_run(found: Look, size: int) -> tuple[nn.Module, Tensor]:
     """The model and a picture that it takes, of the asked size or the next that works."""
     library = LIBRARIES[found.library]
-    sizes, problem = [size], None
+    sizes: list[int | None] = [size]
+    problem: Exception | None = None
     while sizes:
-        side = sizes.pop(0)
+        side, model = sizes.pop(0), None
         torch.manual_seed(0)
-        model = library.build(found.name, side).eval()
-        photo = torch.randn(1, library.channels(model), side, side)
-        counts = Convolutions(photo.shape[1])
         try:
-            with torch.no_grad(), counts:
+            model = library.build(found.name, side or size).eval()
+            side = side or library.own_size(model) or size
+            photo = torch.randn(1, library.channels(model), side, side)
+            with torch.no_grad(), Convolutions(photo.shape[1]) as counts:
                 model(photo.clone())
+        except (ImportError, OSError) as error:
+            raise NoPictureError(f"cannot be built here, {in_one_line(error)}") from error
         except Exception as error:
             if short_of_memory(error):
                 raise
             if problem is None:
                 # The first says why the net takes no picture; later ones, which size it wants.
-                problem, sizes = error, library.sizes(model, side)
+                problem, sizes = error, [None, *NET_SIZES]
             continue
+        if not counts.count:
+            raise NoPictureError("no Conv2d runs")
         found.size, found.convolutions = side, counts.count
         found.kind = "cnn" if counts.count > counts.patches else "patches"
         return model, photo
@@ -167,43 +175,23 @@ def compare(found: Look, model: nn.Module, photo: Tensor, layers: int) -> None:
         pixels = recording.project(liveliest(recording, name)).pixels
         found.projected += bool(pixels.isfinite().all())
     found.project_s = time.perf_counter() - start
-    agree(found, model, photo, recording)
+    agree(found, model, recording)
 
 
-def agree(found: Look, model: nn.Module, photo: Tensor, recording: Recording) -> None:
+def agree(found: Look, model: nn.Module, recording: Recording) -> None:
     """The gradient of one neuron in the middle, of the last map and of the last layer."""
-    asked, gradients = dict[str, Asked](), dict[str, Tensor]()
-    for name in chosen(recording):
-        neuron = liveliest(recording, name)
-        where = (neuron.image, neuron.channel, neuron.row, neuron.col)
-        asked[name] = Asked(recording.feature_maps(name), *(int(index) for index in where))
-        projected = recording.project(neuron, rule="gradient", seed="one", lrn="vjp")
-        gradients[name] = projected.on_canvas()[0]
-    wanted, _ = derivatives(model, photo, asked)
-    found.agrees = {name: difference(gradients[name], wanted[name]) for name in wanted}
-    unknown = [name for name in asked if name not in wanted]
-    off = {name: value for name, value in found.agrees.items() if not value < TOLERANCE}
+    off = differences(model, recording, chosen(recording))
+    found.agrees = {name: value for name, value in off.items() if value is not None}
+    unknown = [name for name, value in off.items() if value is None]
+    wrong = {name: value for name, value in found.agrees.items() if not value < TOLERANCE}
     if unknown:
         found.reason = f"the model computes no maps like those of {', '.join(unknown)}"
-    elif off:
-        found.reason = ", ".join(f"{name} off by {value:.1e}" for name, value in off.items())
-    found.status = "wrong" if unknown or off else "ok"
+    elif wrong:
+        found.reason = ", ".join(f"{name} off by {value:.1e}" for name, value in wrong.items())
+    found.status = "wrong" if unknown or wrong else "ok"
 
 
 def chosen(recording: Recording) -> list[str]:
     names = list(recording.layers)
     maps = [n for n in names if recording.layers[n].height * recording.layers[n].width > 1] or names
     return list(dict.fromkeys([maps[len(maps) // 2], maps[-1], names[-1]]))
-
-
-def liveliest(recording: Recording, name: str) -> Any:
-    """The strongest neuron of the channel that answers most: a silent one proves nothing."""
-    maps = recording.feature_maps(name)[0].flatten(1)
-    return recording.strongest(name, [int(maps.amax(1).argmax())])[:1]
-
-
-def spread(names: list[str], count: int) -> list[str]:
-    """So many of the names, evenly, the first and the last among them."""
-    if len(names) <= count:
-        return names
-    return [names[round(i * (len(names) - 1) / (count - 1))] for i in range(count)]
