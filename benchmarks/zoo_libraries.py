@@ -269,3 +269,18 @@ def smallest_of_each(pairs: Iterable[tuple[str, str]]) -> list[str]:
     for family, name in pairs:
         families.setdefault(family, []).append(name)
     return [min(names, key=size_in) for names in families.values()]
+
+
+def awake(model: nn.Module) -> nn.Module:
+    """The model in evaluation mode, with random statistics and without scales of zero.
+
+    Branches that begin silent, as the last normalisation of a residual block does, show nothing.
+    """
+    for parameter in model.parameters():
+        if parameter.is_floating_point() and not parameter.any():
+            nn.init.normal_(parameter, std=0.1)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.track_running_stats:
+            nn.init.normal_(module.get_buffer("running_mean"), std=0.1)
+            nn.init.uniform_(module.get_buffer("running_var"), 0.5, 1.5)
+    return model.eval()

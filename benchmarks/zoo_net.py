@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import zfwidgets as zf
-from benchmarks.zoo_libraries import LIBRARIES, NET_SIZES
+from benchmarks.zoo_libraries import LIBRARIES, NET_SIZES, awake
 from tests.oracles.agreement import differences, liveliest, spread
 from zfwidgets.deconv import Recording
 
@@ -137,7 +137,7 @@ def plain_run(found: Look, size: int) -> tuple[nn.Module, Tensor]:
         side, model = sizes.pop(0), None
         torch.manual_seed(0)
         try:
-            model = library.build(found.name, side or size).eval()
+            model = awake(library.build(found.name, side or size))
             side = side or library.own_size(model) or size
             photo = torch.randn(1, library.channels(model), side, side)
             with torch.no_grad(), Convolutions(photo.shape[1]) as counts:

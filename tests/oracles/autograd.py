@@ -38,7 +38,7 @@ class Asked:
             maps = self.maps.to(view.dtype)
             off = float((view.detach() - maps).abs().max()) if view.numel() else 0.0
             if off <= 1e-5 * float(maps.abs().max()):
-                return off, view[self.image, self.channel, self.row, self.col]
+                return off, view[self.image, self.channel, self.row, self.col].clone()
         return None
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmarks.zoo_libraries import LIBRARIES
+from benchmarks.zoo_libraries import LIBRARIES, awake
 from tests.oracles.agreement import agree
 from zfwidgets.deconv import DeconvNet
 
@@ -55,15 +55,9 @@ CASES = [(library, name, side) for library, nets in NETS.items() for name, side 
 
 
 def build(library: str, name: str, side: int) -> nn.Module:
-    """The net, with statistics and small scales that leave no branch silent."""
     torch.manual_seed(0)
     full = {"transformers": f"classification/{name}", "smp": f"{name}/resnet18"}.get(library, name)
-    model = LIBRARIES[library].build(full, side).eval()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None:
-            module.running_mean = torch.randn(module.num_features) / 10
-            module.running_var = torch.rand(module.num_features) + 0.5
-    return model
+    return awake(LIBRARIES[library].build(full, side))
 
 
 @pytest.mark.filterwarnings("ignore")
