@@ -129,7 +129,7 @@ def test_one_active_place_is_sparsity_one_and_an_even_map_zero(make: Make) -> No
     model = torch.nn.Sequential(conv, torch.nn.ReLU()).eval()
     picture = torch.full((1, 1, 4, 4), -1.0)
     even = make(DeconvNet(model).record(picture))
-    assert even._photo == {}  # its preparation is for colours: there is no photo to show
+    assert even._photo["size"] == [4, 4]  # of one channel, in grey
     assert measure(even._page, "sparsity")[1] == pytest.approx(0, abs=1e-6)
     assert np.isnan(measure(even._page, "sparsity")[0])  # silent: it has no sparsity
     picture[0, 0, 2, 1] = 3.0
