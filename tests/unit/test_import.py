@@ -51,6 +51,11 @@ def test_the_engine_needs_no_jupyter() -> None:
     assert not loaded & {"anywidget", "ipywidgets", "traitlets", "IPython", "bqplot"}
 
 
+def test_readers_of_rare_files_are_loaded_with_the_first_such_file() -> None:
+    loaded = modules_after("import zfwidgets.images")
+    assert not loaded & {"pi_heif", "pillow_heif", "pydicom", "nibabel"}
+
+
 def test_every_public_name_can_be_had() -> None:
     program = (
         "import zfwidgets as zf; print([n for n in zf.__all__ if getattr(zf, n, None) is None])"

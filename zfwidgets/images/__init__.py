@@ -3,6 +3,7 @@
 from zfwidgets.images.contrast import Contrast, contrast, heat, heat_colours
 from zfwidgets.images.decode import decode
 from zfwidgets.images.limits import ImageError, Limits, get_limits, set_limits
+from zfwidgets.images.medical import read_slice
 from zfwidgets.images.planes import Planes
 from zfwidgets.images.preparation import Preparation
 from zfwidgets.images.preprocess import Preprocess
@@ -25,6 +26,7 @@ __all__ = [
     "get_limits",
     "heat",
     "heat_colours",
+    "read_slice",
     "resize",
     "sample",
     "samples",

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError, features
 
+from zfwidgets.images import heif, medical
 from zfwidgets.images.arrays import NPY_MAGIC, array_image, array_planes, read_npy
 from zfwidgets.images.files import read_file
 from zfwidgets.images.levels import levels
@@ -31,8 +32,15 @@ from zfwidgets.images.limits import (
 from zfwidgets.images.limits import set_limits as set_limits
 
 #: Pillow's names of the formats that are read.  SVG, EPS and PDF are programs, not pictures.
-FORMATS: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF") + (
+FORMATS: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM") + (
     ("AVIF",) if features.check("avif") else ()
+)
+
+#: How names of picture files end, in lower case.  For lists of folders: files are read by content.
+SUFFIXES: tuple[str, ...] = (
+    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".dib"),
+    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".avif", ".heic", ".heif", ".hif"),
+    *medical.SUFFIXES,
 )
 
 Array = np.ndarray[Any, Any]
@@ -127,13 +135,24 @@ def _from_bytes(data: bytes, limits: Limits, label: str) -> Image.Image:
             f"It has 0 bytes; expected a {_formats()} file.",
             "Save or download the picture again.",
         )
+    if medical.is_medical(data):
+        return medical.read_slice(data, limits=limits, name=label)
     try:
         with warnings.catch_warnings():
             # The limits below speak for themselves; Pillow's remarks would be noise beside them.
             warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            if heif.is_heif(data):
+                image = heif.open_heif(data)
+            else:
+                image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise too_many_pixels(label, f"more than {_bomb_pixels()} pixels", limits) from error
+    except ImportError as error:
+        raise ImageError(
+            f"{label} needs a package that is not installed",
+            f"It is a HEIC/HEIF picture, which {error} reads.",
+            f"Install it with: pip install {error}",
+        ) from error
     except UnidentifiedImageError as error:
         raise ImageError(
             f"{label} is not a picture that can be read",
@@ -253,7 +272,7 @@ def _bomb_pixels() -> str:
 
 def _formats() -> str:
     names = ["WebP" if name == "WEBP" else name for name in FORMATS]
-    return ", ".join(names[:-1]) + " or " + names[-1]
+    return ", ".join(names) + " or HEIC"
 
 
 def _guess(data: bytes) -> str:
@@ -266,7 +285,7 @@ def _guess(data: bytes) -> str:
     if head.startswith((b"%!PS", b"\xc5\xd0\xd3\xc6")):
         return "It is a PostScript program, which is not read here."
     if data[4:8] == b"ftyp":
-        return "It is a HEIC/HEIF picture or a video, which is not read here."
+        return "It is a video, or a picture of a kind that is not read here."
     sample = data[:4096]
     if all(byte >= 32 or byte in b"\t\r\n\f" for byte in sample):
         return "Its contents are text."
