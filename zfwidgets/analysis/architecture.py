@@ -126,19 +126,46 @@ class ArchitectureReport(Brief):
         """Fig. 6: filters on their own and on one scale, clipped, and the second layer."""
         from zfwidgets.analysis.plot.architecture import plot_pictures
 
-        return plot_pictures(self)
+        second = self.layers[1]
+        steps = [side.training.steps for side in self.sides]
+        said = ", ".join("?" if n is None else f"{n:,}" for n in steps)
+        title = f"training steps: {said}; {second} from {self.images} images"
+        return plot_pictures([self._column(side) for side in self.sides], title)
+
+    def _column(self, side: Side) -> tuple[tuple[str, Pictures], ...]:
+        """The sheets of a network in Fig. 6, from above."""
+        first, second = self.layers
+        kernel, stride = (side.sizes[first][name] for name in ("kernel", "stride"))
+        return (
+            (f"{side.net}: {first}, {kernel}×{kernel}, stride {stride}, own scale", side.own),
+            (f"{first}, one scale", side.shared),
+            (f"{first}, one scale, RMS at most {self.radius:g}", side.clipped),
+            (f"{second}, projected", side.projections),
+        )
 
     def plot_numbers(self) -> Figure:
         """RMS, frequencies and orientations of the first layer's filters."""
         from zfwidgets.analysis.plot.architecture import plot_numbers
 
-        return plot_numbers(self)
+        first = self.layers[0]
+        filters = [(side.net, side.filters[first]) for side in self.sides]
+        return plot_numbers(filters, first, self.radius)
 
     def to_html(self, path: str | Path) -> Path:
         """Write the whole report as one file that needs no other; returns its path."""
         from zfwidgets.analysis.plot.architecture_page import write_page
 
-        return write_page(self, Path(path))
+        return write_page(
+            Path(path),
+            nets=[side.net for side in self.sides],
+            layers=self.layers,
+            training=self.training,
+            numbers=self.to_frame(),
+            table=self.layer_table(),
+            figures=(self.plot_numbers(), self.plot()),
+            radius=self.radius,
+            images=self.images,
+        )
 
 
 def architecture_report(

@@ -85,13 +85,17 @@ class Clusters(Brief):
         """A row per cluster: its n pictures nearest to the centre. at: which checkpoint."""
         from zfwidgets.analysis.plot.clusters import plot_clusters
 
-        return plot_clusters(self, at, n)
+        sizes = self.label[at].bincount(minlength=self.k).tolist()
+        nearest = [self.thumbs[self._nearest(cluster, n, at)] for cluster in range(self.k)]
+        title = f"{self.nets[at]}, {self.layer}: {self.k} clusters, number of pictures"
+        return plot_clusters(nearest, sizes, title)
 
     def plot_agreement(self) -> Figure:
         """`agreement` as a picture with its numbers."""
         from zfwidgets.analysis.plot.clusters import plot_agreement
 
-        return plot_agreement(self)
+        title = f"{self.layer}: agreement of clusters (adjusted Rand)"
+        return plot_agreement(self.agreement, self.nets, title)
 
 
 @torch.no_grad()

@@ -64,7 +64,8 @@ class Comparison(Brief):
         """A row per channel, a column per network."""
         from zfwidgets.analysis.plot.comparison import plot_comparison
 
-        return plot_comparison(self)
+        what = "maps of one picture, a scale per channel" if self.applied else "filters"
+        return plot_comparison(self.tiles, self.nets, self.channels, f"{self.layer}: {what}")
 
 
 @torch.no_grad()

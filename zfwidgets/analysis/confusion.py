@@ -76,8 +76,10 @@ class Confusion(Brief):
         """The matrices as pictures, shares of each row's pictures. at: which networks; all."""
         from zfwidgets.analysis.plot.confusion import plot_confusion
 
-        chosen = range(len(self.nets)) if at is None else [at] if isinstance(at, int) else at
-        return plot_confusion(self, list(chosen))
+        chosen = list(range(len(self.nets)) if at is None else [at] if isinstance(at, int) else at)
+        titles = [f"{self.nets[i]}: {float(self.accuracy[i]):.0%} on the diagonal" for i in chosen]
+        title = f"{len(self.ids)} pictures, by {self.by}"
+        return plot_confusion(self.counts[chosen], self.classes, titles, title)
 
 
 @torch.no_grad()

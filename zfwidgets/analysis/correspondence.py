@@ -77,7 +77,15 @@ class Correspondence(Brief):
         """Each part with its interval beside the random masks, a panel per layer."""
         from zfwidgets.analysis.plot.correspondence import plot_correspondence
 
-        return plot_correspondence(self)
+        return plot_correspondence(
+            self.layers,
+            self.parts,
+            delta=self.delta,
+            low=self.low,
+            high=self.high,
+            z=self.z,
+            random=self.random,
+        )
 
 
 def correspondence(

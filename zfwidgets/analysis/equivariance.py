@@ -62,7 +62,7 @@ class Equivariance(Brief):
         """Both correlations over the shift, a panel per layer, means over pictures."""
         from zfwidgets.analysis.plot.tuning import plot_equivariance
 
-        return plot_equivariance(self)
+        return plot_equivariance(self.layers, self.jump, self.shifts, self.along, self.still)
 
 
 def equivariance(

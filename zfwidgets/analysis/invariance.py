@@ -65,7 +65,15 @@ class Invariance(Brief):
         """Fig. 5: distances per layer, absolute and as shares of their length, and p(class)."""
         from zfwidgets.analysis.plot.invariance import plot_invariance
 
-        return plot_invariance(self)
+        return plot_invariance(
+            self.layers,
+            self.distance,
+            self.relative,
+            self.probability,
+            values=self.values,
+            transform=self.transform,
+            names=self.names,
+        )
 
 
 def invariance(

@@ -85,9 +85,23 @@ class Occlusion(Brief):
 
     def plot(self) -> Figure:
         """Columns a to e of Fig. 7: photo, activation, projection, probability, winning class."""
-        from zfwidgets.analysis.plot.occlusion import plot_occlusion
+        from zfwidgets.analysis.plot.occlusion import Places, plot_occlusion
 
-        return plot_occlusion(self)
+        label = self.name(self.label)
+        winners = self.most_probable.unique().tolist()
+        return plot_occlusion(
+            self.photo,
+            self.projection,
+            Places(self.top, self.left, self.size, self.height, self.width),
+            activation=self.activation,
+            probability=self.probability,
+            most_probable=self.most_probable,
+            feature=f"{self.layer}, channel {self.channel}",
+            label=label,
+            names={winner: self.name(winner) for winner in winners if winner >= 0},
+            title=f"nothing hidden: activation {self.clean_activation:.4g}, "
+            f"p({label}) = {self.clean_probability:.2f}",
+        )
 
 
 def occlusion(

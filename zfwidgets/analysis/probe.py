@@ -82,7 +82,9 @@ class LinearProbe(Brief):
         """Accuracy against depth, with the untrained network and chance."""
         from zfwidgets.analysis.plot.probe import plot_probe
 
-        return plot_probe(self)
+        untrained = None if self.control is None else self.interval(self.control)
+        title = f"{len(self.classes)} classes, {self.images} pictures"
+        return plot_probe(self.layers, self.interval(self.accuracy), untrained, self.chance, title)
 
 
 def linear_probe(

@@ -67,7 +67,11 @@ class Similarity(Brief):
         """The matrix as a picture with its numbers."""
         from zfwidgets.analysis.plot.similarity import plot_similarity
 
-        return plot_similarity(self)
+        nets, layers = ({site[part] for site in self.sites} for part in (0, 1))
+        shared = next((next(iter(one)) for one in (layers, nets) if len(one) == 1), "")
+        about = f"{shared}: " if shared else ""
+        title = f"{about}linear CKA, {self.examples:,} examples"
+        return plot_similarity(self.matrix, self.labels, title)
 
 
 @torch.no_grad()
@@ -130,7 +134,9 @@ class Matches(Brief):
         """How well the channels are matched."""
         from zfwidgets.analysis.plot.similarity import plot_matches
 
-        return plot_matches(self)
+        first, second = (" ".join(site) for site in (self.first, self.second))
+        mutual = f"{int(self.mutual.sum())} of {len(self.mutual)} mutual"
+        return plot_matches(self.correlation, self.matrix, f"{first} in {second}; {mutual}")
 
 
 @torch.no_grad()

@@ -74,7 +74,15 @@ class Tuning(Brief):
         """The curves as shares of each channel's clean response, and the widths of all."""
         from zfwidgets.analysis.plot.tuning import plot_tuning
 
-        return plot_tuning(self)
+        return plot_tuning(
+            self.response,
+            self.clean,
+            self.half_width,
+            values=self.values,
+            channels=self.channels,
+            transform=self.transform,
+            layer=self.layer,
+        )
 
 
 def tuning(

@@ -127,7 +127,11 @@ class LayerUsage(Brief):
         """The energy of each channel, and in how many pictures it fires."""
         from zfwidgets.analysis.plot.usage import plot_layer
 
-        return plot_layer(self)
+        title = (
+            f"{self.layer}: {self.channels} channels, as many as {self.effective:.0f} even ones, "
+            f"Gini {self.gini:.2f}"
+        )
+        return plot_layer(self.energy, self.fires, len(self.dead), title)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -170,7 +174,14 @@ class Usage(Brief):
         """The report card: skew, wasted channels and sparsity of every layer."""
         from zfwidgets.analysis.plot.usage import plot_usage
 
-        return plot_usage(self)
+        layers = self.layers.values()
+        wasted = {
+            "dead": [len(one.dead) for one in layers],
+            "near-dead": [len(one.near_dead) for one in layers],
+            "duplicates": [len({other for _, other, _ in one.duplicates}) for one in layers],
+        }
+        title = f"{self.net}: how evenly the channels are used, {self.images} images"
+        return plot_usage(self.to_frame(), [one.energy for one in layers], wasted, title)
 
     def report(self) -> str:
         """A report card as text, one line per layer, and what to look at below it."""
