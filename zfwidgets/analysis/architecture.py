@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.evolution import projected
 from zfwidgets.analysis.exemplars import exemplars
 from zfwidgets.analysis.filters import RADIUS, FilterComparison, Filters, filters
 from zfwidgets.analysis.layer_table import layer_table, parameters_of
-from zfwidgets.analysis.once import Once
+from zfwidgets.analysis.result import Result
+from zfwidgets.analysis.shared_images import SharedImages
 from zfwidgets.analysis.stream import Images
 from zfwidgets.analysis.usage import Usage, usage
 from zfwidgets.deconv import DeconvNet
@@ -38,7 +38,7 @@ SHOWN = 96
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Side(Brief):
+class Side(Result):
     """One network of the report.
 
     training: what is known of it. filters, usage: of the layers compared. own: uint8 [N, h, w, 3],
@@ -60,7 +60,7 @@ class Side(Brief):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ArchitectureReport(Brief):
+class ArchitectureReport(Result):
     """What `architecture_report` found. layers: the two that are compared. radius: of the clipping.
 
     images: how many pictures the usage and the projections rest on.
@@ -197,7 +197,7 @@ def architecture_report(
 def _side(net: str | DeconvNet, images: Images, layers: tuple[str, str], radius: float) -> Side:
     made, training = _known(net)
     first, second = (made.layers[name].name for name in layers)
-    pictures = Once(images).of(made)
+    pictures = SharedImages(images).of(made)
     found = {name: filters(made, name) for name in (first, second)}
     weights = found[first].weights
     return Side(

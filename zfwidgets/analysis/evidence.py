@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from zfwidgets.analysis.brief import Brief
-from zfwidgets.analysis.levels import class_index
+from zfwidgets.analysis.arguments import class_index
+from zfwidgets.analysis.result import Result
 from zfwidgets.deconv import Recording
 from zfwidgets.deconv.neurons import Neurons
 from zfwidgets.deconv.signals import RuleName
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Evidence(Brief):
+class Evidence(Result):
     """The account of one class score of one picture, or of how far it is above another one.
 
     logit: the score, less that of the class `versus` if there is one; so are all parts. bias: the

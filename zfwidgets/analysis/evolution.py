@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from zfwidgets.analysis.exemplars import Exemplars, exemplars
-from zfwidgets.analysis.once import Once
+from zfwidgets.analysis.shared_images import SharedImages
 from zfwidgets.analysis.stream import Images, find, prepared
 from zfwidgets.deconv import DeconvNet, Neurons, Projections
 from zfwidgets.deconv.checkpoints import Checkpoints
@@ -204,7 +204,7 @@ def evolution(
     if not len(checkpoints):
         raise ValueError("evolution() got no checkpoints; expected one or more.")
     last = checkpoints[-1]
-    images = Once(images, batch).of(last)
+    images = SharedImages(images, batch).of(last)
     found: list[Column] = []
     asked: list[int] = []
     bar = tqdm(checkpoints.steps, desc=f"checkpoints, {layer}", disable=not progress)

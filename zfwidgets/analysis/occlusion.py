@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from zfwidgets.analysis.brief import Brief
-from zfwidgets.analysis.levels import Fill
+from zfwidgets.analysis.fill import Fill
 from zfwidgets.analysis.occluder import Occluder
+from zfwidgets.analysis.result import Result
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.deconv.deconvnet import Picture
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Occlusion(Brief):
+class Occlusion(Result):
     """Three maps with a value for every place of the square, [R, S] for R rows of places.
 
     activation: Tensor [R, S], sum of the feature map `channel` of `layer`. probability: Tensor

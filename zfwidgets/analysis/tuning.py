@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from zfwidgets.analysis.brief import Brief
-from zfwidgets.analysis.levels import Fill
+from zfwidgets.analysis.fill import Fill
+from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.transforms import DEFAULTS, NEUTRAL, Transform, changer
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.deconv.deconvnet import Picture
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Tuning(Brief):
+class Tuning(Result):
     """Curves of C channels over V values of one transform, for B pictures.
 
     response: Tensor [B, C, V], the largest value of the channel's map. clean: Tensor [B, C], the

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from zfwidgets.analysis.brief import Brief
+from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.scanning.scanner import Scanner
 from zfwidgets.analysis.scanning.sums import Sums, treves_rolls
 from zfwidgets.analysis.stream import Images
@@ -51,7 +51,7 @@ def entropy(values: Tensor) -> float:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class LayerUsage(Brief):
+class LayerUsage(Result):
     """How the channels of one layer are used. Tensors are [C], float64, on the CPU.
 
     layer: its name. max: highest activation of all. mean, energy: of the activation and of its
@@ -135,7 +135,7 @@ class LayerUsage(Brief):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Usage(Brief):
+class Usage(Result):
     """What `usage` found. net: its name. images: how many were seen. layers: by name, in order."""
 
     net: str
