@@ -48,18 +48,18 @@ def test_a_stopped_scan_goes_on_with_the_same_command(
 ) -> None:
     out = tmp_path / "found.safetensors"
     command = ["scan", str(folder), *COMMAND, "--batch", "1", "--out", str(out)]
-    from zfwidgets.analysis.scanning import scanner
+    from zfwidgets.analysis.scanning import scanner, state
 
     monkeypatch.setattr(scanner, "_SAVE_SECONDS", -1.0)
-    see, seen = scanner.see, list[str]()
+    see, seen = state.State.see, list[str]()
 
-    def interrupted(net, state, group, deepest):  # type: ignore[no-untyped-def]
+    def interrupted(found, net, group, deepest):  # type: ignore[no-untyped-def]
         if len(seen) == 5:
             raise KeyboardInterrupt
         seen.extend(item.id for item in group)
-        see(net, state, group, deepest)
+        see(found, net, group, deepest)
 
-    monkeypatch.setattr(scanner, "see", interrupted)
+    monkeypatch.setattr(state.State, "see", interrupted)
     assert cli.main(command) == 130
     assert "Stopped after 5 pictures; the same command goes on." in capsys.readouterr().err
     assert not out.exists()

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.evolution import projected
 from zfwidgets.analysis.exemplars import exemplars
 from zfwidgets.analysis.filters import RADIUS, FilterComparison, Filters, filters
 from zfwidgets.analysis.layer_table import layer_table, parameters_of
-from zfwidgets.analysis.once import Once
+from zfwidgets.analysis.result import Result
+from zfwidgets.analysis.shared_images import SharedImages
 from zfwidgets.analysis.stream import Images
 from zfwidgets.analysis.usage import Usage, usage
 from zfwidgets.deconv import DeconvNet
@@ -38,7 +38,7 @@ SHOWN = 96
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Side(Brief):
+class Side(Result):
     """One network of the report.
 
     training: what is known of it. filters, usage: of the layers compared. own: uint8 [N, h, w, 3],
@@ -60,7 +60,7 @@ class Side(Brief):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ArchitectureReport(Brief):
+class ArchitectureReport(Result):
     """What `architecture_report` found. layers: the two that are compared. radius: of the clipping.
 
     images: how many pictures the usage and the projections rest on.
@@ -126,19 +126,46 @@ class ArchitectureReport(Brief):
         """Fig. 6: filters on their own and on one scale, clipped, and the second layer."""
         from zfwidgets.analysis.plot.architecture import plot_pictures
 
-        return plot_pictures(self)
+        second = self.layers[1]
+        steps = [side.training.steps for side in self.sides]
+        said = ", ".join("?" if n is None else f"{n:,}" for n in steps)
+        title = f"training steps: {said}; {second} from {self.images} images"
+        return plot_pictures([self._column(side) for side in self.sides], title)
+
+    def _column(self, side: Side) -> tuple[tuple[str, Pictures], ...]:
+        """The sheets of a network in Fig. 6, from above."""
+        first, second = self.layers
+        kernel, stride = (side.sizes[first][name] for name in ("kernel", "stride"))
+        return (
+            (f"{side.net}: {first}, {kernel}×{kernel}, stride {stride}, own scale", side.own),
+            (f"{first}, one scale", side.shared),
+            (f"{first}, one scale, RMS at most {self.radius:g}", side.clipped),
+            (f"{second}, projected", side.projections),
+        )
 
     def plot_numbers(self) -> Figure:
         """RMS, frequencies and orientations of the first layer's filters."""
         from zfwidgets.analysis.plot.architecture import plot_numbers
 
-        return plot_numbers(self)
+        first = self.layers[0]
+        filters = [(side.net, side.filters[first]) for side in self.sides]
+        return plot_numbers(filters, first, self.radius)
 
     def to_html(self, path: str | Path) -> Path:
         """Write the whole report as one file that needs no other; returns its path."""
         from zfwidgets.analysis.plot.architecture_page import write_page
 
-        return write_page(self, Path(path))
+        return write_page(
+            Path(path),
+            nets=[side.net for side in self.sides],
+            layers=self.layers,
+            training=self.training,
+            numbers=self.to_frame(),
+            table=self.layer_table(),
+            figures=(self.plot_numbers(), self.plot()),
+            radius=self.radius,
+            images=self.images,
+        )
 
 
 def architecture_report(
@@ -170,7 +197,7 @@ def architecture_report(
 def _side(net: str | DeconvNet, images: Images, layers: tuple[str, str], radius: float) -> Side:
     made, training = _known(net)
     first, second = (made.layers[name].name for name in layers)
-    pictures = Once(images).of(made)
+    pictures = SharedImages(images).of(made)
     found = {name: filters(made, name) for name in (first, second)}
     weights = found[first].weights
     return Side(

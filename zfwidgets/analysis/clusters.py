@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zfwidgets.analysis.brief import Brief
-from zfwidgets.analysis.once import Once, lasting
+from zfwidgets.analysis.result import Result
+from zfwidgets.analysis.shared_images import SharedImages, repeatable
 from zfwidgets.analysis.similarity import responses
 from zfwidgets.analysis.stream import Images, find, items, prepared
 from zfwidgets.deconv import DeconvNet
@@ -31,7 +31,7 @@ THUMB = 72
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Clusters(Brief):
+class Clusters(Result):
     """Clusters of N pictures at T checkpoints (or of T networks).
 
     nets, layer: their names. ids: of the pictures. label: LongTensor [T, N], the cluster of each;
@@ -85,13 +85,17 @@ class Clusters(Brief):
         """A row per cluster: its n pictures nearest to the centre. at: which checkpoint."""
         from zfwidgets.analysis.plot.clusters import plot_clusters
 
-        return plot_clusters(self, at, n)
+        sizes = self.label[at].bincount(minlength=self.k).tolist()
+        nearest = [self.thumbs[self._nearest(cluster, n, at)] for cluster in range(self.k)]
+        title = f"{self.nets[at]}, {self.layer}: {self.k} clusters, number of pictures"
+        return plot_clusters(nearest, sizes, title)
 
     def plot_agreement(self) -> Figure:
         """`agreement` as a picture with its numbers."""
         from zfwidgets.analysis.plot.clusters import plot_agreement
 
-        return plot_agreement(self)
+        title = f"{self.layer}: agreement of clusters (adjusted Rand)"
+        return plot_agreement(self.agreement, self.nets, title)
 
 
 @torch.no_grad()
@@ -115,15 +119,15 @@ def clusters(
     from sklearn.cluster import KMeans
 
     several = [nets] if isinstance(nets, DeconvNet) else nets
-    images = lasting(images)
+    images = repeatable(images)
     ids = [item.id for item in items(images)]
     if not 1 <= k <= len(ids):
         raise ValueError(f"k={k}: expected 1 to {len(ids)} clusters for {len(ids)} images.")
     names: list[str] = []
     labels, distances, inertia = [], [], []
-    once = Once(images, batch)
+    shared = SharedImages(images, batch)
     for net in several:
-        pictures = once.of(net)
+        pictures = shared.of(net)
         if not names:
             thumbs = _thumbs(net, pictures, ids)
         features = responses(net, pictures, [layer], batch=batch)[net.layers[layer].name]

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zfwidgets.analysis.brief import Brief
 from zfwidgets.analysis.evolution import filters_of
+from zfwidgets.analysis.result import Result
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.images import contrast, heat
 from zfwidgets.images.samples import Sample
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Comparison(Brief):
+class Comparison(Result):
     """A matrix of networks x channels. nets: T names. channels: C of them.
 
     values: Tensor [T, C, h, w] with a picture, the rectified maps; without, [T, C, c, h, w], the
@@ -64,7 +64,8 @@ class Comparison(Brief):
         """A row per channel, a column per network."""
         from zfwidgets.analysis.plot.comparison import plot_comparison
 
-        return plot_comparison(self)
+        what = "maps of one picture, a scale per channel" if self.applied else "filters"
+        return plot_comparison(self.tiles, self.nets, self.channels, f"{self.layer}: {what}")
 
 
 @torch.no_grad()

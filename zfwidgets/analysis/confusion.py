@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zfwidgets.analysis.brief import Brief
-from zfwidgets.analysis.once import Once, lasting
+from zfwidgets.analysis.result import Result
+from zfwidgets.analysis.shared_images import SharedImages, repeatable
 from zfwidgets.analysis.similarity import responses
 from zfwidgets.analysis.stream import Images, batches, items, pair
 from zfwidgets.deconv import DeconvNet
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Confusion(Brief):
+class Confusion(Result):
     """Answers of T networks on N pictures, by class.
 
     nets: their names. by: how they answered. classes: names of the K classes, in order. truth:
@@ -76,8 +76,10 @@ class Confusion(Brief):
         """The matrices as pictures, shares of each row's pictures. at: which networks; all."""
         from zfwidgets.analysis.plot.confusion import plot_confusion
 
-        chosen = range(len(self.nets)) if at is None else [at] if isinstance(at, int) else at
-        return plot_confusion(self, list(chosen))
+        chosen = list(range(len(self.nets)) if at is None else [at] if isinstance(at, int) else at)
+        titles = [f"{self.nets[i]}: {float(self.accuracy[i]):.0%} on the diagonal" for i in chosen]
+        title = f"{len(self.ids)} pictures, by {self.by}"
+        return plot_confusion(self.counts[chosen], self.classes, titles, title)
 
 
 @torch.no_grad()
@@ -104,11 +106,11 @@ def confusion(
     several = [nets] if isinstance(nets, DeconvNet) else list(nets)
     if not several:
         raise ValueError("confusion() got no networks; expected one or more.")
-    images = lasting(images)
+    images = repeatable(images)
     ids, given = _labels(images, labels)
-    once = Once(images, batch)
+    shared = SharedImages(images, batch)
     if against is not None:
-        given = list(_outputs(against, once, batch))
+        given = list(_outputs(against, shared, batch))
     missing = [name for name, label in zip(ids, given, strict=True) if label is None]
     if missing:
         raise ValueError(
@@ -117,11 +119,11 @@ def confusion(
         )
     if layer is not None:
         truth, classes = _classes(given)
-        answers = [_by_features(net, once, layer, truth, len(classes), batch) for net in several]
+        answers = [_by_features(net, shared, layer, truth, len(classes), batch) for net in several]
         names, by = [str(one) for one in classes], f"features of {layer}, leave one out"
     else:
         numbers = [_number(several[0], label) for label in given]
-        outputs = [_outputs(net, once, batch) for net in several]
+        outputs = [_outputs(net, shared, batch) for net in several]
         used = sorted({*numbers, *(answer for row in outputs for answer in row)})
         place = {number: index for index, number in enumerate(used)}
         truth = torch.tensor([place[number] for number in numbers])
@@ -169,9 +171,9 @@ def _number(net: DeconvNet, label: Hashable) -> int:
     )
 
 
-def _outputs(net: DeconvNet, once: Once, batch: int) -> list[int]:
+def _outputs(net: DeconvNet, shared: SharedImages, batch: int) -> list[int]:
     found: list[int] = []
-    for part in batches(net, once.of(net), batch, progress=False):
+    for part in batches(net, shared.of(net), batch, progress=False):
         logits = net.record(part.inputs).logits
         if logits is None:
             raise ValueError(
@@ -182,7 +184,7 @@ def _outputs(net: DeconvNet, once: Once, batch: int) -> list[int]:
 
 
 def _by_features(
-    net: DeconvNet, once: Once, layer: str, truth: Tensor, classes: int, batch: int
+    net: DeconvNet, shared: SharedImages, layer: str, truth: Tensor, classes: int, batch: int
 ) -> Tensor:
     """The class of the nearest mean direction, each picture left out of its own class's: [N]."""
     counts = torch.bincount(truth, minlength=classes)
@@ -191,7 +193,7 @@ def _by_features(
             "features are compared with the other pictures of each class; expected 2 or more "
             "pictures of every class."
         )
-    features = responses(net, once.of(net), [layer], batch=batch)[net.layers[layer].name]
+    features = responses(net, shared.of(net), [layer], batch=batch)[net.layers[layer].name]
     x = F.normalize(features, dim=1)
     sums = torch.zeros(classes, x.shape[1], dtype=x.dtype).index_add_(0, truth, x)
     scores = x @ F.normalize(sums, dim=1).T

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from zfwidgets.analysis.asked import asked
-from zfwidgets.analysis.brief import Brief
+from zfwidgets.analysis.arguments import layer_names
+from zfwidgets.analysis.fill import Fill, fill_colour
 from zfwidgets.analysis.invariance import ends
-from zfwidgets.analysis.levels import Fill, colour
+from zfwidgets.analysis.result import Result
 from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.deconv.deconvnet import Picture
 
@@ -31,7 +31,7 @@ Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Correspondence(Brief):
+class Correspondence(Result):
     """Table 1: consistency of P parts and of random masks at L layers; small is consistent.
 
     delta: Tensor [L, P], mean share of features whose changes have different signs, over pairs of
@@ -77,7 +77,15 @@ class Correspondence(Brief):
         """Each part with its interval beside the random masks, a panel per layer."""
         from zfwidgets.analysis.plot.correspondence import plot_correspondence
 
-        return plot_correspondence(self)
+        return plot_correspondence(
+            self.layers,
+            self.parts,
+            delta=self.delta,
+            low=self.low,
+            high=self.high,
+            z=self.z,
+            random=self.random,
+        )
 
 
 def correspondence(
@@ -159,9 +167,9 @@ def trial(
         )
     generator = torch.Generator().manual_seed(seed)
     recording = net.record(inputs)
-    chosen = asked(_layers(recording) if layers is None else layers)
+    chosen = layer_names(_layers(recording) if layers is None else layers)
     clean = [recording.feature_maps(name).flatten(1).float().cpu() for name in chosen]
-    paint = colour(net, inputs, fill)
+    paint = fill_colour(net, inputs, fill)
     drawn = [list(boxes[name]) for name in boxes]
     sets = drawn + [
         _elsewhere(drawn[i % len(drawn)], inputs.shape[2:], together, generator)

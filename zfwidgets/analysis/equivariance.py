@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from zfwidgets.analysis.asked import asked
-from zfwidgets.analysis.brief import Brief
-from zfwidgets.analysis.levels import Fill
+from zfwidgets.analysis.arguments import layer_names
+from zfwidgets.analysis.fill import Fill
+from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.transforms import changer
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.deconv.deconvnet import Picture
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Equivariance(Brief):
+class Equivariance(Result):
     """Correlations of feature maps before and after S shifts of B pictures, for L layers.
 
     along: Tensor [L, B, S], with the old maps moved along by shift / jump rows: 1 if the layer is
@@ -62,7 +62,7 @@ class Equivariance(Brief):
         """Both correlations over the shift, a panel per layer, means over pictures."""
         from zfwidgets.analysis.plot.tuning import plot_equivariance
 
-        return plot_equivariance(self)
+        return plot_equivariance(self.layers, self.jump, self.shifts, self.along, self.still)
 
 
 def equivariance(
@@ -88,7 +88,7 @@ def equivariance(
     inputs = net.preprocess(images)
     clean = net.record(inputs)
     convs = [layer.name for layer in clean.layers.values() if layer.kind == "conv"]
-    chosen = asked(convs if layers is None else layers)
+    chosen = layer_names(convs if layers is None else layers)
     jumps = [clean.layers[name].jump[0] for name in chosen]
     if flat := [name for name, jump in zip(chosen, jumps, strict=True) if jump < 1]:
         raise ValueError(f"layer {flat[0]!r} sees the whole picture at once; it has no places.")

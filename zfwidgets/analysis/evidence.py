@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from zfwidgets.analysis.brief import Brief
-from zfwidgets.analysis.levels import class_index
+from zfwidgets.analysis.arguments import class_index
+from zfwidgets.analysis.result import Result
 from zfwidgets.deconv import Recording
 from zfwidgets.deconv.neurons import Neurons
 from zfwidgets.deconv.signals import RuleName
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Evidence(Brief):
+class Evidence(Result):
     """The account of one class score of one picture, or of how far it is above another one.
 
     logit: the score, less that of the class `versus` if there is one; so are all parts. bias: the
@@ -79,7 +79,27 @@ class Evidence(Brief):
         """Photo, places and channels for and against, with the pictures of the channels."""
         from zfwidgets.analysis.plot.evidence import plot_evidence
 
-        return plot_evidence(self)
+        account = "exact" if self.exact else f"remainder {self.remainder:+.2f}"
+        subject = self.name if self.versus is None else f"{self.name} rather than {self.versus}"
+        title = (
+            f"{subject}: score {self.logit:.2f} (p = {self.probability:.2f}) = bias "
+            f"{self.bias:+.2f}, evidence in {self.layer} {float(self.by_channel.sum()):+.2f} "
+            f"({account})"
+        )
+        sides = (
+            ("for", (self.channels_for, self.pictures_for)),
+            ("against", (self.channels_against, self.pictures_against)),
+        )
+        return plot_evidence(
+            self.photo,
+            self.by_place,
+            self.by_channel,
+            self.whole,
+            sides,
+            layer=self.layer,
+            rule=self.rule,
+            title=title,
+        )
 
 
 def evidence(

@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from zfwidgets.analysis.exemplars import Exemplars, exemplars
-from zfwidgets.analysis.once import Once
+from zfwidgets.analysis.shared_images import SharedImages
 from zfwidgets.analysis.stream import Images, find, prepared
 from zfwidgets.deconv import DeconvNet, Neurons, Projections
 from zfwidgets.deconv.checkpoints import Checkpoints
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+MOST = 8
+"""Channels that are drawn unless others are asked for."""
 AT_ONCE = 32
 """Pictures whose switches are held at the same time while neurons are projected."""
 
@@ -143,13 +145,35 @@ class Evolution:
         """
         from zfwidgets.analysis.plot.evolution import plot_evolution
 
-        return plot_evolution(self, channels, patches)
+        shown = list(self.channels[:MOST] if channels is None else channels)
+        missing = [channel for channel in shown if channel not in self.channels]
+        if missing or not shown:
+            raise ValueError(
+                f"plot(channels={shown}): expected some of the channels that were looked at, "
+                f"{', '.join(map(str, self.channels[:12]))}."
+            )
+        rows = [self.channels.index(channel) for channel in shown]
+        if patches:
+            tiles = [column[rows] for column in self.patches]
+        else:
+            tiles = [projections[rows].to_images() for projections in self.projections]
+        what = "what they saw" if patches else "projected"
+        return plot_evolution(
+            tiles,
+            shown,
+            self.steps,
+            jumped=self.jumps[:, rows],
+            silent=self.value[:, rows] <= 0,
+            title=f"{self.net}, {self.layer}: strongest of {self.scanned} images per channel, "
+            f"{what}\ncolumns: {self.unit}; orange edge: another image than before",
+        )
 
     def plot_stability(self) -> Figure:
         """How settled the layer is at each checkpoint: the columns of `summary`."""
         from zfwidgets.analysis.plot.evolution import plot_stability
 
-        return plot_stability(self)
+        title = f"{self.net}, {self.layer}, {len(self.channels)} channels"
+        return plot_stability(self.summary(), self.top.shape[2], self.chance, title)
 
 
 @torch.no_grad()
@@ -180,7 +204,7 @@ def evolution(
     if not len(checkpoints):
         raise ValueError("evolution() got no checkpoints; expected one or more.")
     last = checkpoints[-1]
-    images = Once(images, batch).of(last)
+    images = SharedImages(images, batch).of(last)
     found: list[Column] = []
     asked: list[int] = []
     bar = tqdm(checkpoints.steps, desc=f"checkpoints, {layer}", disable=not progress)

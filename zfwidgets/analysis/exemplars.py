@@ -208,7 +208,11 @@ class Exemplars:
         """Some channels as the paper prints them: projections beside patches (Fig. 2)."""
         from zfwidgets.analysis.plot.exemplars import plot_panels
 
-        panels = [(channel, self.project(net, images, channel, rule)) for channel in channels]
+        panels = []
+        for channel in channels:
+            panel = self.project(net, images, channel, rule)
+            label = f"channel {channel}, up to {float(panel.values[0]):.3g}"
+            panels.append((label, panel.projections.to_images(), panel.patches))
         return plot_panels(panels, f"{self.net} {self.layer}, strongest of {self.scanned} images")
 
     def to_frame(self) -> pd.DataFrame:

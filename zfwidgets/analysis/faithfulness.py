@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from zfwidgets.analysis.brief import Brief
+from zfwidgets.analysis.result import Result
 from zfwidgets.deconv import DeconvNet, Projections, Recording
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Faithfulness(Brief):
+class Faithfulness(Result):
     """One row per projection.
 
     randomised: Tensor [N, L], cosine similarity with the projection after `layers[:l + 1]` were

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zfwidgets.analysis.exemplars import Exemplars
+from zfwidgets.analysis.plot.block import Block
 from zfwidgets.deconv import DeconvNet, Projections, Recording
 from zfwidgets.deconv.signals import RuleName
 from zfwidgets.images.contrast import MID_GREY
@@ -25,19 +25,6 @@ BEST = 9
 
 CHANNELS = 12
 """Channels that are printed unless others are asked for."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """One channel on the sheet: equally many projections and patches, strongest first.
-
-    projections, patches: uint8 [N, h, w, 3]; patches has no tiles if only projections are printed.
-    label: the line above them.
-    """
-
-    label: str
-    projections: Pixels
-    patches: Pixels
 
 
 def figure(

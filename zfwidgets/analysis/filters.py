@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zfwidgets.analysis.brief import Brief
+from zfwidgets.analysis.result import Result
 from zfwidgets.deconv import DeconvNet
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ SIDE = 64
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Filters(Brief):
+class Filters(Result):
     """One row per filter of a convolution.
 
     weights: Tensor [N, C, h, w]. rms: [N], root mean square of a filter's weights. frequency: [N],
@@ -75,7 +75,7 @@ class Filters(Brief):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class FilterComparison(Brief):
+class FilterComparison(Result):
     """The filters of several networks, side by side."""
 
     reports: tuple[Filters, ...]

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from zfwidgets.analysis.asked import asked
-from zfwidgets.analysis.brief import Brief
-from zfwidgets.analysis.levels import Fill, class_index
+from zfwidgets.analysis.arguments import class_index, layer_names
+from zfwidgets.analysis.fill import Fill
+from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.transforms import DEFAULTS, Transform, changer
 from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.deconv.deconvnet import Picture
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Invariance(Brief):
+class Invariance(Result):
     """Curves over V values of one transform, for B pictures.
 
     distance: Tensor [L, B, V], Euclidean distance of a layer's feature vector from that of the
@@ -65,7 +65,15 @@ class Invariance(Brief):
         """Fig. 5: distances per layer, absolute and as shares of their length, and p(class)."""
         from zfwidgets.analysis.plot.invariance import plot_invariance
 
-        return plot_invariance(self)
+        return plot_invariance(
+            self.layers,
+            self.distance,
+            self.relative,
+            self.probability,
+            values=self.values,
+            transform=self.transform,
+            names=self.names,
+        )
 
 
 def invariance(
@@ -130,7 +138,7 @@ class Trial:
         inputs = net.preprocess(images)
         self._net, self._batch, self.transform = net, batch, transform
         self._change = changer(net, inputs, transform, fill)
-        self.layers = ends(net.record(inputs[:1])) if layers is None else asked(layers)
+        self.layers = ends(net.record(inputs[:1])) if layers is None else layer_names(layers)
         self._clean, self.chances = _features(net, inputs, self.layers, batch)
         self.labels = _labels(net, self.chances, labels)
         self.norm = torch.stack([c.norm(dim=1) for c in self._clean])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from zfwidgets.analysis.levels import Fill, class_index, colour
+from zfwidgets.analysis.arguments import class_index
+from zfwidgets.analysis.fill import Fill, fill_colour
 from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.deconv.deconvnet import Picture
 
@@ -53,7 +54,7 @@ class Occluder:
 
     def paint(self, fill: Fill) -> None:
         """Hide with another colour from now on."""
-        self.colour = colour(self.net, self.inputs, fill)[0]
+        self.colour = fill_colour(self.net, self.inputs, fill)[0]
 
     def check(self, side: int) -> None:
         """Raise ValueError for a square that does not fit into the picture."""

@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from zfwidgets.analysis.brief import Brief
-from zfwidgets.analysis.levels import Fill
+from zfwidgets.analysis.fill import Fill
 from zfwidgets.analysis.occluder import Occluder
+from zfwidgets.analysis.result import Result
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.deconv.deconvnet import Picture
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Occlusion(Brief):
+class Occlusion(Result):
     """Three maps with a value for every place of the square, [R, S] for R rows of places.
 
     activation: Tensor [R, S], sum of the feature map `channel` of `layer`. probability: Tensor
@@ -85,9 +85,23 @@ class Occlusion(Brief):
 
     def plot(self) -> Figure:
         """Columns a to e of Fig. 7: photo, activation, projection, probability, winning class."""
-        from zfwidgets.analysis.plot.occlusion import plot_occlusion
+        from zfwidgets.analysis.plot.occlusion import Places, plot_occlusion
 
-        return plot_occlusion(self)
+        label = self.name(self.label)
+        winners = self.most_probable.unique().tolist()
+        return plot_occlusion(
+            self.photo,
+            self.projection,
+            Places(self.top, self.left, self.size, self.height, self.width),
+            activation=self.activation,
+            probability=self.probability,
+            most_probable=self.most_probable,
+            feature=f"{self.layer}, channel {self.channel}",
+            label=label,
+            names={winner: self.name(winner) for winner in winners if winner >= 0},
+            title=f"nothing hidden: activation {self.clean_activation:.4g}, "
+            f"p({label}) = {self.clean_probability:.2f}",
+        )
 
 
 def occlusion(

@@ -19,8 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zfwidgets.analysis.asked import asked
-from zfwidgets.analysis.brief import Brief
+from zfwidgets.analysis.arguments import layer_names
+from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.stream import Images, batches
 from zfwidgets.deconv import DeconvNet
 
@@ -33,7 +33,7 @@ Classifier = Literal["logistic", "svm"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class LinearProbe(Brief):
+class LinearProbe(Result):
     """Accuracies on held-out pictures, for L layers and R runs (seeds times folds).
 
     accuracy: Tensor [L, R] of the network; control: Tensor [L, R] of the same architecture with
@@ -82,7 +82,9 @@ class LinearProbe(Brief):
         """Accuracy against depth, with the untrained network and chance."""
         from zfwidgets.analysis.plot.probe import plot_probe
 
-        return plot_probe(self)
+        untrained = None if self.control is None else self.interval(self.control)
+        title = f"{len(self.classes)} classes, {self.images} pictures"
+        return plot_probe(self.layers, self.interval(self.accuracy), untrained, self.chance, title)
 
 
 def linear_probe(
@@ -119,7 +121,7 @@ def linear_probe(
         )
     labels = _folder_labels(images) if labels is None else labels
     known = None if labels is None else list(labels)
-    chosen = _layers(net) if layers is None else asked(layers)
+    chosen = _layers(net) if layers is None else layer_names(layers)
     features, names = _features(net, images, known, chosen, pool, batch, progress)
     classes, codes = np.unique(names, return_inverse=True)
     fewest = int(np.bincount(codes).min())

@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zfwidgets.analysis.asked import asked
-from zfwidgets.analysis.brief import Brief
-from zfwidgets.analysis.once import Once
+from zfwidgets.analysis.arguments import layer_names
+from zfwidgets.analysis.result import Result
+from zfwidgets.analysis.shared_images import SharedImages
 from zfwidgets.analysis.stream import Images, batches
 from zfwidgets.deconv import DeconvNet
 
@@ -39,7 +39,7 @@ def cka(x: Tensor, y: Tensor) -> float:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Similarity(Brief):
+class Similarity(Result):
     """`cka` of every two sites. sites: (network, layer), S of them. matrix: Tensor [S, S]."""
 
     sites: tuple[tuple[str, str], ...]
@@ -67,7 +67,11 @@ class Similarity(Brief):
         """The matrix as a picture with its numbers."""
         from zfwidgets.analysis.plot.similarity import plot_similarity
 
-        return plot_similarity(self)
+        nets, layers = ({site[part] for site in self.sites} for part in (0, 1))
+        shared = next((next(iter(one)) for one in (layers, nets) if len(one) == 1), "")
+        about = f"{shared}: " if shared else ""
+        title = f"{about}linear CKA, {self.examples:,} examples"
+        return plot_similarity(self.matrix, self.labels, title)
 
 
 @torch.no_grad()
@@ -85,13 +89,13 @@ def similarity(
     examples are images x grid x grid. Cells of one photo are no independent examples, so the
     numbers describe these images and do not come with an error.
     """
-    names = asked(layers)
+    names = layer_names(layers)
     several = [nets] if isinstance(nets, DeconvNet) else nets
     sites: list[tuple[str, str]] = []
     found: list[Tensor] = []
-    once = Once(images, batch)
+    shared = SharedImages(images, batch)
     for net in several:
-        for layer, rows in responses(net, once.of(net), names, grid, batch).items():
+        for layer, rows in responses(net, shared.of(net), names, grid, batch).items():
             sites.append((net.name, layer))
             found.append(rows)
     if not found:
@@ -102,7 +106,7 @@ def similarity(
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Matches(Brief):
+class Matches(Result):
     """For each channel of one layer the channel of another that responds most like it.
 
     match: LongTensor [C], the other channel. correlation: Tensor [C], Pearson's, of the two;
@@ -130,7 +134,9 @@ class Matches(Brief):
         """How well the channels are matched."""
         from zfwidgets.analysis.plot.similarity import plot_matches
 
-        return plot_matches(self)
+        first, second = (" ".join(site) for site in (self.first, self.second))
+        mutual = f"{int(self.mutual.sum())} of {len(self.mutual)} mutual"
+        return plot_matches(self.correlation, self.matrix, f"{first} in {second}; {mutual}")
 
 
 @torch.no_grad()
@@ -150,9 +156,9 @@ def best_match(
     layer, other: of the first and of the second network; the same unless told. grid, batch: see
     `similarity`. With few responses some channel always fits well by chance.
     """
-    once = Once(images, batch)
+    shared = SharedImages(images, batch)
     (name, x), (also, y) = (
-        next(iter(responses(net, once.of(net), [one], grid, batch).items()))
+        next(iter(responses(net, shared.of(net), [one], grid, batch).items()))
         for net, one in ((first, layer), (second, other or layer))
     )
     matrix = _unit(x).T @ _unit(y)

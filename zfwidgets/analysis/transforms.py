@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zfwidgets.analysis.levels import Fill, colour, level
+from zfwidgets.analysis.fill import Fill, fill_colour, grey
 from zfwidgets.deconv import DeconvNet
 
 Transform = Literal["translation", "scale", "rotation", "brightness", "contrast", "blur", "hue"]
@@ -70,11 +70,11 @@ def changer(
         return lambda factor: mean + factor * (inputs - mean)
     if transform == "brightness":
         channels = inputs.shape[1]
-        span = level(net, 255, channels) - level(net, 0, channels)
+        span = grey(net, 255, channels) - grey(net, 0, channels)
         return lambda share: inputs + share * span
     if transform == "hue":
         return _hue(net, inputs)
-    outside = colour(net, inputs, fill)
+    outside = fill_colour(net, inputs, fill)
     if transform == "translation":
         return lambda pixels: _moved(inputs, pixels, outside)
     if transform == "scale":
@@ -89,8 +89,8 @@ def _hue(net: DeconvNet, inputs: Tensor) -> Callable[[float], Tensor]:
     """
     if inputs.shape[1] != 3:
         raise ValueError(f"hue needs red, green and blue; the input has {inputs.shape[1]} channels")
-    black = level(net, 0, 3)
-    span = level(net, 255, 3) - black
+    black = grey(net, 0, 3)
+    span = grey(net, 255, 3) - black
     backwards = getattr(net.transforms, "channels", "RGB") == "BGR"
 
     def turned(degrees: float) -> Tensor:

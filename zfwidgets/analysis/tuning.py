@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from zfwidgets.analysis.brief import Brief
-from zfwidgets.analysis.levels import Fill
+from zfwidgets.analysis.fill import Fill
+from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.transforms import DEFAULTS, NEUTRAL, Transform, changer
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.deconv.deconvnet import Picture
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Tuning(Brief):
+class Tuning(Result):
     """Curves of C channels over V values of one transform, for B pictures.
 
     response: Tensor [B, C, V], the largest value of the channel's map. clean: Tensor [B, C], the
@@ -74,7 +74,15 @@ class Tuning(Brief):
         """The curves as shares of each channel's clean response, and the widths of all."""
         from zfwidgets.analysis.plot.tuning import plot_tuning
 
-        return plot_tuning(self)
+        return plot_tuning(
+            self.response,
+            self.clean,
+            self.half_width,
+            values=self.values,
+            channels=self.channels,
+            transform=self.transform,
+            layer=self.layer,
+        )
 
 
 def tuning(

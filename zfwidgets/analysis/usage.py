@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from zfwidgets.analysis.brief import Brief
+from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.scanning.scanner import Scanner
 from zfwidgets.analysis.scanning.sums import Sums, treves_rolls
 from zfwidgets.analysis.stream import Images
@@ -51,7 +51,7 @@ def entropy(values: Tensor) -> float:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class LayerUsage(Brief):
+class LayerUsage(Result):
     """How the channels of one layer are used. Tensors are [C], float64, on the CPU.
 
     layer: its name. max: highest activation of all. mean, energy: of the activation and of its
@@ -127,11 +127,15 @@ class LayerUsage(Brief):
         """The energy of each channel, and in how many pictures it fires."""
         from zfwidgets.analysis.plot.usage import plot_layer
 
-        return plot_layer(self)
+        title = (
+            f"{self.layer}: {self.channels} channels, as many as {self.effective:.0f} even ones, "
+            f"Gini {self.gini:.2f}"
+        )
+        return plot_layer(self.energy, self.fires, len(self.dead), title)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Usage(Brief):
+class Usage(Result):
     """What `usage` found. net: its name. images: how many were seen. layers: by name, in order."""
 
     net: str
@@ -170,7 +174,14 @@ class Usage(Brief):
         """The report card: skew, wasted channels and sparsity of every layer."""
         from zfwidgets.analysis.plot.usage import plot_usage
 
-        return plot_usage(self)
+        layers = self.layers.values()
+        wasted = {
+            "dead": [len(one.dead) for one in layers],
+            "near-dead": [len(one.near_dead) for one in layers],
+            "duplicates": [len({other for _, other, _ in one.duplicates}) for one in layers],
+        }
+        title = f"{self.net}: how evenly the channels are used, {self.images} images"
+        return plot_usage(self.to_frame(), [one.energy for one in layers], wasted, title)
 
     def report(self) -> str:
         """A report card as text, one line per layer, and what to look at below it."""

@@ -68,7 +68,7 @@ export class Page {
     return this.#largest;
   }
 
-  /** Channels to be seen, in order, as `Look.order` has them; equals keep the order of their numbers. */
+  /** Channels to be seen, in order, as `Responses.order` has them; equals keep the order of their numbers. */
   order(sort: Sort, show: Show = "all", threshold = 0): readonly number[] {
     const all = this.#all(sort);
     if (show === "dead") return all.filter((id) => this.silent(id));

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from zfwidgets.analysis.clusters import clusters
 from zfwidgets.analysis.comparison import compare_channels
 from zfwidgets.analysis.confusion import confusion
-from zfwidgets.analysis.once import Once
 from zfwidgets.analysis.recorder import EvolutionRecorder
+from zfwidgets.analysis.shared_images import SharedImages
 from zfwidgets.analysis.similarity import best_match, cka, responses, similarity
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.deconv.checkpoints import Checkpoints
@@ -316,14 +316,14 @@ def test_networks_that_prepare_their_pictures_otherwise_get_them_otherwise() -> 
     plain = Preprocess(size=24, resize=24)
     turned = Preprocess(size=24, resize=24, channels="BGR")
     nets = [DeconvNet(network(), one, device="cpu", name=str(one)) for one in (plain, turned)]
-    once = Once(photos)
-    first, second = (once.of(net) for net in nets)
+    shared = SharedImages(photos)
+    first, second = (shared.of(net) for net in nets)
     assert isinstance(first, dict)
     assert isinstance(second, dict)
     assert not torch.allclose(first["0"], second["0"])
     for net, held in zip(nets, (first, second), strict=True):
         assert torch.allclose(held["3"], net.preprocess(photos["3"])[0])
-    assert once.of(nets[0]) is first
+    assert shared.of(nets[0]) is first
 
 
 def test_an_iterator_is_gone_through_once_and_still_serves() -> None:

@@ -123,7 +123,7 @@ def test_similarity_is_the_cosine_with_the_last_filters(run: Checkpoints, found:
 def test_many_pictures_are_read_anew_and_give_the_same(
     run: Checkpoints, found: Evolution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zfwidgets.analysis.once.HELD", 2)
+    monkeypatch.setattr("zfwidgets.analysis.shared_images.HELD", 2)
     monkeypatch.setattr("zfwidgets.analysis.evolution.AT_ONCE", 1)
     again = evolution(run, pictures(), "conv2", CHANNELS, k=3, batch=3, progress=False)
     assert torch.equal(again.image, found.image)

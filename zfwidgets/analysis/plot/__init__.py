@@ -1,9 +1,10 @@
 """The figures of the analyses, one file per analysis; the only place where matplotlib is imported.
 
-`import zfwidgets` must stay light, so `.plot()` of a result imports its file when it is called:
+A drawing takes numbers and words, and knows no result: results know their drawings. `import
+zfwidgets` must stay light, so `.plot()` imports its file when it is called:
 
     def plot(self) -> Figure:
-        from zfwidgets.analysis.plot.usage import plot_usage
+        from zfwidgets.analysis.plot.similarity import plot_similarity
 
-        return plot_usage(self)
+        return plot_similarity(self.matrix, self.labels, title)
 """

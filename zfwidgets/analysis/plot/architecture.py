@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from zfwidgets.analysis.architecture import ArchitectureReport
+from zfwidgets.analysis.filters import Filters
 from zfwidgets.analysis.plot.style import COLOURS, INK, grid, headline, key, picture, plain
 from zfwidgets.images.tiles import resize, sprite
 
@@ -19,28 +20,21 @@ LOW, HIGH = 0.12, 0.24
 """Where `filters` divides low, middle and high frequencies, cycles per pixel."""
 
 
-def plot_pictures(report: ArchitectureReport) -> Figure:
-    """A column per network: filters on their own, on one scale, clipped; the second layer."""
-    count = len(report.sides)
-    figure, axes = grid(4, count, width=4.2 * count + 0.4, height=12.2)
-    first, second = report.layers
-    for column, side in enumerate(report.sides):
-        kernel, stride = (side.sizes[first][name] for name in ("kernel", "stride"))
-        rows = (
-            (f"{side.net}: {first}, {kernel}×{kernel}, stride {stride}, own scale", side.own),
-            (f"{first}, one scale", side.shared),
-            (f"{first}, one scale, RMS at most {report.radius:g}", side.clipped),
-            (f"{second}, projected", side.projections),
-        )
-        for row, (title, tiles) in enumerate(rows):
-            picture(axes[row * count + column], sheet(tiles), title=title)
-    steps = [side.training.steps for side in report.sides]
-    said = ", ".join("?" if n is None else f"{n:,}" for n in steps)
-    headline(figure, f"training steps: {said}; {second} from {report.images} images")
+Pictures = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+def plot_pictures(columns: Sequence[Sequence[tuple[str, Pictures]]], title: str) -> Figure:
+    """A column per network, of sheets of tiles uint8 [N, h, w, 3], each with its title."""
+    across, down = len(columns), len(columns[0])
+    figure, axes = grid(down, across, width=4.2 * across + 0.4, height=12.2)
+    for column, sheets in enumerate(columns):
+        for row, (told, tiles) in enumerate(sheets):
+            picture(axes[row * across + column], sheet(tiles), title=told)
+    headline(figure, title)
     return figure
 
 
-def sheet(tiles: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def sheet(tiles: Pictures) -> Pictures:
     """Tiles in rows of `COLUMNS` with a line between them, transparent: uint8 [H, W, 4]."""
     side = max(24, *tiles.shape[1:3])
     same = resize(tiles, side, side)
@@ -51,16 +45,17 @@ def sheet(tiles: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtyp
     return np.concatenate([colours, opaque[..., :1]], axis=2)
 
 
-def plot_numbers(report: ArchitectureReport) -> Figure:
-    """RMS before and after clipping, frequencies, orientations, aliasing of the first layer."""
+def plot_numbers(filters: Sequence[tuple[str, Filters]], layer: str, radius: float) -> Figure:
+    """RMS before and after clipping, frequencies, orientations, aliasing of a layer's filters.
+
+    filters: of each network, with its name. radius: of the clipping.
+    """
     figure, (rms, frequency, orientation, aliasing) = grid(1, 4, width=14, height=3.3)
-    first = report.layers[0]
-    for colour, side in zip(COLOURS * len(report.sides), report.sides, strict=False):
-        found = side.filters[first]
+    for colour, (net, found) in zip(COLOURS * len(filters), filters, strict=False):
         alive = ~found.dead
         ordered = found.rms.sort(descending=True).values.numpy()
-        rms.plot(ordered, color=colour, label=side.net)
-        rms.plot(np.minimum(ordered, report.radius), color=colour, linestyle=":")
+        rms.plot(ordered, color=colour, label=net)
+        rms.plot(np.minimum(ordered, radius), color=colour, linestyle=":")
         _steps(frequency, found.frequency[alive], np.linspace(0, 0.5, 11), colour)
         _steps(
             orientation,
@@ -70,17 +65,17 @@ def plot_numbers(report: ArchitectureReport) -> Figure:
             found.coherence[alive],
         )
         _steps(aliasing, found.aliasing[alive], np.linspace(0, 1, 11), colour)
-    rms.axhline(report.radius, color=INK, linewidth=1, linestyle="--")
+    rms.axhline(radius, color=INK, linewidth=1, linestyle="--")
     rms.set_yscale("log")
     for edge in (LOW, HIGH):
         frequency.axvline(edge, color=INK, linewidth=1, linestyle="--")
-    plain(rms, title=f"{first}: RMS, dotted: clipped", x="filter, strongest first", y="RMS")
+    plain(rms, title=f"{layer}: RMS, dotted: clipped", x="filter, strongest first", y="RMS")
     plain(frequency, title="strongest frequency", x="cycles per pixel", y="share of filters")
     plain(orientation, title="orientation, by coherence", x="degrees", y="share")
     plain(aliasing, title="energy beyond the stride's Nyquist", x="share", y="share of filters")
     orientation.set_xticks([0, 45, 90, 135, 180])
     key(rms)
-    headline(figure, f"{first} of {', '.join(side.net for side in report.sides)}")
+    headline(figure, f"{layer} of {', '.join(net for net, _ in filters)}")
     return figure
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
-
-from zfwidgets.analysis.architecture import ArchitectureReport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,22 +31,37 @@ img { max-width: 100%; }
 """
 
 
-def write_page(report: ArchitectureReport, path: Path) -> Path:
-    """Write the report; returns its path."""
-    names = " and ".join(side.net for side in report.sides)
-    first, second = report.layers
+def write_page(
+    path: Path,
+    *,
+    nets: Sequence[str],
+    layers: tuple[str, str],
+    training: str,
+    numbers: pd.DataFrame,
+    table: pd.DataFrame,
+    figures: tuple[Figure, Figure],
+    radius: float,
+    images: int,
+) -> Path:
+    """Write the report; returns its path.
+
+    training: a sentence. numbers: a row per network and layer. table: all their layers. figures:
+    of the numbers, and Fig. 6. radius: of the clipping. images: how many were looked at.
+    """
+    names = " and ".join(nets)
+    first, second = layers
     body = "\n".join(
         [
             f"<h1>{escape(names)}</h1>",
-            f'<p class="note">{escape(report.training)}</p>',
+            f'<p class="note">{escape(training)}</p>',
             f"<h2>{escape(first)} and {escape(second)} in numbers</h2>",
-            _table(report.to_frame().astype(object).T, upright=True),
-            f"<p>{escape(_words(report))}</p>",
-            _image(report.plot_numbers(), f"RMS, frequency, orientation of {first}"),
+            _table(numbers.astype(object).T, upright=True),
+            f"<p>{escape(_words(radius, images))}</p>",
+            _image(figures[0], f"RMS, frequency, orientation of {first}"),
             "<h2>What they look like</h2>",
-            _image(report.plot(), f"Filters of {first}, features of {second}"),
+            _image(figures[1], f"Filters of {first}, features of {second}"),
             "<h2>Layers</h2>",
-            _table(report.layer_table()),
+            _table(table),
         ]
     )
     page = (
@@ -60,13 +74,13 @@ def write_page(report: ArchitectureReport, path: Path) -> Path:
     return path
 
 
-def _words(report: ArchitectureReport) -> str:
+def _words(radius: float, images: int) -> str:
     return (
-        f"Filters above an RMS of {report.radius:g} are scaled down to it in the third row of "
+        f"Filters above an RMS of {radius:g} are scaled down to it in the third row of "
         "pictures, as Zeiler & Fergus (2013, section 3) did in training; their 0.1 belongs to "
         "inputs of about -128 to 128, and says little about networks for inputs of unit variance. "
         "Low, middle and high frequencies are divided at 0.12 and 0.24 cycles per pixel of the "
-        f"layer's input. Usage and projections rest on {report.images} images."
+        f"layer's input. Usage and projections rest on {images} images."
     )
 
 

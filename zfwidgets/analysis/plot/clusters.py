@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
+from collections.abc import Sequence
+from typing import Any
 
-from zfwidgets.analysis.clusters import Clusters
+import numpy as np
+from matplotlib.figure import Figure
+from torch import Tensor
+
 from zfwidgets.analysis.plot.matrix import draw_matrix
 from zfwidgets.analysis.plot.style import INK, grid, headline, picture
 
 
-def plot_clusters(found: Clusters, at: int, n: int) -> Figure:
-    """A row per cluster, largest first; pictures nearest to the centre at the left."""
-    sizes = found.label[at].bincount(minlength=found.k).tolist()
-    n = min(n, max(sizes))
-    figure, axes = grid(found.k, n, width=n * 0.95 + 0.9, height=found.k * 0.95 + 0.7)
+def plot_clusters(
+    nearest: Sequence[np.ndarray[Any, np.dtype[np.uint8]]], sizes: Sequence[int], title: str
+) -> Figure:
+    """A row per cluster, with its size.
+
+    nearest: of each cluster uint8 [n, h, w, 3], the pictures nearest to its centre, nearest first.
+    """
+    n, k = max(len(members) for members in nearest), len(nearest)
+    figure, axes = grid(k, n, width=n * 0.95 + 0.9, height=k * 0.95 + 0.7)
     for cell in axes:
         cell.set_axis_off()
-    for cluster in range(found.k):
-        members = found._nearest(cluster, n, at)  # noqa: SLF001 - its own figure
-        for place, index in enumerate(members):
-            picture(axes[cluster * n + place], found.thumbs[index])
+    for cluster, members in enumerate(nearest):
+        for place, pixels in enumerate(members):
+            picture(axes[cluster * n + place], pixels)
         first = axes[cluster * n]
         first.text(
             -0.1,
@@ -31,14 +38,14 @@ def plot_clusters(found: Clusters, at: int, n: int) -> Figure:
             va="center",
             transform=first.transAxes,
         )
-    headline(figure, f"{found.nets[at]}, {found.layer}: {found.k} clusters, number of pictures")
+    headline(figure, title)
     return figure
 
 
-def plot_agreement(found: Clusters) -> Figure:
-    """Adjusted Rand index between every two checkpoints."""
-    side = 2.2 + 0.42 * len(found.nets)
+def plot_agreement(agreement: Tensor, nets: Sequence[str], title: str) -> Figure:
+    """Adjusted Rand index between every two checkpoints, [T, T]."""
+    side = 2.2 + 0.42 * len(nets)
     figure, (axes,) = grid(1, 1, width=side + 0.8, height=side)
-    draw_matrix(axes, found.agreement.numpy(), found.nets)
-    headline(figure, f"{found.layer}: agreement of clusters (adjusted Rand)")
+    draw_matrix(axes, agreement.numpy(), nets)
+    headline(figure, title)
     return figure

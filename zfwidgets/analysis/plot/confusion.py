@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
+from collections.abc import Sequence
 
-from zfwidgets.analysis.confusion import Confusion
+from matplotlib.figure import Figure
+from torch import Tensor
+
 from zfwidgets.analysis.plot.matrix import draw_matrix
 from zfwidgets.analysis.plot.style import grid, headline
 
@@ -12,20 +14,18 @@ ACROSS = 3
 """Matrices in a row."""
 
 
-def plot_confusion(found: Confusion, chosen: list[int]) -> Figure:
-    """Shares of the pictures of each row's class."""
-    across = min(ACROSS, len(chosen))
-    down = -(-len(chosen) // across)
-    side = 1.4 + 0.2 * len(found.classes)
+def plot_confusion(
+    counts: Tensor, classes: Sequence[str], titles: Sequence[str], title: str
+) -> Figure:
+    """Shares of the pictures of each row's class. counts: [T, K, K] of T networks, with a title."""
+    across = min(ACROSS, len(titles))
+    down = -(-len(titles) // across)
+    side = 1.4 + 0.2 * len(classes)
     figure, axes = grid(down, across, width=across * side + 0.4, height=down * side + 0.5)
-    counts = found.counts.double()
-    shares = (counts / counts.sum(2, keepdim=True).clamp_min(1)).numpy()
-    for cell, at in zip(axes, chosen, strict=False):
-        title = f"{found.nets[at]}: {float(found.accuracy[at]):.0%} on the diagonal"
-        draw_matrix(
-            cell, shares[at], found.classes, title=title, digits=".1g", x="answer", y="class"
-        )
-    for cell in axes[len(chosen) :]:
+    shares = counts.double() / counts.sum(2, keepdim=True).clamp_min(1)
+    for cell, matrix, told in zip(axes, shares.numpy(), titles, strict=False):
+        draw_matrix(cell, matrix, classes, title=told, digits=".1g", x="answer", y="class")
+    for cell in axes[len(titles) :]:
         cell.set_axis_off()
-    headline(figure, f"{len(found.ids)} pictures, by {found.by}")
+    headline(figure, title)
     return figure

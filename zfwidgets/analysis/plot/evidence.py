@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from torch import Tensor
 
-from zfwidgets.analysis.evidence import Evidence
 from zfwidgets.analysis.plot.style import (
     BLUE,
     DIVERGING,
@@ -18,49 +20,53 @@ from zfwidgets.analysis.plot.style import (
     plain,
 )
 
+Channels = tuple[Tensor, Tensor]
+"""Of k channels: their numbers [k], and their pictures uint8 [k, H, W, 3]."""
 
-def plot_evidence(result: Evidence) -> Figure:
-    """Above photo, places, the score's projection, channels; below the channels' pictures."""
-    count = max(len(result.channels_for), len(result.channels_against), 1)
+
+def plot_evidence(
+    photo: Tensor,
+    by_place: Tensor,
+    by_channel: Tensor,
+    whole: Tensor,
+    sides: Sequence[tuple[str, Channels]],
+    *,
+    layer: str,
+    rule: str,
+    title: str,
+) -> Figure:
+    """Above photo, places, the score's projection, channels; below the channels' pictures.
+
+    photo, whole: uint8 [H, W, 3]. by_place: [h, w]. by_channel: [C]. sides: the channels for the
+    class, and those against it.
+    """
+    count = max(*(len(channels) for _, (channels, _) in sides), 1)
     figure = new_figure(11, 6.4)
-    columns = 2 * count
     cells = figure.add_gridspec(2, 1, height_ratios=(1.5, 1))
     above = cells[0].subgridspec(1, 4)
-    photo, places, whole, bars = (figure.add_subplot(above[0, i]) for i in range(4))
-    picture(photo, result.photo.numpy(), title="photo")
-    _places(places, result)
-    picture(whole, result.whole.numpy(), title=f"the score back in pixels\n({result.rule})")
-    _bars(bars, result)
-    below = cells[1].subgridspec(1, columns)
-    halves = (
-        (result.channels_for, result.pictures_for, 0, "for"),
-        (result.channels_against, result.pictures_against, count, "against"),
-    )
-    for channels, pictures, start, side in halves:
+    first, places, back, bars = (figure.add_subplot(above[0, i]) for i in range(4))
+    picture(first, photo.numpy(), title="photo")
+    _places(places, photo, by_place, f"places in {layer}")
+    picture(back, whole.numpy(), title=f"the score back in pixels\n({rule})")
+    _bars(bars, by_channel, f"channels of {layer}, in order")
+    below = cells[1].subgridspec(1, len(sides) * count)
+    for start, (side, (channels, pictures)) in enumerate(sides):
         for i, (channel, pixels) in enumerate(zip(channels.tolist(), pictures, strict=True)):
-            share = float(result.by_channel[channel])
-            title = f"{side}: {channel}\n{share:+.2f}"
-            axes = figure.add_subplot(below[0, start + i])
-            picture(axes, pixels.numpy(), title=title).axes.title.set_fontsize(8)
-    account = "exact" if result.exact else f"remainder {result.remainder:+.2f}"
-    subject = result.name if result.versus is None else f"{result.name} rather than {result.versus}"
-    headline(
-        figure,
-        f"{subject}: score {result.logit:.2f} (p = {result.probability:.2f}) = bias "
-        f"{result.bias:+.2f}, evidence in {result.layer} {float(result.by_channel.sum()):+.2f} "
-        f"({account})",
-    )
+            told = f"{side}: {channel}\n{float(by_channel[channel]):+.2f}"
+            axes = figure.add_subplot(below[0, start * count + i])
+            picture(axes, pixels.numpy(), title=told).axes.title.set_fontsize(8)
+    headline(figure, title)
     return figure
 
 
-def _places(axes: Axes, result: Evidence) -> None:
+def _places(axes: Axes, photo: Tensor, by_place: Tensor, title: str) -> None:
     """The map of places over the grey photo: red speaks for the class, blue against it."""
-    height, width = result.photo.shape[:2]
-    grey = result.photo.float().mean(2).numpy()
-    picture(axes, grey, cmap="gray", vmin=0, vmax=255, title=f"places in {result.layer}")
-    most = float(result.by_place.abs().max()) or 1.0
+    height, width = photo.shape[:2]
+    grey = photo.float().mean(2).numpy()
+    picture(axes, grey, cmap="gray", vmin=0, vmax=255, title=title)
+    most = float(by_place.abs().max()) or 1.0
     image = axes.imshow(
-        result.by_place.numpy(),
+        by_place.numpy(),
         cmap=DIVERGING,
         vmin=-most,
         vmax=most,
@@ -72,10 +78,10 @@ def _places(axes: Axes, result: Evidence) -> None:
     bar.ax.tick_params(colors=INK, labelsize=7)
 
 
-def _bars(axes: Axes, result: Evidence) -> None:
+def _bars(axes: Axes, by_channel: Tensor, x: str) -> None:
     """All channels in order: few or many reasons?"""
-    values = result.by_channel.sort(descending=True).values.numpy()
+    values = by_channel.sort(descending=True).values.numpy()
     colours = np.where(values > 0, VERMILLION, BLUE)
-    plain(axes, x=f"channels of {result.layer}, in order", y="contribution", title="channels")
+    plain(axes, x=x, y="contribution", title="channels")
     axes.bar(np.arange(len(values)), values, width=1.0, color=colours.tolist())
     axes.axhline(0, color=INK, linewidth=0.6)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
+from torch import Tensor
 
-from zfwidgets.analysis.evolution import Evolution
 from zfwidgets.analysis.plot.style import (
     BLUE,
     GREEN,
@@ -24,36 +24,32 @@ from zfwidgets.analysis.plot.style import (
     picture,
 )
 
-MOST = 8
-"""Channels that are drawn unless others are asked for."""
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def plot_evolution(
-    found: Evolution, channels: Sequence[int] | None = None, patches: bool = False
+    tiles: Sequence[np.ndarray[Any, np.dtype[np.uint8]]],
+    channels: Sequence[int],
+    steps: Sequence[int],
+    *,
+    jumped: Tensor,
+    silent: Tensor,
+    title: str,
 ) -> Figure:
-    """A row per channel, a column per checkpoint; a coloured edge where the picture changed."""
-    shown = list(found.channels[:MOST] if channels is None else channels)
-    missing = [channel for channel in shown if channel not in found.channels]
-    if missing or not shown:
-        raise ValueError(
-            f"plot(channels={shown}): expected some of the channels that were looked at, "
-            f"{', '.join(map(str, found.channels[:12]))}."
-        )
-    rows = [found.channels.index(channel) for channel in shown]
-    columns = len(found.steps)
-    figure, axes = grid(len(rows), columns, width=1.05 * columns + 0.6, height=1.05 * len(rows) + 1)
-    jumps = found.jumps
-    for column, step in enumerate(found.steps):
-        if patches:
-            tiles = found.patches[column][rows]
-        else:
-            tiles = found.projections[column][rows].to_images()
-        for at, row in enumerate(rows):
-            cell = axes[at * columns + column]
-            picture(cell, tiles[at], title=f"{step:,}" if at == 0 else "")
-            if jumps[column, row]:
+    """A row per channel, a column per checkpoint; a coloured edge where the picture changed.
+
+    tiles: of each checkpoint uint8 [C, h, w, 3]. jumped, silent: bool [T, C].
+    """
+    across, down = len(steps), len(channels)
+    figure, axes = grid(down, across, width=1.05 * across + 0.6, height=1.05 * down + 1)
+    for column, step in enumerate(steps):
+        for row, channel in enumerate(channels):
+            cell = axes[row * across + column]
+            picture(cell, tiles[column][row], title=f"{step:,}" if row == 0 else "")
+            if jumped[column, row]:
                 _mark(cell)
-            if float(found.value[column, row]) <= 0:
+            if silent[column, row]:
                 cell.text(
                     0.5,
                     0.5,
@@ -68,19 +64,14 @@ def plot_evolution(
                 cell.text(
                     -0.08,
                     0.5,
-                    f"{shown[at]}",
+                    f"{channel}",
                     color=INK,
                     fontsize=9,
                     ha="right",
                     va="center",
                     transform=cell.transAxes,
                 )
-    what = "what they saw" if patches else "projected"
-    headline(
-        figure,
-        f"{found.net}, {found.layer}: strongest of {found.scanned} images per channel, {what}\n"
-        f"columns: {found.unit}; orange edge: another image than before",
-    )
+    headline(figure, title)
     return figure
 
 
@@ -89,16 +80,17 @@ def _mark(cell: Axes) -> None:
     cell.add_patch(Rectangle((0, 0), 1, 1, fill=False, clip_on=False, **edge))
 
 
-def plot_stability(found: Evolution) -> Figure:
-    """Similarity to the final filters, overlap of the exemplars, and jumps, by checkpoint."""
+def plot_stability(table: pd.DataFrame, k: int, chance: float, title: str) -> Figure:
+    """Similarity to the final filters, overlap of the exemplars, and jumps, by checkpoint.
+
+    table: those columns, a row per step. k: exemplars of a channel. chance: overlap of random ones.
+    """
     figure, axes = grid(1, 2, width=8.4, height=3)
-    table = found.summary()
-    at = np.arange(len(found.steps))
+    at = np.arange(len(table))
     left, right = axes
     left.plot(at, table["similarity"], color=BLUE, marker="o", markersize=4)
     left.set_title("cosine with the final filters", color=INK, fontsize=10)
     left.set_ylim(min(0, float(np.nanmin([0, *table["similarity"]]))), 1.03)
-    k = found.top.shape[2]
     right.plot(
         at,
         table["overlap"],
@@ -115,14 +107,14 @@ def plot_stability(found: Evolution) -> Figure:
         markersize=4,
         label="channels whose strongest image changed",
     )
-    right.axhline(found.chance, color=GREEN, linewidth=1, linestyle=":", label="overlap by chance")
+    right.axhline(chance, color=GREEN, linewidth=1, linestyle=":", label="overlap by chance")
     right.yaxis.set_major_formatter(PercentFormatter(1))
     right.set_ylim(0, 1.03)
     right.set_title("change from the checkpoint before", color=INK, fontsize=10)
     key(right, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     for one in axes:
-        one.set_xticks(at, [f"{step:,}" for step in found.steps])
-        one.set_xlabel(found.unit, color=INK, fontsize=9)
+        one.set_xticks(at, [f"{step:,}" for step in table.index])
+        one.set_xlabel(str(table.index.name), color=INK, fontsize=9)
         one.set_xlim(-0.3, len(at) - 0.7)
-    headline(figure, f"{found.net}, {found.layer}, {len(found.channels)} channels")
+    headline(figure, title)
     return figure

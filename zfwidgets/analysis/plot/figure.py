@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from zfwidgets.analysis.figure import Block
+from zfwidgets.analysis.plot.block import Block
 from zfwidgets.analysis.plot.style import new_figure
 
 INCH = 2.54
@@ -27,8 +26,6 @@ _SMALLEST, _LARGEST = 0.5, 2.0
 """Side of one tile, cm: smaller ones cannot be read, larger ones waste paper."""
 _TEXT, _SMALL = 7.0, 6.0
 _POINT = INCH / 72
-
-Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 def draw(blocks: Sequence[Block], caption: str, width: str | float) -> Figure:

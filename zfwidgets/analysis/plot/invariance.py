@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
+from collections.abc import Sequence
 
-from zfwidgets.analysis.invariance import Invariance
+from matplotlib.figure import Figure
+from torch import Tensor
+
 from zfwidgets.analysis.plot.style import COLOURS, INK, grid, plain
 from zfwidgets.analysis.transforms import NEUTRAL, UNITS
 
 _STYLES = ("-", "--", "-.", ":")
 
 
-def plot_invariance(result: Invariance) -> Figure:
-    """A row of absolute distances and p(class), and below it distances as shares of the length."""
-    layers = len(result.layers)
-    figure, axes = grid(2, layers + 1, width=3.2 * (layers + 1), height=5.2, sharex=True)
-    upper, lower = axes[: layers + 1], axes[layers + 1 :]
-    order = result.values.argsort()
-    unit = f"{result.transform}, {UNITS[result.transform]}"
-    most = float(result.relative.max()) * 1.05 or 1.0
-    for layer, name in enumerate(result.layers):
+def plot_invariance(
+    layers: Sequence[str],
+    distance: Tensor,
+    relative: Tensor,
+    probability: Tensor | None,
+    *,
+    values: Tensor,
+    transform: str,
+    names: Sequence[str],
+) -> Figure:
+    """A row of absolute distances and p(class), and below it distances as shares of the length.
+
+    distance, relative: [L, B, V] for L layers, B pictures with their names, and V values.
+    probability: [B, V].
+    """
+    columns = len(layers) + 1
+    figure, axes = grid(2, columns, width=3.2 * columns, height=5.2, sharex=True)
+    upper, lower = axes[:columns], axes[columns:]
+    order = values.argsort()
+    unit = f"{transform}, {UNITS[transform]}"
+    most = float(relative.max()) * 1.05 or 1.0
+    for layer, name in enumerate(layers):
         plain(upper[layer], title=name, y="Euclidean distance" if layer == 0 else "")
         plain(lower[layer], x=unit, y="distance / length" if layer == 0 else "")
         lower[layer].set_ylim(0, most)
@@ -28,21 +43,21 @@ def plot_invariance(result: Invariance) -> Figure:
     upper[-1].tick_params(labelbottom=True)
     lower[-1].set_axis_off()
     curves = [
-        *zip(upper, result.distance, strict=False),
-        *zip(lower, result.relative, strict=False),
+        *zip(upper, distance, strict=False),
+        *zip(lower, relative, strict=False),
     ]
-    if result.probability is not None:
-        curves.append((upper[-1], result.probability))
+    if probability is not None:
+        curves.append((upper[-1], probability))
     for panel, lines in curves:
-        panel.axvline(NEUTRAL[result.transform], color=INK, linewidth=0.6, alpha=0.6)
+        panel.axvline(NEUTRAL[transform], color=INK, linewidth=0.6, alpha=0.6)
         for i, line in enumerate(lines):
             panel.plot(
-                result.values[order],
+                values[order],
                 line[order],
                 color=COLOURS[i % len(COLOURS)],
                 linestyle=_STYLES[i // len(COLOURS) % len(_STYLES)],
                 linewidth=1.4,
-                label=f"{i}: {result.names[i]}",
+                label=f"{i}: {names[i]}",
             )
         if panel in upper:
             panel.set_ylim(bottom=0)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-import torch
 from tqdm.auto import tqdm
 
 from zfwidgets.analysis.scanning.checkpoint import Checkpoint
@@ -105,7 +104,7 @@ class Scanner:
                 yield state
             return
         for number, group in enumerate(following, start=1):
-            see(self.net, state, group, deepest)
+            state.see(self.net, group, deepest)
             if number % RUN == 0:
                 state.end_run()
             yield state
@@ -113,16 +112,6 @@ class Scanner:
     def _save(self, state: State) -> None:
         if self._checkpoint is not None:
             self._checkpoint.save(state)
-
-
-@torch.no_grad()
-def see(net: DeconvNet, state: State, group: Sequence[Item], deepest: str) -> None:
-    """Show the network a batch and add to the state what it made of it.
-
-    deepest: the last of the layers that are asked for; the pass stops there.
-    """
-    part = loaded(net, group)
-    state.add(net.record(part.inputs, upto=deepest), part)
 
 
 def _different(some: Iterable[list[Item]]) -> Iterator[list[Item]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from zfwidgets.analysis.scanning.sums import TOTALS, Sums
 from zfwidgets.analysis.scanning.top import NAMES, Top
-from zfwidgets.analysis.stream import Batch
-from zfwidgets.deconv import Recording
+from zfwidgets.analysis.stream import Batch, Item, loaded
+from zfwidgets.deconv import DeconvNet, Recording
 
 RUN = 4
 """Batches that are summed up from zero before they are added to the rest, see `sums`."""
@@ -43,6 +43,15 @@ class State:
         self._total = {name: Sums() for name in plan.layers} if plan.usage else {}
         self._run = {name: Sums() for name in self._total}
         self._last = ""
+
+    @torch.no_grad()
+    def see(self, net: DeconvNet, group: Sequence[Item], deepest: str) -> None:
+        """Show the network a batch and add what it made of it.
+
+        deepest: the last of the layers that are asked for; the pass stops there.
+        """
+        part = loaded(net, group)
+        self.add(net.record(part.inputs, upto=deepest), part)
 
     def add(self, recording: Recording, batch: Batch) -> None:
         """What the network made of a batch."""

@@ -20,7 +20,6 @@ from typing import Any
 import torch
 from safetensors.torch import load, save
 
-from zfwidgets.analysis.scanning.scanner import see
 from zfwidgets.analysis.scanning.state import RUN, Plan, State
 from zfwidgets.analysis.stream import Images, Indexed, Item, items
 from zfwidgets.deconv import DeconvNet
@@ -104,7 +103,7 @@ class _Worker:
         ]
         state = State(self._plan)
         for at in range(0, len(labelled), self._plan.batch):
-            see(self._net, state, labelled[at : at + self._plan.batch], self._deepest)
+            state.see(self._net, labelled[at : at + self._plan.batch], self._deepest)
         tensors, texts = state.tensors()
         copied = {name: tensor.clone() for name, tensor in tensors.items()}
         return {"run": row["run"], "tensors": save(copied), "texts": json.dumps(texts)}

@@ -14,11 +14,11 @@ from torch import nn
 
 from zfwidgets.images.sheet import contact_sheet
 from zfwidgets.images.tiles import encode, resize
-from zfwidgets.widgets.channel_browser.first_page import FirstPage, tiles_of
-from zfwidgets.widgets.channel_browser.looks import Look, drawn
-from zfwidgets.widgets.channel_browser.modes import MODES
+from zfwidgets.widgets.channel_browser.first_page import FirstPage, tiles_in
 from zfwidgets.widgets.channel_browser.pins import pinned
+from zfwidgets.widgets.channel_browser.responses import Responses
 from zfwidgets.widgets.channel_browser.state import BrowserState
+from zfwidgets.widgets.channel_browser.tiles import MODES, drawn
 from zfwidgets.widgets.core.layers import default_layer
 from zfwidgets.widgets.core.nets import as_net
 from zfwidgets.widgets.core.rpc import AHEAD, VISIBLE, Cancelled, Job, Responder
@@ -61,7 +61,7 @@ class ChannelBrowser(BrowserState):
     ) -> None:
         self._responder: Responder | None = None
         self._epochs = itertools.count(1)
-        self._shown: Look | None = None
+        self._shown: Responses | None = None
         self._preparing: Job | None = None
         self._filling: Job | None = None
         self._pinning: Job | None = None
@@ -134,7 +134,7 @@ class ChannelBrowser(BrowserState):
         page = self._page
         if not page or not page["sheet"]:
             return None
-        ids, tiles = tiles_of(page)
+        ids, tiles = tiles_in(page)
         labels = [str(i) for i in ids]
         # Small maps are enlarged by whole numbers, so that every value stays a square.
         side = max(tiles.shape[1:3]) * max(1, 48 // max(tiles.shape[1:3]))
@@ -196,20 +196,20 @@ class ChannelBrowser(BrowserState):
         self._settled.set()
 
     def _prepare(self, job: Job) -> None:
-        """On the worker: the numbers and the first tiles of the new look, then show it."""
+        """On the worker: the numbers and the first tiles of what is new, then show it."""
         try:
-            look = self._new_look()
-            first = FirstPage(look, look.order(self.sort, self.show, self.threshold))
+            responses = self._new_responses()
+            first = FirstPage(responses, responses.order(self.sort, self.show, self.threshold))
             until = time.perf_counter() + _FIRST_SECONDS
             while first.draw() and time.perf_counter() < until:
                 job.check()
-            page, photo = first.as_trait(), self._photo_of(look)
+            page, photo = first.as_trait(), self._photo_of(responses)
         except Exception as error:  # noqa: BLE001 - shown in the widget
             self._give_up(job, error)
             return
         with self.hold_sync():
             job.check()
-            self._shown, self._page, self._photo = look, page, photo
+            self._shown, self._page, self._photo = responses, page, photo
             self.status = "ready"
             self.clear_error()
         self._where()
@@ -217,22 +217,22 @@ class ChannelBrowser(BrowserState):
         self._pin_again()
         self._complete(first)
 
-    def _photo_of(self, look: Look) -> dict[str, Any]:
+    def _photo_of(self, responses: Responses) -> dict[str, Any]:
         """The trait `_photo`; the present one if it is of the same picture."""
         shown = self._shown
-        same = shown and (shown.recording, shown.image) == (look.recording, look.image)
+        same = shown and (shown.recording, shown.image) == (responses.recording, responses.image)
         if same and self._photo:
             return self._photo
         try:
-            height, width = look.photo.shape[:2]
+            height, width = responses.photo.shape[:2]
         except ValueError:
             return {}  # a preparation that cannot be undone; feature maps are there all the same
         scale = min(1.0, _PHOTO_PX / max(height, width))
-        small = resize(look.photo[None], round(height * scale), round(width * scale))[0]
+        small = resize(responses.photo[None], round(height * scale), round(width * scale))[0]
         data = encode(small, "image/jpeg")
         return {"size": [height, width], "mime": "image/jpeg", "data": data}
 
-    def _new_look(self) -> Look:
+    def _new_responses(self) -> Responses:
         recording = self.recording
         if recording is None:
             raise Cancelled
@@ -244,7 +244,7 @@ class ChannelBrowser(BrowserState):
         if not MODES[self.mode].suits(layer):
             raise self._no_filters(recording, layer)
         rule = self.rule
-        return Look(self.epoch, recording, self.image, layer, self.mode, rule)
+        return Responses(self.epoch, recording, self.image, layer, self.mode, rule)
 
     def _no_filters(self, recording: Recording, layer: Layer) -> WireError:
         first = [each.name for each in recording.layers.values() if MODES[self.mode].suits(each)]
@@ -266,10 +266,10 @@ class ChannelBrowser(BrowserState):
 
     @t.observe("sort", "show", "threshold")
     def _another_order(self, _change: Any) -> None:
-        look = self._shown
-        if look is not None and self.status == "ready":
-            order = look.order(self.sort, self.show, self.threshold)
-            self._complete(FirstPage(look, order))
+        responses = self._shown
+        if responses is not None and self.status == "ready":
+            order = responses.order(self.sort, self.show, self.threshold)
+            self._complete(FirstPage(responses, order))
 
     def _complete(self, first: FirstPage) -> None:
         """Draw the rest of the first page, one batch at a time behind all other work."""
@@ -284,7 +284,7 @@ class ChannelBrowser(BrowserState):
             page = first.as_trait()
             with self.hold_sync():
                 job.check()
-                if self._shown is first.look:
+                if self._shown is first.responses:
                     self._page = page
 
         if self._filling is not None:
@@ -305,11 +305,11 @@ class ChannelBrowser(BrowserState):
             self._pinning = responder.submit(self._draw_pins, VISIBLE)
 
     def _draw_pins(self, job: Job) -> None:
-        look = self._shown
-        if look is None:
+        responses = self._shown
+        if responses is None:
             raise Cancelled
         try:
-            found = pinned(look, self.pins)
+            found = pinned(responses, self.pins)
         except Exception as error:  # noqa: BLE001 - shown in the widget
             self.fail(error)
             return
@@ -327,23 +327,23 @@ class ChannelBrowser(BrowserState):
 
     @t.observe("hover")
     def _where(self, _change: Any = None) -> None:
-        look, channel = self._shown, self.hover
-        if look is None or channel is None or channel >= look.count:
+        responses, channel = self._shown, self.hover
+        if responses is None or channel is None or channel >= responses.count:
             self.hovered = None
         else:
-            self.hovered = look.where(channel)
+            self.hovered = responses.where(channel)
 
     # ------------------------------------------------------------------------------- tiles
 
     def _answer_tiles(self, job: Job) -> Iterator[Answer]:
         """On the worker: ``{ids, px}`` -> sheets of these channels, batch by batch."""
-        look = self._shown
-        if look is None or look.epoch != job.request.epoch:
+        responses = self._shown
+        if responses is None or responses.epoch != job.request.epoch:
             raise Cancelled
-        ids = job.request.ids("ids", look.count)
+        ids = job.request.ids("ids", responses.count)
         px = job.request.integer("px", 16, 512)
         sent = 0
-        for some, tiles in drawn(look, ids, px):
+        for some, tiles in drawn(responses, ids, px):
             made = sheet(some, tiles)
             sent += len(some)
             yield Answer(made.head(), [made.data], last=sent == len(ids))

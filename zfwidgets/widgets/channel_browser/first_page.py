@@ -1,4 +1,4 @@
-"""The first tiles of a look: sent with its numbers in one trait, and saved with the notebook."""
+"""The first tiles of a layer: sent with its numbers in one trait, and saved with the notebook."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from zfwidgets.widgets.channel_browser.looks import Look, drawn
-from zfwidgets.widgets.channel_browser.modes import Pictures
+from zfwidgets.widgets.channel_browser.responses import Responses
+from zfwidgets.widgets.channel_browser.tiles import MODES, Pictures, drawn, native_size, size_within
 from zfwidgets.widgets.core.wire import sheet
 
 _PX = 96
@@ -19,16 +19,16 @@ _PIXELS = 400_000
 
 
 class FirstPage:
-    """The first tiles of a look in some order, drawn batch by batch."""
+    """The first tiles of a layer in some order, drawn batch by batch."""
 
-    def __init__(self, look: Look, order: list[int]) -> None:
-        self.look = look
-        height, width = look.size(_PX)
+    def __init__(self, responses: Responses, order: list[int]) -> None:
+        self.responses = responses
+        height, width = size_within(responses, _PX)
         ids = order[: max(16, _PIXELS // (height * width))]
         self._wanted = len(ids)
         self._ids: list[int] = []
         self._tiles: list[Pictures] = []
-        self._batches = drawn(look, ids, _PX)
+        self._batches = drawn(responses, ids, _PX)
 
     @property
     def done(self) -> bool:
@@ -47,12 +47,20 @@ class FirstPage:
     def as_trait(self) -> dict[str, Any]:
         """The trait `_page`, as `RawPage` of the page side; sheet is None if there is no tile."""
         if not self._ids:
-            return {**self.look.facts(), "sheet": None, "picture": None}
+            return {**self._facts(), "sheet": None, "picture": None}
         made = sheet(self._ids, np.concatenate(self._tiles))
-        return {**self.look.facts(), "sheet": made.head(), "picture": made.data}
+        return {**self._facts(), "sheet": made.head(), "picture": made.data}
+
+    def _facts(self) -> dict[str, Any]:
+        responses = self.responses
+        return {
+            **responses.facts(),
+            "native": list(native_size(responses)),
+            "filters": MODES["filter"].suits(responses.layer),
+        }
 
 
-def tiles_of(page: dict[str, Any]) -> tuple[list[int], Pictures]:
+def tiles_in(page: dict[str, Any]) -> tuple[list[int], Pictures]:
     """The tiles uint8 [N, h, w, 3] of a first page's sheet, and their channels."""
     head = page["sheet"]
     height, width = head["tile"]

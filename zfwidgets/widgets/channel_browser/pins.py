@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from zfwidgets.widgets.channel_browser.looks import Look
-from zfwidgets.widgets.channel_browser.modes import MODES
+from zfwidgets.widgets.channel_browser.responses import Responses
+from zfwidgets.widgets.channel_browser.tiles import MODES, tiles_of
 from zfwidgets.widgets.core.wire import sheet
 
 MOST = 64
@@ -37,27 +37,27 @@ def checked(pins: Sequence[Any]) -> list[Pin]:
     return found
 
 
-def pinned(look: Look, pins: Sequence[Pin]) -> dict[str, Any]:
+def pinned(responses: Responses, pins: Sequence[Pin]) -> dict[str, Any]:
     """The trait `_pinned`: per pin its numbers and where its picture is; one sheet per layer.
 
-    Pictures are of the look's photo, mode and rule. Where a layer has none of that mode, they are
+    Pictures are of the same photo, mode and rule. Where a layer has none of that mode, they are
     projections. A pin that the network does not have keeps its place, without a picture.
     """
-    layers = look.recording.layers
+    layers = responses.recording.layers
     facts: list[dict[str, Any]] = [{**pin, "sheet": None} for pin in pins]
     sheets: list[dict[str, Any]] = []
     for name in dict.fromkeys(pin["layer"] for pin in pins):
         if name not in layers:
             continue
         layer = layers[name]
-        mode = look.mode if MODES[look.mode].suits(layer) else "projection"
-        own = replace(look, layer=layer, mode=mode)
+        mode = responses.mode if MODES[responses.mode].suits(layer) else "projection"
+        own = replace(responses, layer=layer, mode=mode)
         mine = [f for f in facts if f["layer"] == name and f["channel"] < layer.channels]
         if not mine:
             continue
         ids = [fact["channel"] for fact in mine]
-        made = sheet(ids, own.tiles(ids, _PX))
+        made = sheet(ids, tiles_of(own, ids, _PX))
         for fact in mine:
             fact.update(own.where(fact["channel"]), sheet=len(sheets))
         sheets.append({"head": made.head(), "picture": made.data})
-    return {"epoch": look.epoch, "pins": facts, "sheets": sheets}
+    return {"epoch": responses.epoch, "pins": facts, "sheets": sheets}

@@ -6,9 +6,9 @@ from typing import Any
 
 import traitlets as t
 
-from zfwidgets.widgets.channel_browser.looks import SHOWS, SORTS
-from zfwidgets.widgets.channel_browser.modes import MODES
 from zfwidgets.widgets.channel_browser.pins import checked
+from zfwidgets.widgets.channel_browser.responses import SHOWS, SORTS
+from zfwidgets.widgets.channel_browser.tiles import MODES
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.neuron import RULES
 
@@ -38,7 +38,7 @@ class BrowserState(ZFWidget):
 
     sort = t.Enum(SORTS, "index").tag(sync=True)
     """Order of the tiles: by channel number, or by falling ``"strength"`` (maximum of the map),
-    ``"mean"``, ``"sparsity"`` or ``"energy"``; see `Look.measures`."""
+    ``"mean"``, ``"sparsity"`` or ``"energy"``; see `Responses.measures`."""
 
     show = t.Enum(SHOWS, "all").tag(sync=True)
     """All channels, or those ``"alive"`` or ``"dead"`` in this picture: active somewhere, nowhere.
@@ -75,7 +75,7 @@ class BrowserState(ZFWidget):
     hovered = t.Any(None)
     """Where the strongest neuron of `hover` is: ``{"channel", "row", "col", "value", "box"}``, box
     the receptive field [top, left, bottom, right] in input pixels, for linked views to draw; see
-    `Look.where`. None if there is none."""
+    `Responses.where`. None if there is none."""
 
     inset = t.Bool(True).tag(sync=True)
     """Whether the photo stands beside the grid, with the receptive field of the channel under the
@@ -90,7 +90,7 @@ class BrowserState(ZFWidget):
     gives a new one; answers to questions about an older one are dropped."""
 
     _page = t.Dict().tag(sync=True)
-    """The shown look's numbers and first tiles, in one trait so that they change together."""
+    """The shown layer's numbers and first tiles, in one trait so that they change together."""
 
     _photo = t.Dict().tag(sync=True)
     """The picture that is looked at: ``{"size": [H, W], "mime", "data"}``, empty if none."""

@@ -20,7 +20,7 @@ from zfwidgets.analysis.evolution import (
     joined,
 )
 from zfwidgets.analysis.exemplars import Exemplars, exemplars
-from zfwidgets.analysis.once import Once
+from zfwidgets.analysis.shared_images import SharedImages
 from zfwidgets.analysis.stream import Images
 from zfwidgets.deconv import Recording
 from zfwidgets.deconv.checkpoints import Checkpoints
@@ -322,7 +322,7 @@ class EvolutionView(ZFWidget):
         assert images is not None
         last = run[-1]
         if self._held is None:
-            self._held = Once(images).of(last)
+            self._held = SharedImages(images).of(last)
         columns: list[Column] = []
         self.set_trait("progress", 0.0)
         for step in run.steps:

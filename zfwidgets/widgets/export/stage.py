@@ -13,11 +13,11 @@ from typing import Any
 
 from zfwidgets.deconv.signals import RuleName
 from zfwidgets.widgets.channel_browser import ChannelBrowser
-from zfwidgets.widgets.channel_browser.modes import MODES as browser_modes  # noqa: N811
+from zfwidgets.widgets.channel_browser.tiles import MODES as browser_modes  # noqa: N811
 from zfwidgets.widgets.core.layers import describe
 from zfwidgets.widgets.core.rpc import settle
+from zfwidgets.widgets.export.offstage import Blobs, offstage
 from zfwidgets.widgets.export.plan import MODES, Channels, Plan, chosen_channels
-from zfwidgets.widgets.export.tape import Blobs, offstage
 from zfwidgets.widgets.image_picker import ImagePicker
 from zfwidgets.widgets.inspector_head import InspectorHead, top_classes
 from zfwidgets.widgets.layer_selector import LayerSelector

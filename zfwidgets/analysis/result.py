@@ -12,7 +12,7 @@ LISTED = 6
 """Members of a tuple, list or table that are named; of longer ones only how many there are."""
 
 
-class Brief:
+class Result:
     """Base of a result dataclass made with `repr=False`: arrays are shown by their shapes.
 
     A cell that ends with a result would else fill with thousands of numbers.

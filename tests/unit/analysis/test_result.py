@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zfwidgets.analysis.brief import Brief
+from zfwidgets.analysis.result import Result
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Result(Brief):
+class Found(Result):
     layer: str
     values: Tensor
     share: float
@@ -20,12 +20,12 @@ class Result(Brief):
 
 
 def test_shows_shapes_and_not_numbers() -> None:
-    few = Result("conv1", torch.rand(3, 4), 0.123456, ("a",), {"x": torch.rand(9)})
+    few = Found("conv1", torch.rand(3, 4), 0.123456, ("a",), {"x": torch.rand(9)})
     assert repr(few) == (
-        "Result(layer='conv1', values=[3, 4], share=0.1235, names=('a',), table={x})"
+        "Found(layer='conv1', values=[3, 4], share=0.1235, names=('a',), table={x})"
     )
 
 
 def test_counts_what_would_be_long() -> None:
-    many = Result("conv1", torch.tensor(2.0), 1.0, ("name",) * 1000, {})
-    assert repr(many) == "Result(layer='conv1', values=2, share=1, names=(1000 of them), table={})"
+    many = Found("conv1", torch.tensor(2.0), 1.0, ("name",) * 1000, {})
+    assert repr(many) == "Found(layer='conv1', values=2, share=1, names=(1000 of them), table={})"

@@ -6,8 +6,9 @@ is no place to crop and no signal to send back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+import time
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +19,10 @@ from zfwidgets.deconv import Layer, Projections
 from zfwidgets.images import contrast, heat
 from zfwidgets.images.contrast import MID_GREY
 from zfwidgets.images.tiles import resize
+from zfwidgets.widgets.channel_browser.responses import Responses
 
-if TYPE_CHECKING:
-    from zfwidgets.widgets.channel_browser.looks import Look
+MOST_AT_ONCE = 256
+"""Channels in one batch at most."""
 
 Pictures = npt.NDArray[np.uint8]
 Size = tuple[int, int]
@@ -35,10 +37,10 @@ class Mode(Protocol):
     def suits(self, layer: Layer) -> bool:
         """Whether the channels of `layer` have such pictures."""
 
-    def native(self, look: Look) -> Size:
+    def native(self, responses: Responses) -> Size:
         """Height and width of a picture before it is shrunk."""
 
-    def tiles(self, look: Look, ids: Sequence[int], size: Size) -> Pictures:
+    def tiles(self, responses: Responses, ids: Sequence[int], size: Size) -> Pictures:
         """The pictures of channels `ids`: uint8 [N, height, width, 3]."""
 
 
@@ -53,13 +55,13 @@ class FeatureMap(_ForEveryLayer):
 
     per_batch = 256
 
-    def native(self, look: Look) -> Size:
+    def native(self, responses: Responses) -> Size:
         """One pixel for each place of the map."""
-        return look.layer.height, look.layer.width
+        return responses.layer.height, responses.layer.width
 
-    def tiles(self, look: Look, ids: Sequence[int], size: Size) -> Pictures:
+    def tiles(self, responses: Responses, ids: Sequence[int], size: Size) -> Pictures:
         """The maps as heat."""
-        maps = look.recording.feature_maps(look.layer.name)[look.image]
+        maps = responses.recording.feature_maps(responses.layer.name)[responses.image]
         chosen = maps[list(ids)]
         if chosen.shape[-2:] == (1, 1):
             # One value alone would always be its own largest: compare with the layer's largest.
@@ -73,13 +75,13 @@ class Projection(_ForEveryLayer):
 
     per_batch = 8
 
-    def native(self, look: Look) -> Size:
+    def native(self, responses: Responses) -> Size:
         """One pixel for each of the input's that the neuron can touch."""
-        return _window(look)
+        return _window(responses)
 
-    def tiles(self, look: Look, ids: Sequence[int], size: Size) -> Pictures:
+    def tiles(self, responses: Responses, ids: Sequence[int], size: Size) -> Pictures:
         """The windows that the neurons can touch, as signed pictures around mid-grey."""
-        found = _projected(look, ids)
+        found = _projected(responses, ids)
         return _signed(found.to_rgb(found.pixels), size)
 
 
@@ -88,13 +90,13 @@ class InPlace(_ForEveryLayer):
 
     per_batch = 8
 
-    def native(self, look: Look) -> Size:
+    def native(self, responses: Responses) -> Size:
         """The network's input."""
-        return _picture(look)
+        return _picture(responses)
 
-    def tiles(self, look: Look, ids: Sequence[int], size: Size) -> Pictures:
+    def tiles(self, responses: Responses, ids: Sequence[int], size: Size) -> Pictures:
         """The projections on the whole canvas."""
-        found = _projected(look, ids)
+        found = _projected(responses, ids)
         return _signed(found.to_rgb(found.on_canvas()), size)
 
 
@@ -103,19 +105,19 @@ class PhotoPatch(_ForEveryLayer):
 
     per_batch = 64
 
-    def native(self, look: Look) -> Size:
+    def native(self, responses: Responses) -> Size:
         """The receptive field."""
-        return _window(look)
+        return _window(responses)
 
-    def tiles(self, look: Look, ids: Sequence[int], size: Size) -> Pictures:
+    def tiles(self, responses: Responses, ids: Sequence[int], size: Size) -> Pictures:
         """The photo cut along the receptive fields."""
-        height, width = _window(look)
-        photo, neurons = look.photo, look.strongest
+        height, width = _window(responses)
+        photo, neurons = responses.photo, responses.strongest
         patches = np.full((len(ids), height, width, 3), MID_GREY, np.uint8)
         for patch, i in zip(patches, ids, strict=True):
             if neurons.value[i] != 0:
-                box = look.layer.box(int(neurons.row[i]), int(neurons.col[i]))
-                _paste(patch, photo, *((0, 0) if look.sees_all else box[:2]))
+                box = responses.layer.box(int(neurons.row[i]), int(neurons.col[i]))
+                _paste(patch, photo, *((0, 0) if responses.sees_all else box[:2]))
         return resize(patches, min(size[0], height), min(size[1], width))
 
 
@@ -131,15 +133,15 @@ class Filter:
         """A convolution with nothing before it."""
         return layer.kind == "conv" and not layer.inputs
 
-    def native(self, look: Look) -> Size:
+    def native(self, responses: Responses) -> Size:
         """The kernel."""
-        return look.layer.kernel
+        return responses.layer.kernel
 
-    def tiles(self, look: Look, ids: Sequence[int], size: Size) -> Pictures:
+    def tiles(self, responses: Responses, ids: Sequence[int], size: Size) -> Pictures:
         """The filters as signed pictures around mid-grey, in the colours of projections."""
-        net = look.recording.net
+        net = responses.recording.net
         parameters = dict(net.model.named_parameters())
-        weights = parameters[f"{look.layer.path}.weight"].detach()
+        weights = parameters[f"{responses.layer.path}.weight"].detach()
         return _signed(net.to_rgb(weights[list(ids)]), size)
 
 
@@ -153,17 +155,53 @@ MODES: dict[str, Mode] = {
 """By the value of `ChannelBrowser.mode`."""
 
 
-def _picture(look: Look) -> Size:
-    height, width = look.recording.inputs.shape[2:]
+def native_size(responses: Responses) -> Size:
+    """Height and width of a tile at full resolution."""
+    return MODES[responses.mode].native(responses)
+
+
+def size_within(responses: Responses, px: int) -> Size:
+    """Height and width of a tile whose longer side has at most `px` pixels."""
+    height, width = native_size(responses)
+    scale = min(1.0, px / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def tiles_of(responses: Responses, ids: Sequence[int], px: int) -> Pictures:
+    """Pictures of the channels `ids`, longer side at most `px`: uint8 [N, h, w, 3]."""
+    return MODES[responses.mode].tiles(responses, ids, size_within(responses, px))
+
+
+def drawn(
+    responses: Responses, ids: Sequence[int], px: int, seconds: float = 0.15
+) -> Iterator[tuple[Sequence[int], Pictures]]:
+    """The pictures of `ids` in batches that take about `seconds` each, as they are ready.
+
+    Between batches a question can be taken back. How many channels make a batch is learnt from the
+    ones before: at most doubled or halved, since one may have been slow for another reason.
+    """
+    step, first = MODES[responses.mode].per_batch, 0
+    while first < len(ids):
+        some = ids[first : first + step]
+        began = time.perf_counter()
+        tiles = tiles_of(responses, some, px)
+        rate = seconds / max(1e-4, time.perf_counter() - began)
+        yield some, tiles
+        step = max(1, min(MOST_AT_ONCE, round(step * min(max(rate, 0.5), 2.0))))
+        first += len(some)
+
+
+def _picture(responses: Responses) -> Size:
+    height, width = responses.recording.inputs.shape[2:]
     return height, width
 
 
-def _window(look: Look) -> Size:
-    return _picture(look) if look.sees_all else look.layer.receptive_field
+def _window(responses: Responses) -> Size:
+    return _picture(responses) if responses.sees_all else responses.layer.receptive_field
 
 
-def _projected(look: Look, ids: Sequence[int]) -> Projections:
-    return look.recording.project(look.strongest[list(ids)], rule=look.rule)
+def _projected(responses: Responses, ids: Sequence[int]) -> Projections:
+    return responses.recording.project(responses.strongest[list(ids)], rule=responses.rule)
 
 
 def _signed(pixels: Tensor, size: Size) -> Pictures:

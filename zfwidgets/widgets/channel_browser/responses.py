@@ -1,31 +1,26 @@
-"""What a channel browser looks at: one layer of one picture, its numbers and its order of channels.
+"""What a layer's channels respond to one picture: their strongest neurons, measures, and order.
 
-A `Look` is fixed while it is worked on. Knows nothing of Jupyter; the pictures come from modes.py.
+Fixed while it is worked on. Knows nothing of Jupyter; the pictures come from tiles.py.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from zfwidgets.analysis.scanning.sums import treves_rolls
 from zfwidgets.deconv import Layer, Neurons, Recording
 from zfwidgets.deconv.signals import RuleName
-from zfwidgets.widgets.channel_browser.modes import MODES, Pictures
-
-MOST_AT_ONCE = 256
-"""Channels in one batch at most."""
 
 SORTS = ("index", "strength", "mean", "sparsity", "energy")
-"""Orders of the channels: by number, or by the falling value of one of `Look.measures`."""
+"""Orders of the channels: by number, or by the falling value of one of `Responses.measures`."""
 
 SHOWS = ("all", "alive", "dead")
 """Which channels: all, those that respond somewhere in this picture, those that do nowhere."""
@@ -36,8 +31,12 @@ _strongest: WeakKeyDictionary[Recording, dict[str, Neurons]] = WeakKeyDictionary
 
 
 @dataclass(frozen=True)
-class Look:
-    """One layer of one picture, seen one way. `epoch` tells it from those before and after."""
+class Responses:
+    """The channels of a layer and one picture, seen one way.
+
+    epoch: tells them from those before and after. mode: what their tiles show, see `tiles`. rule:
+    how projections go back.
+    """
 
     epoch: int
     recording: Recording
@@ -57,7 +56,7 @@ class Look:
         return self.layer.jump == (0, 0)
 
     @cached_property
-    def photo(self) -> Pictures:
+    def photo(self) -> npt.NDArray[np.uint8]:
         """What the network saw: uint8 [H, W, 3]."""
         return self.recording.seen()[self.image]
 
@@ -90,11 +89,6 @@ class Look:
             "energy": (square / total if total > 0 else square).cpu(),
         }
 
-    @cached_property
-    def native(self) -> tuple[int, int]:
-        """Height and width of a tile at full resolution."""
-        return MODES[self.mode].native(self)
-
     @property
     def labels(self) -> list[str]:
         """Names of the channels if they are the network's classes, else none."""
@@ -120,16 +114,6 @@ class Look:
             order = torch.sort(falling, descending=True, stable=True).indices
         return order[seen[order]].tolist()
 
-    def size(self, px: int) -> tuple[int, int]:
-        """Height and width of a tile whose longer side has at most `px` pixels."""
-        height, width = self.native
-        scale = min(1.0, px / max(height, width))
-        return max(1, round(height * scale)), max(1, round(width * scale))
-
-    def tiles(self, ids: Sequence[int], px: int) -> Pictures:
-        """Pictures of the channels `ids`: uint8 [N, h, w, 3]."""
-        return MODES[self.mode].tiles(self, ids, self.size(px))
-
     def where(self, channel: int) -> dict[str, Any]:
         """The channel's strongest neuron: channel, row, col, value, and box, its receptive field.
 
@@ -147,7 +131,7 @@ class Look:
         return {**found, "row": int(row), "col": int(col), "box": box}
 
     def facts(self) -> dict[str, Any]:
-        """Everything about the look but pictures, as `RawPage` of the page side has it."""
+        """Everything but what depends on pictures, as `RawPage` of the page side has it."""
         neurons, layer = self.strongest, self.layer
         places = torch.stack([neurons.row, neurons.col], 1)
         return {
@@ -157,34 +141,13 @@ class Look:
             "rule": self.rule,
             "count": self.count,
             "map": [layer.height, layer.width],
-            "native": list(self.native),
             "field": list(layer.receptive_field),
             "jump": list(layer.jump),
             "offset": list(layer.offset),
-            "filters": MODES["filter"].suits(layer),
             "labels": self.labels,
             "measures": {name: _floats(values) for name, values in self.measures.items()},
             "places": places.cpu().numpy().astype("<i4").tobytes(),
         }
-
-
-def drawn(
-    look: Look, ids: Sequence[int], px: int, seconds: float = 0.15
-) -> Iterator[tuple[Sequence[int], Pictures]]:
-    """The pictures of `ids` in batches that take about `seconds` each, as they are ready.
-
-    Between batches a question can be taken back. How many channels make a batch is learnt from the
-    ones before: at most doubled or halved, since one may have been slow for another reason.
-    """
-    step, first = MODES[look.mode].per_batch, 0
-    while first < len(ids):
-        some = ids[first : first + step]
-        began = time.perf_counter()
-        tiles = look.tiles(some, px)
-        rate = seconds / max(1e-4, time.perf_counter() - began)
-        yield some, tiles
-        step = max(1, min(MOST_AT_ONCE, round(step * min(max(rate, 0.5), 2.0))))
-        first += len(some)
 
 
 def _floats(values: Tensor) -> bytes:

@@ -14,16 +14,16 @@ HELD = 256
 """So many pictures are held at most, as the network takes them; more are read anew each time."""
 
 
-def lasting(images: Images) -> Images:
+def repeatable(images: Images) -> Images:
     """Pictures that can be gone through more than once: those of an iterator, as a list."""
     return list(images) if isinstance(images, Iterator) else images
 
 
-class Once:
+class SharedImages:
     """The pictures for each of several networks; those of one run prepare them alike."""
 
     def __init__(self, images: Images, batch: int = 32) -> None:
-        self._images = lasting(images)
+        self._images = repeatable(images)
         self._batch = batch
         self._held: list[tuple[Any, Images]] = []
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import zfwidgets as zf
-from zfwidgets.analysis.asked import asked
+from zfwidgets.analysis.arguments import layer_names
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def net() -> zf.DeconvNet:
 
 
 def test_a_name_alone_is_a_list_of_one() -> None:
-    assert asked("conv1") == ("conv1",)
-    assert asked(["conv1", "conv2"]) == ("conv1", "conv2")
+    assert layer_names("conv1") == ("conv1",)
+    assert layer_names(["conv1", "conv2"]) == ("conv1", "conv2")
 
 
 def test_every_analysis_takes_one_name(net: zf.DeconvNet) -> None:
