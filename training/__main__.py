@@ -18,7 +18,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from training import album, card, catalogue, evaluate, export, fetch, figures, limits, pictures
+from training import (
+    album,
+    card,
+    catalogue,
+    evaluate,
+    export,
+    fetch,
+    figures,
+    gallery,
+    limits,
+    pictures,
+)
 from training.album import Album, CropPlan
 from training.data import Lessons
 from training.mend import mend
@@ -29,6 +40,7 @@ from training.train import Exam, Recipe, Run, progress_of, train
 STAGES = ("fetch", "album", "train", "mend", "export", "evaluate")
 HERE = Path(__file__).parent
 WEIGHTS = HERE.parent / "zfwidgets" / "nets" / "weights"
+GALLERY = HERE.parent / "zfwidgets" / "images" / "gallery_photos"
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -198,9 +210,10 @@ class Workshop:
 def main(arguments: list[str] | None = None) -> None:
     """Read the command line and run the stages asked for."""
     parser = argparse.ArgumentParser("python -m training", description=__doc__)
-    parser.add_argument("stage", choices=("all", *STAGES, "limits"))
+    parser.add_argument("stage", choices=("all", *STAGES, "gallery", "limits"))
     parser.add_argument("--cache", type=Path, default=HERE / "cache", help="pictures")
     parser.add_argument("--runs", type=Path, default=HERE / "runs", help="logs and checkpoints")
+    parser.add_argument("--photos", type=Path, help="folder of photographs, see README.md")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="what ships")
     parser.add_argument("--steps", type=int, default=Recipe.steps, help="length of a run")
     parser.add_argument(
@@ -209,6 +222,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=Recipe.batch, help="crops a step")
     parser.add_argument("--kinds", nargs="+", default=["zfnet", "alexnet"])
     given = parser.parse_args(arguments)
+    if given.stage == "gallery":
+        if given.photos is None:
+            parser.error("gallery needs --photos DIR, the folder of gallery.tar and gallery.csv")
+        print(f"{gallery.make(given.photos, GALLERY)} photographs in {GALLERY}")
+        return
     recipe = Recipe(steps=given.steps, minutes=given.minutes, batch=given.batch)
     shop = Workshop(given.cache, given.runs, given.weights, recipe)
     for stage in STAGES if given.stage == "all" else (given.stage,):

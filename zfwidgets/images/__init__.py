@@ -1,22 +1,29 @@
-"""Picture in (decode, limits, preparation, samples), picture out (contrast, tiles, sheets)."""
+"""Picture in (decode, prepare, samples, gallery), picture out (contrast, tiles, sheets)."""
 
 from zfwidgets.images.contrast import Contrast, contrast, heat, heat_colours
 from zfwidgets.images.decode import ImageError, Limits, decode, get_limits, set_limits
+from zfwidgets.images.gallery import Category, Gallery, GalleryPhoto, gallery
+from zfwidgets.images.photo import Photo
 from zfwidgets.images.preprocess import Preprocess
 from zfwidgets.images.samples import Sample, sample, samples
 from zfwidgets.images.sheet import contact_sheet
 from zfwidgets.images.tiles import encode, resize, sprite
 
 __all__ = [
+    "Category",
     "Contrast",
+    "Gallery",
+    "GalleryPhoto",
     "ImageError",
     "Limits",
+    "Photo",
     "Preprocess",
     "Sample",
     "contact_sheet",
     "contrast",
     "decode",
     "encode",
+    "gallery",
     "get_limits",
     "heat",
     "heat_colours",

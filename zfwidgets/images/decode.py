@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError, features
 
+from zfwidgets.images.photo import Photo
+
 #: Pillow's names of the formats that are read.  SVG, EPS and PDF are programs, not pictures.
 FORMATS: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF") + (
     ("AVIF",) if features.check("avif") else ()
 )
 
-Source = bytes | bytearray | memoryview | str | Path | Image.Image | np.ndarray[Any, Any]
+Source = bytes | bytearray | memoryview | str | Path | Image.Image | np.ndarray[Any, Any] | Photo
 
 
 class ImageError(ValueError):
@@ -101,8 +103,9 @@ def decode(source: Source, limits: Limits | None = None, name: str = "") -> Imag
     """Read a picture and return it upright, opaque, in sRGB, as a new image of mode ``"RGB"``.
 
     Args:
-        source: the bytes of a file, a path, a PIL image, or an array ``[H, W]``, ``[H, W, 1]``,
-            ``[H, W, 3]`` or ``[H, W, 4]`` (uint8 0..255, uint16 0..65535, bool, or floats 0..1).
+        source: the bytes of a file, a path, a PIL image, a photograph of the package, or an array
+            ``[H, W]``, ``[H, W, 1]``, ``[H, W, 3]`` or ``[H, W, 4]`` (uint8 0..255, uint16
+            0..65535, bool, or floats 0..1).
         limits: the largest picture accepted; `get_limits` if not given.
         name: what to call the picture in messages; a path is called by its file name.
 
@@ -116,6 +119,8 @@ def decode(source: Source, limits: Limits | None = None, name: str = "") -> Imag
         ImageError: the picture is empty, damaged, too large, of another format, or no picture.
     """
     limits = _limits if limits is None else limits
+    if isinstance(source, Photo):
+        name, source = name or source.name, source.open()
     if isinstance(source, np.ndarray):
         return _from_array(source, limits, _clean(name) or "the array")
     if isinstance(source, Image.Image):
