@@ -88,6 +88,7 @@ def test_the_wheel_has_all_that_runs_without_a_connection(
         *(repository / STATIC).iterdir(),
         *(repository / "zfwidgets/images/photos").iterdir(),
         *(repository / "zfwidgets/images/gallery_photos").iterdir(),
+        *(repository / "zfwidgets/analysis/scans").iterdir(),
         *(repository / "zfwidgets/nets/weights").glob("*.safetensors"),
         repository / "zfwidgets/py.typed",
     ]

@@ -1,8 +1,8 @@
 """What hangs on the bundled weights, made anew when they are, and a record of what is of which.
 
-Each thing says which networks it is made from. `made-of.json` keeps the fingerprints of the weights
-that each was last made from; a test fails while one of them is of other weights than those that
-ship.
+Each thing says which networks it is made from, and whether it shows the gallery. `made-of.json`
+keeps the fingerprints of what each was last made from; a test fails while one of them is of other
+weights, or another gallery, than those that ship.
 """
 
 from __future__ import annotations
@@ -14,10 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.workshop import ROOT, WEIGHTS, Workshop
+from zfwidgets.analysis.shipped import SCANS
+from zfwidgets.analysis.shipped import make as make_scan
+from zfwidgets.deconv.load import load
+from zfwidgets.images import gallery
 from zfwidgets.nets.fingerprint import fingerprint
 
 RECORD = Path(__file__).with_name("made-of.json")
 NETS = ("zfnet", "alexnet")
+GALLERY = "gallery"
 
 
 @dataclass(frozen=True)
@@ -26,12 +31,16 @@ class Thing:
 
     name: str
     files: tuple[str, ...]  # relative to the checkout
-    of: tuple[str, ...]  # networks
+    of: tuple[str, ...]  # networks, and GALLERY for what shows its photographs
     make: Callable[[Workshop], None]
 
 
 def _picture(_shop: Workshop) -> None:
     subprocess.run(["make", "picture"], cwd=ROOT, check=True)
+
+
+def _scan(net: str) -> Callable[[Workshop], None]:
+    return lambda _shop: make_scan(load(net), SCANS / f"{net}.safetensors")
 
 
 def _weights(*names: str) -> tuple[str, ...]:
@@ -46,11 +55,20 @@ THINGS = (
         Workshop.export_evolution,
     ),
     # What is made from the weights alone comes here, before the cards and the picture that show
-    # it: the scan of the gallery, the words for channels, the synthesised sheets.
+    # it; the words for channels and the synthesised sheets are to follow the scans.
+    *(
+        Thing(
+            f"scan of {net}",
+            (f"zfwidgets/analysis/scans/{net}.safetensors",),
+            (net, GALLERY),
+            _scan(net),
+        )
+        for net in NETS
+    ),
     Thing(
         "cards",
         _weights(*(f"{net}.md" for net in NETS), "figures"),
-        NETS,
+        (*NETS, GALLERY),
         lambda shop: shop.evaluate(list(NETS)),
     ),
     Thing("picture", ("docs/inspector.png",), ("zfnet",), _picture),
@@ -58,14 +76,16 @@ THINGS = (
 
 
 def made_of(record: Path = RECORD) -> dict[str, dict[str, str]]:
-    """Of each thing, the fingerprints of the weights that it was last made from, by network."""
+    """Of each thing, the fingerprints of what it was last made from, by name."""
     found: dict[str, dict[str, str]] = json.loads(record.read_text()) if record.exists() else {}
     return found
 
 
 def shipped(thing: Thing, weights: Path = WEIGHTS) -> dict[str, str]:
-    """The fingerprints of the weights that a thing should be made from."""
-    return {net: fingerprint(weights / f"{net}.safetensors") for net in thing.of}
+    """The fingerprints of what a thing should be made from."""
+    networks = [name for name in thing.of if name != GALLERY]
+    found = {name: fingerprint(weights / f"{name}.safetensors") for name in networks}
+    return found | ({GALLERY: gallery().sha256} if GALLERY in thing.of else {})
 
 
 def stale(
