@@ -87,6 +87,8 @@ def test_the_wheel_has_all_that_runs_without_a_connection(
     needed = [
         *(repository / STATIC).iterdir(),
         *(repository / "zfwidgets/images/photos").iterdir(),
+        *(repository / "zfwidgets/images/gallery_photos").iterdir(),
+        *(repository / "zfwidgets/analysis/scans").iterdir(),
         *(repository / "zfwidgets/nets/weights").glob("*.safetensors"),
         *(repository / "zfwidgets/widgets").glob("*/strings.json"),
         repository / "zfwidgets/py.typed",
@@ -99,6 +101,13 @@ def test_the_wheel_has_all_that_runs_without_a_connection(
         "zfwidgets/notebooks/quickstart.ipynb",
         "zfwidgets/notebooks/dashboard.ipynb",
     } < contents
+
+
+def test_the_wheel_is_not_too_large_to_hand_out_and_names_whose_photographs_it_has(
+    wheel: Path, contents: set[str]
+) -> None:
+    assert wheel.stat().st_size <= 60e6
+    assert {"LICENSE", "NOTICE"} <= {Path(name).name for name in contents}
 
 
 def test_the_wheel_has_nothing_that_only_developers_need(contents: set[str]) -> None:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from training.pictures import on_white, opened
 
 OBJECTS = ("cutout",)
 LISTING = "album.json"
+RARITY = "rarity.json"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class CropPlan:
     """How often each picture is shown, relative to the others, and how a crop varies."""
 
     size: int = 224  # of a crop, in pixels: what the teacher was trained with
-    side: int = 512  # of a picture in memory, squeezed into a square
+    side: int = 256  # of a picture in memory, squeezed into a square: 200 KB each
     object_side: int = 320  # of an object in memory, in a square of its own
     photo: int = 110  # weight of a photo of a quarter of a megapixel; grows with its area
     photo_most: int = 200
@@ -43,7 +44,8 @@ class CropPlan:
     landscape: int = 50
     cutout: int = 110
     painting: int = 20
-    finest: float = 120.0  # the shortest side worth cutting, in the picture's own pixels
+    finest: float = 110.0  # the shortest side worth cutting, in pixels as they lie in memory
+    rare: float = 0.5  # power by which pictures of rare classes are shown more often
     turn: float = 8.0  # degrees, standard deviation
     colour: float = 0.35  # how far brightness, contrast and saturation stray from 1
     grey: float = 0.05  # share of crops without colour
@@ -72,6 +74,10 @@ class Entry:
     height: int
     weight: float
 
+    def pixels(self, side: int) -> int:
+        """How many pixels of it lie in memory, in a square of this side; no more than it has."""
+        return min(self.width, side) * min(self.height, side)
+
     @property
     def is_object(self) -> bool:
         """Whether it is pasted on crops of other pictures."""
@@ -80,7 +86,57 @@ class Entry:
 
 def packed(folder: Path) -> list[Entry]:
     """What lies in the folder of an album."""
-    return [Entry(**entry) for entry in json.loads((folder / LISTING).read_text())]
+    entries = [Entry(**entry) for entry in json.loads((folder / LISTING).read_text())]
+    if not (folder / RARITY).exists():
+        return entries
+    rare = json.loads((folder / RARITY).read_text())
+    return [
+        replace(entry, weight=entry.weight * by) for entry, by in zip(entries, rare, strict=True)
+    ]
+
+
+def rarity(chances: Tensor, weights: Tensor, power: float) -> Tensor:
+    """How many times more often to show each picture, so that rare classes count; mean 1.
+
+    A class that a picture shows with the chance p counts p / frequency ** power, where its
+    frequency is the weighted mean of its chances: with a power of 1 all classes would be shown
+    equally often, with 0 as often as there are pictures of them.
+
+    Args:
+        chances: what the teacher says of each picture [N,K].
+        weights: how often each is shown otherwise [N].
+    """
+    often = (weights @ chances) / weights.sum()
+    rare = (chances / often.clamp_min(1e-9) ** power).sum(1)
+    return rare / ((weights @ rare) / weights.sum())
+
+
+def weigh(
+    folder: Path, plan: CropPlan, answer: Callable[[Tensor], Tensor], batch: int = 64
+) -> None:
+    """Let an album show pictures of rare classes more often; done once.
+
+    `answer` gives the teacher's logits [N,K] of pixels [N,3,S,S], 0 to 1. Objects stay as they are.
+    """
+    if (folder / RARITY).exists():
+        return
+    entries = packed(folder)
+    scenes = [entry for entry in entries if not entry.is_object]
+    said = []
+    for start in tqdm(range(0, len(scenes), batch), desc="classes"):
+        part = [_scene(folder / e.file, plan.size) for e in scenes[start : start + batch]]
+        said.append(answer(torch.from_numpy(np.stack(part)).float() / 255).softmax(1).cpu())
+    weights = torch.tensor([entry.weight for entry in scenes])
+    found = iter(rarity(torch.cat(said), weights, plan.rare).tolist())
+    rare = [1.0 if entry.is_object else next(found) for entry in entries]
+    (folder / RARITY).write_text(json.dumps(rare))
+
+
+def _scene(path: Path, side: int) -> np.ndarray:
+    """A picture of the album squeezed into a square, uint8 [3,S,S]."""
+    with Image.open(path) as image:
+        square = image.convert("RGB").resize((side, side))
+    return np.asarray(square).transpose(2, 0, 1)
 
 
 def pack(pictures: list[Picture], root: Path, folder: Path, plan: CropPlan) -> list[Entry]:
@@ -96,7 +152,7 @@ def pack(pictures: list[Picture], root: Path, folder: Path, plan: CropPlan) -> l
 
     def work(numbered: tuple[int, Picture]) -> Entry:
         number, picture = numbered
-        image, file = opened(root / picture.path), f"{number:04d}.webp"
+        image, file = opened(root / picture.path), f"{number:05d}.webp"
         width, height = image.size
         if picture.kind in OBJECTS:
             image = image.convert("RGBA")
@@ -104,7 +160,7 @@ def pack(pictures: list[Picture], root: Path, folder: Path, plan: CropPlan) -> l
         else:
             side = plan.side
             image = on_white(image).resize((min(width, side), min(height, side)), reducing_gap=3.0)
-        image.save(folder / file, quality=82, method=4, exact=False)
+        image.save(folder / file, quality=75, method=4, exact=False)
         return Entry(file, picture.kind, width, height, weight_of(picture, plan))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -133,13 +189,17 @@ class Album:
         scenes = [e for e in entries if not e.is_object]
         objects = [e for e in entries if e.is_object]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            self.scenes = self._stack(pool.map(lambda e: self._scene(folder / e.file), scenes))
-            self.objects = self._stack(pool.map(lambda e: self._object(folder / e.file), objects))
+            side = plan.side
+            found = pool.map(lambda e: _scene(folder / e.file, side), scenes)
+            self.scenes = self._stack(found, (len(scenes), 3, side, side))
+            side = plan.object_side
+            found = pool.map(lambda e: self._object(folder / e.file), objects)
+            self.objects = self._stack(found, (len(objects), 4, side, side))
         self._weights = self._floats(e.weight for e in scenes)
         self._is_photo = self._floats(float(e.kind == "photo") for e in scenes)
         self._aspects = self._floats(e.width / e.height for e in scenes)
         self._least = self._floats(
-            min(0.9, max(0.08, plan.finest**2 / (e.width * e.height))) for e in scenes
+            min(0.9, max(0.08, plan.finest**2 / e.pixels(plan.side))) for e in scenes
         )
         self._object_weights = self._floats(e.weight for e in objects)
         self._object_sides = torch.tensor(
@@ -151,14 +211,12 @@ class Album:
     def _floats(self, values: Iterable[float]) -> Tensor:
         return torch.tensor(list(values), dtype=torch.float32).to(self.device)
 
-    def _stack(self, arrays: Iterable[np.ndarray]) -> Tensor:
-        found = [torch.from_numpy(array) for array in arrays]
-        return torch.stack(found).to(self.device) if found else torch.empty(0)
-
-    def _scene(self, path: Path) -> np.ndarray:
-        with Image.open(path) as image:
-            square = image.convert("RGB").resize((self.plan.side, self.plan.side))
-        return np.asarray(square).transpose(2, 0, 1).copy()
+    def _stack(self, arrays: Iterable[np.ndarray], shape: tuple[int, ...]) -> Tensor:
+        """Arrays side by side, copied one by one: there are never two of all of them."""
+        stack = torch.empty(shape, dtype=torch.uint8)
+        for place, array in zip(stack, arrays, strict=True):
+            place.copy_(torch.from_numpy(array.copy()))
+        return stack.to(self.device)
 
     def _object(self, path: Path) -> np.ndarray:
         side = self.plan.object_side

@@ -4,21 +4,25 @@ The split is made by photograph, before any crop is cut. Pictures that look alik
 hash (the same picture in two formats, sizes or mirrored) form a family, and a family is never
 split. What is held out is a list, so that networks of other days, trained on more pictures, answer
 the same questions: 12 % of the families of photographs, drawn at random once, and all samples.
+Pictures that look like one that ships with the package, in its samples or its gallery, are not
+learned from either.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import imagehash
+import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
+from training import photographs
 from training.fetch import PICTURES
+from zfwidgets.images import Photo
 
 Image.MAX_IMAGE_PIXELS = 60_000_000
 SMALLEST_SIDE = 96
@@ -43,7 +47,7 @@ class Picture:
     kind: str
     width: int
     height: int
-    hash: str
+    hash: str  # perceptual, 64 bits as hexadecimal digits
     mirrored: str
     family: int = -1
     split: str = "train"  # "train" | "held-out"
@@ -101,6 +105,7 @@ RULES = (
         for name in ("astronaut", "camera", "chelsea", "coffee", "motorcycle_left", "rocket")
     ),
     Rule("scikit-learn/*", "photo"),
+    Rule(f"{photographs.FOLDER}/*", "photo"),
     Rule("datasets-img-*/package/data/*", "photo"),
     Rule(
         "tuxpaint-stamps-default/usr/share/tuxpaint/stamps/*",
@@ -175,28 +180,25 @@ def describe(root: Path, path: Path, kind: str) -> Picture | None:
             small = image.convert("RGBA")
     except (OSError, ValueError, Image.DecompressionBombError):
         return None
+    return Picture(path.relative_to(root).as_posix(), kind, width, height, *hashes(small))
+
+
+def hashes(image: Image.Image) -> tuple[str, str]:
+    """The perceptual hashes of a picture and of its mirror image."""
+    small = image.convert("RGBA")
     small.thumbnail((256, 256))
     flat = Image.new("RGBA", small.size, "white")
     flat.alpha_composite(small)
     grey = flat.convert("L")
-    mirrored = grey.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return Picture(
-        path=path.relative_to(root).as_posix(),
-        kind=kind,
-        width=width,
-        height=height,
-        hash=str(imagehash.phash(grey)),
-        mirrored=str(imagehash.phash(mirrored)),
-    )
+    both = (grey, grey.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+    one, other = (f"{photographs.perceptual(each):016x}" for each in both)
+    return one, other
 
 
-def _distance(a: str, b: str) -> int:
-    return (int(a, 16) ^ int(b, 16)).bit_count()
-
-
-def alike(a: Picture, b: Picture) -> bool:
-    """Tell whether two pictures are near-duplicates, one of them possibly mirrored."""
-    return _distance(a.hash, b.hash) <= ALIKE or _distance(a.mirrored, b.hash) <= ALIKE
+def shown(photo: Photo) -> Picture:
+    """A photograph of the package, to be kept apart from what is learned from."""
+    image = photo.open()
+    return Picture(f"shown/{photo.name}", "photo", *image.size, *hashes(image), split="shown")
 
 
 def families(pictures: list[Picture]) -> None:
@@ -209,25 +211,30 @@ def families(pictures: list[Picture]) -> None:
             i = parent[i]
         return i
 
-    for i, a in enumerate(pictures):
-        for j in range(i):
-            if alike(a, pictures[j]):
-                parent[root(i)] = root(j)
+    plain = np.array([int(p.hash, 16) for p in pictures], np.uint64)
+    for i, picture in enumerate(pictures):
+        for code in (picture.hash, picture.mirrored):
+            apart = photographs.distances(plain[:i], int(code, 16))
+            for j in (apart <= ALIKE).nonzero()[0]:
+                parent[root(i)] = root(int(j))
     for i, picture in enumerate(pictures):
         picture.family = root(i)
 
 
 def one_of_each_family(pictures: list[Picture]) -> list[Picture]:
-    """Keep what is held out, and of every other family its largest photo; no scene counts twice."""
+    """Keep what is held out, and of every other family its largest photo; no scene counts twice.
+
+    A family with a picture that ships is left out, but for what is held out.
+    """
     kept = {p.path: p for p in pictures if p.split == "held-out"}
-    held_families = {p.family for p in kept.values()}
+    taken = {p.family for p in pictures if p.split != "train"}
     best: dict[int, Picture] = {}
     for picture in pictures:
         rank = (picture.kind == "photo", picture.width * picture.height)
         rival = best.get(picture.family)
         if rival is None or rank > (rival.kind == "photo", rival.width * rival.height):
             best[picture.family] = picture
-    chosen = {p.path for p in best.values() if p.family not in held_families} | kept.keys()
+    chosen = {p.path for p in best.values() if p.family not in taken} | kept.keys()
     return [p for p in pictures if p.path in chosen]
 
 
@@ -236,11 +243,17 @@ def held_out() -> list[str]:
     return HELD_OUT.read_text().splitlines()
 
 
-def build(sources: Path, target: Path, held: Collection[str] | None = None) -> list[Picture]:
+def build(
+    sources: Path,
+    target: Path,
+    held: Collection[str] | None = None,
+    ships: Iterable[Photo] = (),
+) -> list[Picture]:
     """Write the catalogue of all usable pictures as JSON, or read the one that is there.
 
     `held` names the paths to hold out, by default those of `held_out()`; raises ValueError when one
-    of them is not among the pictures, for then the numbers would not compare.
+    of them is not among the pictures, for then the numbers would not compare. Nothing that looks
+    like one of the photographs that `ships` is learned from.
     """
     if target.exists():
         return load(target)
@@ -261,6 +274,7 @@ def build(sources: Path, target: Path, held: Collection[str] | None = None) -> l
             f"{len(missing)} of the {len(held)} held-out photographs are not among the pictures "
             f"under {sources}: {min(missing)} for one; fetch its package again"
         )
+    pictures += [shown(photo) for photo in ships]
     families(pictures)
     pictures = one_of_each_family(pictures)
     target.parent.mkdir(parents=True, exist_ok=True)

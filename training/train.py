@@ -34,10 +34,10 @@ class Recipe:
     steps: int = 20_000
     minutes: float | None = None
     batch: int = 256
-    sizes: tuple[tuple[float, int], ...] = ((0.5, 96), (0.8, 128), (0.95, 160), (1.0, 224))
+    sizes: tuple[tuple[float, int], ...] = ((0.5, 128), (0.92, 160), (1.0, 224))
     learning_rate: float = 4e-3
     weight_decay: float = 0.05
-    shift_decay: float = 0.5  # of bn1's biases; what falls silent all the same is mended
+    shift_decay: float = 0.5  # of bn1's biases: no channel shifts itself to where it is silent
     conv1_rate: float = 0.5  # its share of the learning rate
     conv1_decay: float = 2.8
     conv1_smooth: float = 3.0
@@ -45,10 +45,11 @@ class Recipe:
     temperature: float = 4.0
     fine: float = 1.5
     coarse: float = 1.5
+    hinted: float = 0.6  # of the run; from half of that on the hints count less and less
     unlike: float = 0.5
     apart: float = 0.1
     allowed: float = 0.1  # cosine of what two channels of conv5 send back
-    mend: int = 1000  # steps in which silent channels of conv1 start anew, after the run
+    teachers: tuple[int, ...] = (0,)  # of EfficientNet-Lite; of several the mean
     seed: int = 2013
     threads: int = 2
     kept: tuple[float, ...] = (0, 0.03, 0.08, 0.2, 0.5, 1)
@@ -69,13 +70,18 @@ class Recipe:
         phase = (progress - self.warm_up) / (1 - self.warm_up)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * phase))
 
+    def hints_at(self, progress: float) -> float:
+        """What the hints count, 1 to 0: late in a run they hold the answers back."""
+        return min(1.0, max(0.0, 2 - 2 * progress / self.hinted))
+
 
 @dataclass
 class Exam:
-    """Held-out crops uint8 [N,S,S,3] with the teacher's logits [N,K]."""
+    """Held-out crops uint8 [N,S,S,3], the teacher's logits [N,K], and true classes [N] if known."""
 
     crops: np.ndarray
     logits: Tensor
+    labels: Tensor | None = None
 
 
 def normal(crops: np.ndarray | Tensor, device: torch.device | str = "cpu") -> Tensor:
@@ -100,13 +106,36 @@ def answers(net: nn.Module, crops: np.ndarray, size: int | None = None, batch: i
     return torch.cat(parts)
 
 
+def right(guess: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """Which of N guesses [N,K] name the class [N] first, and which among their five."""
+    five = guess.topk(min(5, guess.shape[1])).indices == truth[:, None]
+    return five[:, 0], five.any(1)
+
+
+def accuracy(guess: Tensor, truth: Tensor) -> tuple[float, float]:
+    """Share of guesses [N,K] that name the class [N] first, and among their five."""
+    first, five = right(guess, truth)
+    return first.float().mean().item(), five.float().mean().item()
+
+
 def agreement(guess: Tensor, teacher: Tensor) -> tuple[float, float]:
     """Share of crops whose teacher's first choice is the student's first, and among its five."""
-    truth = teacher.argmax(1, keepdim=True)
-    five = guess.topk(min(5, guess.shape[1])).indices
-    return (five[:, :1] == truth).float().mean().item(), (five == truth).any(
-        1
-    ).float().mean().item()
+    return accuracy(guess, teacher.argmax(1))
+
+
+@torch.no_grad()
+def silent_channels(net: nn.Module, crops: np.ndarray, batch: int = 64) -> int:
+    """How many channels of conv1 answer to none of uint8 crops [N,S,S,3]."""
+    training, device = net.training, next(net.parameters()).device
+    net.eval()
+    strongest = torch.zeros((), device=device)
+    for i in range(0, len(crops), batch):
+        maps = normal(crops[i : i + batch], device)
+        for name in ("conv1", "bn1", "relu1"):
+            maps = net.get_submodule(name)(maps)
+        strongest = torch.maximum(strongest, maps.amax((0, 2, 3)))
+    net.train(training)
+    return int((strongest <= 0).sum())
 
 
 def distance(guess: Tensor, teacher: Tensor) -> float:
@@ -168,7 +197,7 @@ class Run:
         torch.manual_seed(recipe.seed)
         self.student = Student(kind, *lessons.widths, width)
         self.student.to(self.device).to(memory_format=torch.channels_last)
-        self._smoothing = torch.zeros((), device=self.device)
+        self._smoothing, self._hinting = torch.zeros(2, device=self.device).unbind()
         self.optimiser = self._optimiser()
         self.replays = Replays(self._learn) if self.device.type == "cuda" else None
         self.step, self.seconds = 0, 0.0
@@ -189,7 +218,12 @@ class Run:
         recipe, net = self.recipe, self.student.net
         first = net.get_parameter("conv1.weight")
         shift = net.get_parameter("bn1.bias")
-        rest = [p for p in self.student.parameters() if p is not first and p is not shift]
+        apart = (first, shift)
+        rest = [
+            p
+            for p in self.student.parameters()
+            if p.requires_grad and all(p is not other for other in apart)
+        ]
         groups = [
             {"params": [first], "weight_decay": recipe.conv1_decay, "share": recipe.conv1_rate},
             {"params": [shift], "weight_decay": recipe.shift_decay},
@@ -252,6 +286,7 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"].fill_(rate * group.get("share", 1.0))
         self._smoothing.fill_(rate * recipe.conv1_smooth)
+        self._hinting.fill_(recipe.hints_at(progress))
         found = self.replays(batch) if self.replays else self._learn(batch)
         terms = dict(zip(TERMS, found.unbind(), strict=True))
         self._recent.append(terms)
@@ -274,6 +309,8 @@ class Run:
         terms["unlike"] = alikeness(first)
         terms["apart"] = torch.stack([alikeness(m.float(), recipe.allowed) for m in maps]).mean()
         weights = {"kl": 1.0} | {name: getattr(recipe, name) for name in TERMS[1:]}
+        for hint in ("fine", "coarse"):
+            weights[hint] = weights[hint] * self._hinting
         torch.stack([weights[name] * terms[name] for name in TERMS]).sum().backward()
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
         self.optimiser.step()
@@ -298,6 +335,9 @@ class Run:
             guess = answers(self.student.net, exam.crops, size=160)
             entry["top1"], entry["top5"] = agreement(guess, exam.logits)
             entry["distance"] = distance(guess, exam.logits)
+            if exam.labels is not None:
+                entry["label1"], entry["label5"] = accuracy(guess, exam.labels)
+            entry["silent"] = silent_channels(self.student.net, exam.crops[:256])
         with (self.folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(entry) + "\n")
 

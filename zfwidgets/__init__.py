@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from zfwidgets.deconv.load import load as load
     from zfwidgets.images import ImageError as ImageError
     from zfwidgets.images import Preprocess as Preprocess
+    from zfwidgets.images.gallery import Gallery as Gallery
+    from zfwidgets.images.gallery import gallery as gallery
     from zfwidgets.images.samples import sample as sample
     from zfwidgets.images.samples import samples as samples
     from zfwidgets.images.sheet import contact_sheet as contact_sheet
@@ -110,6 +112,8 @@ _HOME = {
     "load": "deconv.load",
     "ImageError": "images",
     "Preprocess": "images",
+    "Gallery": "images.gallery",
+    "gallery": "images.gallery",
     "sample": "images.samples",
     "samples": "images.samples",
     "contact_sheet": "images.sheet",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,12 @@ def picture(number: int, side: int = 240) -> Image.Image:
     pixels = np.array(image)
     pixels[..., 2] = number * 8
     return Image.fromarray(pixels)
+
+
+def webp(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "WEBP")
+    return out.getvalue()
 
 
 @pytest.fixture(scope="session")

@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchvision.models import ShuffleNetV2
+from torchvision.models import ShuffleNetV2, shufflenet_v2_x0_5
 
-from tests.training.conftest import FOLDER, PLAN
-from training.album import Album, CropPlan, Entry, pack
+from tests.training.conftest import FOLDER, PLAN, picture
+from training.album import Album, CropPlan, Entry, pack, packed, rarity, weigh
 from training.catalogue import Picture, build
 from training.data import ECHO, Batch, Lattice, Lessons, Shown, cut_at
 from training.pictures import cut_held_out
 from training.rcc import read_rcc
-from training.teacher import OnnxTeacher, Teacher, normalised
+from training.teacher import OnnxTeacher, Several, Teacher, last_of_stride, normalised
+from zfwidgets.images import Photo
 
 
 def blue(crop: np.ndarray) -> int:
@@ -50,6 +51,59 @@ def test_a_list_says_what_is_held_out(
 def test_a_held_out_photograph_that_is_missing_is_named(sources: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nowhere"):
         build(sources, tmp_path / "catalogue.json", ["nowhere.jpg"])
+
+
+class Shipped(Photo):
+    """A photograph that ships, made of a scene."""
+
+    def open(self) -> Image.Image:
+        return picture(int(self.name), 180).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+
+
+def test_nothing_that_looks_like_what_ships_is_learned_from(
+    sources: Path, pictures: list[Picture], tmp_path: Path
+) -> None:
+    held = [p.path for p in pictures if p.split == "held-out"]
+    ships = [Shipped(name, *[""] * 7) for name in ("07", "08")]
+    found = build(sources, tmp_path / "catalogue.json", held, ships)
+    gone = {p.path for p in pictures} - {p.path for p in found}
+    assert gone == {f"{FOLDER}/07.png"}, "08 is held out: it is asked, not learned from"
+    assert {p.split for p in found} == {"train", "held-out"}
+
+
+def test_rare_classes_are_shown_more_often() -> None:
+    """Eight pictures of one class and two of another, each shown with certainty."""
+    chances = torch.nn.functional.one_hot(torch.tensor([0] * 8 + [1] * 2), 3).float()
+    weights = torch.ones(10)
+    even = rarity(chances, weights, 1.0)
+    assert even[:8].sum().item() == pytest.approx(even[8:].sum().item())
+    half = rarity(chances, weights, 0.5)
+    assert (half[9] / half[0]).item() == pytest.approx(2.0)
+    assert half.mean().item() == pytest.approx(1.0)
+    assert torch.equal(rarity(chances, weights, 0.0), weights)
+
+
+def test_an_album_is_weighed_once_by_what_the_teacher_says(
+    sources: Path, pictures: list[Picture], tmp_path: Path
+) -> None:
+    before = pack(pictures, sources, tmp_path, PLAN)
+    asked = []
+
+    def first_is_rare(pixels: torch.Tensor) -> torch.Tensor:
+        asked.append(pixels)
+        first = torch.arange(len(pixels)) == 0
+        return 20.0 * torch.stack((first, ~first), 1).float()
+
+    weigh(tmp_path, PLAN, first_is_rare)
+    after = packed(tmp_path)
+    assert asked[0].shape == (len(before), 3, PLAN.size, PLAN.size)
+    assert 0 <= asked[0].min() <= asked[0].max() <= 1
+    times = [new.weight / old.weight for new, old in zip(after, before, strict=True)]
+    assert times[0] > 2 * times[1]
+    assert times[1:] == pytest.approx([times[1]] * (len(times) - 1), rel=1e-4)
+    weigh(tmp_path, PLAN, first_is_rare)
+    assert (len(asked), packed(tmp_path)) == (1, after)
+    assert Album(after, tmp_path, PLAN)._weights[0] == after[0].weight
 
 
 def test_both_sides_of_the_split_have_pictures(pictures: list[Picture]) -> None:
@@ -102,7 +156,7 @@ def gradient_album(folder: Path, *, aspect: float = 1.0, turn: float = 0.0) -> A
     flat = np.zeros((128, 128, 3), np.uint8)
     flat[..., 0], flat[..., 1] = ramp[None], ramp[:, None]
     Image.fromarray(flat).save(folder / "0.png")
-    plan = CropPlan(size=32, side=128, turn=turn, colour=0.0, grey=0.0, mixed=0.0)
+    plan = CropPlan(size=32, side=128, turn=turn, colour=0.0, grey=0.0, mixed=0.0, finest=20.0)
     return Album([Entry("0.png", "photo", round(600 * aspect), 600, 1.0)], folder, plan)
 
 
@@ -215,6 +269,39 @@ def test_the_teacher_says_the_same_on_onnxruntime(teacher: Teacher, lessons: Les
         want, have = getattr(expected, part), getattr(found, part)
         assert want.shape == have.shape
         assert (want - have).norm() < 0.03 * want.norm(), part
+
+
+def test_several_teachers_say_the_mean_and_show_the_features_of_the_first(
+    teacher: Teacher, lessons: Lessons
+) -> None:
+    torch.manual_seed(8)
+    model = shufflenet_v2_x0_5(num_classes=10)
+    other = Teacher(model, model.stage2, model.stage3)
+    other.side = 96  # trained with larger pictures than the crops
+    crops, _ = lessons.taught(1, 4)
+    one, two, both = (t.answer(crops) for t in (teacher, other, Several([teacher, other])))
+    expected = (one.logits.log_softmax(1) + two.logits.log_softmax(1)) / 2
+    torch.testing.assert_close(both.logits, expected)
+    torch.testing.assert_close(both.fine, one.fine)
+    assert two.fine.shape[-1] == 96 / 8
+    assert one.fine.shape[-1] == 64 / 8
+
+
+def test_features_are_of_the_last_block_of_a_stride() -> None:
+    def block(stride: int) -> torch.nn.Module:
+        found = torch.nn.Module()
+        found.add_module("_depthwise_conv", torch.nn.Conv2d(4, 4, 3, stride, groups=4))
+        return found
+
+    blocks = [block(stride) for stride in (1, 2, 1, 2, 1, 1, 2, 1, 2)]
+    last = last_of_stride(blocks)
+    assert {stride: blocks.index(found) for stride, found in last.items()} == {
+        2: 0,
+        4: 2,
+        8: 5,
+        16: 7,
+        32: 8,
+    }
 
 
 def test_a_step_shows_the_same_each_time_and_another_the_next(

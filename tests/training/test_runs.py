@@ -11,36 +11,47 @@ from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from tests.training.conftest import PLAN
+from tests.training.conftest import PLAN, picture, webp
 from training import limits
-from training.__main__ import Workshop
-from training.album import Album
+from training.__main__ import run as run_stage
 from training.catalogue import Picture
 from training.data import Lessons
-from training.evaluate import known
-from training.export import EVOLVING, export, export_evolution, folded
-from training.mend import mend, silent_channels
+from training.evaluate import known, on_gallery
+from training.export import EVOLVING, annotate, export, export_evolution
+from training.folding import folded
+from training.gallery import write_archive
 from training.student import KINDS, alikeness, clip_radius, sent_back, smooth
-from training.teacher import Teacher, normalised
-from training.train import Exam, Recipe, Run, agreement, train
+from training.teacher import Teacher
+from training.train import Exam, Recipe, Run, accuracy, agreement, silent_channels, train
+from training.workshop import Workshop
+from zfwidgets.images import Gallery
 from zfwidgets.images.preprocess import Preprocess
 from zfwidgets.nets.alexnet import AlexNet
+from zfwidgets.nets.fingerprint import fingerprint
 from zfwidgets.nets.zfnet import ZFNet
 
-SHORT = Recipe(
-    steps=6, batch=4, learning_rate=3e-3, sizes=((0.5, 64), (1.0, 80)), threads=1, mend=2
-)
+SHORT = Recipe(steps=6, batch=4, learning_rate=3e-3, sizes=((0.5, 64), (1.0, 80)), threads=1)
 
 
 @pytest.fixture(scope="module")
-def finished(lessons: Lessons, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def exam(lessons: Lessons) -> Exam:
+    """Crops as of an exam, whose true class is the teacher's for half of them."""
+    seen = known(lessons, draws=1, count=16)
+    labels = seen.logits.argmax(1)
+    labels[::2] = (labels[::2] + 1) % 10
+    return Exam(seen.crops, seen.logits, labels)
+
+
+@pytest.fixture(scope="module")
+def finished(lessons: Lessons, exam: Exam, tmp_path_factory: pytest.TempPathFactory) -> Run:
     run = Run("zfnet", SHORT, lessons, tmp_path_factory.mktemp("run"))
-    train([run], every=2)
+    train([run], exam, every=2)
     return run
 
 
@@ -126,10 +137,11 @@ def test_the_log_says_each_loss(finished: Run) -> None:
     ]
     assert [entry["step"] for entry in entries if "kl" in entry] == [2, 4, 6]
     assert all({"kl", "fine", "coarse", "seconds"} <= set(entry) for entry in entries[1:])
+    assert all({"top1", "label1", "label5", "distance"} <= set(entry) for entry in entries)
 
 
 def test_a_short_run_comes_closer_to_its_teacher(lessons: Lessons, tmp_path: Path) -> None:
-    recipe = Recipe(steps=30, batch=8, learning_rate=3e-3, sizes=((1.0, 64),), threads=1)
+    recipe = Recipe(steps=30, batch=8, learning_rate=3e-3, sizes=((1.0, 64),), threads=1, hinted=2)
     run = Run("alexnet", recipe, lessons, tmp_path)
     run.student.train()
     losses = [run.advance(step / 30) for step in range(30)]
@@ -200,42 +212,34 @@ def test_the_evolution_holds_a_run_from_its_start_to_its_end(finished: Run, tmp_
     )
 
 
-def test_silent_channels_start_anew_and_the_rest_stays(
-    album: Album, finished: Run, monkeypatch: pytest.MonkeyPatch
+def test_the_gain_of_the_first_batch_norm_stays_one_so_that_no_channel_falls_silent(
+    finished: Run,
 ) -> None:
-    """conv2 gives the maps that it gave, and hears the channels that start anew."""
-    monkeypatch.setattr("training.mend.BATCH", 8)
-    monkeypatch.setattr("training.mend.SIZE", 48)
-    net = copy.deepcopy(finished.student.net).eval()
-    inputs = normalised(album.draw(8, torch.Generator().manual_seed(2)))
-    silent = list(range(10, 40))
-    answering = [c for c in range(96) if c not in silent]
-    with torch.no_grad():
-        net.get_parameter("bn1.bias")[silent] = -1000.0
-    assert silent_channels(net, inputs).tolist() == silent
-    before = copy.deepcopy(net)
+    state = finished.weights()
+    assert torch.equal(state["bn1.weight"], torch.ones(96))
+    assert not torch.equal(state["bn2.weight"], torch.ones(256)), "the others learn theirs"
+    entries = map(json.loads, (finished.folder / "log.jsonl").read_text().splitlines())
+    assert [entry["silent"] for entry in entries if "top1" in entry] == [0, 0, 0, 0]
 
-    def maps(net: torch.nn.Module) -> torch.Tensor:
-        kept: list[torch.Tensor] = []
-        with net.get_submodule("conv2").register_forward_hook(lambda *call: kept.append(call[2])):
-            net(inputs)
-        return kept[0]
 
-    assert mend(net, album, replace(SHORT, mend=80)) == len(silent)
-    assert len(silent_channels(net, inputs)) == 0
+def test_channels_that_answer_to_nothing_are_counted(finished: Run, exam: Exam) -> None:
+    net = copy.deepcopy(finished.student.net)
+    assert silent_channels(net, exam.crops) == 0
     with torch.no_grad():
-        wanted = maps(before)
-        off = (maps(net) - wanted).square().mean() / wanted.var()
-        assert off < 0.1
-        for name, tensor in net.state_dict().items():
-            former = before.state_dict()[name]
-            if name.startswith(("conv1.weight", "bn1")) and tensor.ndim:
-                tensor, former = tensor[answering], former[answering]
-            if name != "conv2.weight":
-                assert torch.equal(tensor, former), name
-        assert mend(net, album, SHORT) == 0, "and is unchanged"
-        net.get_parameter("conv2.weight")[:, silent] = 0.0
-        assert (maps(net) - wanted).square().mean() / wanted.var() > 3 * off
+        net.get_parameter("bn1.bias")[10:40] = -1000.0
+    assert silent_channels(net, exam.crops) == 30
+
+
+def test_hints_fade_and_late_in_a_run_count_nothing(lessons: Lessons, tmp_path: Path) -> None:
+    recipe = replace(SHORT, hinted=0.6)
+    assert [round(recipe.hints_at(p), 6) for p in (0, 0.3, 0.45, 0.6, 1)] == [1, 1, 0.5, 0, 0]
+    run = Run("alexnet", recipe, lessons, tmp_path)
+    run.student.train()
+    for progress, moved in ((0.3, True), (0.7, False)):
+        run.advance(progress)
+        hints = [run.student.fine.weight.grad, run.student.coarse.weight.grad]
+        assert all(bool((grad != 0).any()) is moved for grad in hints if grad is not None)
+        assert all(grad is not None for grad in hints)
 
 
 def test_filters_beyond_the_radius_are_scaled_back_to_it() -> None:
@@ -324,6 +328,21 @@ def test_a_short_run_is_made_once_and_says_what_it_reached(
     assert asked == [0.5], "it was not made again"
 
 
+def small_gallery(folder: Path) -> Gallery:
+    """Four photographs of one class."""
+    names = [f"jay-{number}" for number in range(4)]
+    photos = [
+        {"name": n, "category": 3, "author": "A", "author_page": "", "source": "", "sha256": ""}
+        for n in names
+    ]
+    kind = {"index": 3, "name": "jay", "korean": "어치", "families": ["bird"]}
+    about = dict.fromkeys(("licence", "licence_url", "changes"), "")
+    table = about | {"categories": [kind], "photos": photos}
+    shown = {name: webp(picture(20 + n).resize((256, 256))) for n, name in enumerate(names)}
+    write_archive(folder / "gallery.zip", table, shown)
+    return Gallery(folder / "gallery.zip")
+
+
 def test_from_pictures_to_what_ships(
     sources: Path,
     pictures: list[Picture],
@@ -336,12 +355,12 @@ def test_from_pictures_to_what_ships(
     (tmp_path / "catalogue.json").write_text(listing)
     short = replace(SHORT, steps=3, kept=(0.5, 1), sizes=((1.0, 64),))
     shop = Workshop(tmp_path, tmp_path / "runs", tmp_path / "weights", short)
-    shop.plan = PLAN
-    shop._teacher = teacher
+    shop.plan, shop.shown = PLAN, small_gallery(tmp_path)
+    shop._examiner = teacher
 
     def make() -> dict[str, dict[str, torch.Tensor]]:
-        for stage in ("album", "train", "mend", "export"):
-            shop.run(stage, ["zfnet", "alexnet"])
+        for stage in ("album", "train", "export"):
+            run_stage(shop, stage, ["zfnet", "alexnet"])
         return {path.name: load_file(path) for path in (tmp_path / "weights").iterdir()}
 
     files = make()
@@ -349,7 +368,7 @@ def test_from_pictures_to_what_ships(
     for name in ("zfnet", "alexnet"):
         with safe_open(tmp_path / "weights" / f"{name}.safetensors", "pt") as file:
             assert file.metadata()["steps"] == "3"
-            assert int(file.metadata()["anew"]) >= 0
+            assert file.metadata()["accuracy"] == "not measured yet"
     with safe_open(tmp_path / "weights" / "zfnet-evolution.safetensors", "pt") as file:
         assert json.loads(file.metadata()["steps"]) == [0, 2, 3]
     for name, again in make().items():
@@ -360,6 +379,40 @@ def test_from_pictures_to_what_ships(
         assert file.metadata()["steps"] == "4"
     name = "zfnet.safetensors"
     assert not torch.equal(longer[name]["conv5.weight"], files[name]["conv5.weight"])
+
+
+def test_notes_change_and_tensors_stay(finished: Run, tmp_path: Path) -> None:
+    path = tmp_path / "zfnet.safetensors"
+    export(finished.weights(), path, {"seed": "2013", "accuracy": "not measured yet"})
+    before, mark = load_file(path), fingerprint(path)
+    annotate(path, {"accuracy": "22 % / 46 %"})
+    assert all(torch.equal(tensor, before[name]) for name, tensor in load_file(path).items())
+    assert fingerprint(path) == mark
+    with safe_open(path, "pt") as file:
+        notes = file.metadata()
+    assert (notes["seed"], notes["accuracy"]) == ("2013", "22 % / 46 %")
+
+
+def test_on_known_classes_the_teacher_and_two_controls_answer_too() -> None:
+    """Eight photographs of two classes; the teacher errs on the last."""
+    labels = torch.tensor([0] * 6 + [1] * 2)
+    teacher = torch.nn.functional.one_hot(torch.tensor([0] * 6 + [1, 2]), 8).float()
+    guess = teacher.roll(1, 0)
+    counts = torch.tensor([9.0, 8, 7, 6, 5, 4, 3, 2])
+    exam = Exam(np.zeros((8, 4, 4, 3), np.uint8), teacher, labels)
+    found = on_gallery(guess, -teacher, exam, counts)
+    shares = {name: [share for share, _ in rows] for name, rows in found["labels"].items()}
+    assert shares["teacher"][0] == 7 / 8
+    assert shares["trained"][0] == accuracy(guess, labels)[0] == 6 / 8
+    assert shares["untrained"][0] < 1 / 8
+    assert shares["constant"] == [6 / 8, 1.0]
+    assert (found["photos"], found["classes"]) == (8, 2)
+    assert found["agreement"] == agreement(guess, teacher)
+    for rows in found["labels"].values():
+        for share, (low, high) in rows:
+            assert 0 <= low <= share <= high <= 1
+    low, high = found["labels"]["teacher"][0][1]
+    assert high - low > 0.1, "eight photographs say little"
 
 
 def test_agreement_counts_the_teachers_first_choice() -> None:

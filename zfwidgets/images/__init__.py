@@ -1,9 +1,11 @@
-"""Picture in (decode, limits, preparation, samples), picture out (contrast, tiles, sheets)."""
+"""Picture in (decode, prepare, samples, gallery), picture out (contrast, tiles, sheets)."""
 
 from zfwidgets.images.contrast import Contrast, contrast, heat, heat_colours
 from zfwidgets.images.decode import decode
+from zfwidgets.images.gallery import Category, Gallery, GalleryPhoto, gallery
 from zfwidgets.images.limits import ImageError, Limits, get_limits, set_limits
 from zfwidgets.images.medical import read_slice
+from zfwidgets.images.photo import Photo
 from zfwidgets.images.planes import Planes
 from zfwidgets.images.preparation import Preparation
 from zfwidgets.images.preprocess import Preprocess
@@ -12,9 +14,13 @@ from zfwidgets.images.sheet import contact_sheet
 from zfwidgets.images.tiles import encode, resize, sprite
 
 __all__ = [
+    "Category",
     "Contrast",
+    "Gallery",
+    "GalleryPhoto",
     "ImageError",
     "Limits",
+    "Photo",
     "Planes",
     "Preparation",
     "Preprocess",
@@ -23,6 +29,7 @@ __all__ = [
     "contrast",
     "decode",
     "encode",
+    "gallery",
     "get_limits",
     "heat",
     "heat_colours",

@@ -30,6 +30,7 @@ from zfwidgets.images.limits import (
     too_many_pixels,
 )
 from zfwidgets.images.limits import set_limits as set_limits
+from zfwidgets.images.photo import Photo
 
 #: Pillow's names of the formats that are read.  SVG, EPS and PDF are programs, not pictures.
 FORMATS: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM") + (
@@ -44,15 +45,16 @@ SUFFIXES: tuple[str, ...] = (
 )
 
 Array = np.ndarray[Any, Any]
-Source = bytes | bytearray | memoryview | str | Path | Image.Image | Array
+Source = bytes | bytearray | memoryview | str | Path | Image.Image | Array | Photo
 
 
 def decode(source: Source, limits: Limits | None = None, name: str = "") -> Image.Image:
     """Read a picture and return it upright, opaque, in sRGB, as a new image of mode ``"RGB"``.
 
     Args:
-        source: the bytes of a file, a path, a PIL image, or an array ``[H, W]``, ``[H, W, 1]``,
-            ``[H, W, 3]`` or ``[H, W, 4]`` (uint8 0..255, uint16 0..65535, bool, or floats 0..1).
+        source: the bytes of a file, a path, a PIL image, a photograph of the package, or an array
+            ``[H, W]``, ``[H, W, 1]``, ``[H, W, 3]`` or ``[H, W, 4]`` (uint8 0..255, uint16
+            0..65535, bool, or floats 0..1).
         limits: the largest picture accepted; `get_limits` if not given.
         name: what to call the picture in messages; a path is called by its file name.
 
@@ -96,6 +98,8 @@ def decode_planes(
 
 def _opened(source: Source, limits: Limits, name: str) -> tuple[bytes | Image.Image | Array, str]:
     """What is to be read, files as their bytes, and what to call it."""
+    if isinstance(source, Photo):
+        name, source = name or source.name, source.open()
     if isinstance(source, np.ndarray):
         return source, clean(name) or "the array"
     if isinstance(source, Image.Image):

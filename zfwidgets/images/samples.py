@@ -10,37 +10,24 @@ from pathlib import Path
 from PIL import Image
 
 from zfwidgets.images.decode import decode
+from zfwidgets.images.photo import Photo
 
 _PHOTOS = Path(__file__).parent / "photos"
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One photograph and what must be said about it.
+class Sample(Photo):
+    """A sample photograph, in a file of its own.
 
-    ``origin`` is the package and file it was taken from, ``source`` the address its author
-    published it at, ``changes`` what was done to it, ``sha256`` the checksum of the file.
+    ``origin`` is the package and file it was taken from.
     """
 
-    name: str
-    title: str
-    author: str
-    licence: str
-    licence_url: str
     origin: str
-    source: str
-    changes: str
-    sha256: str
     path: Path
 
     def open(self) -> Image.Image:
         """Decode the photograph, mode ``"RGB"``."""
         return decode(self.path)
-
-    @property
-    def credit(self) -> str:
-        """One line that satisfies the licence: title, author, licence."""
-        return f"{self.title}. {self.author}, {self.licence}"
 
 
 def samples() -> dict[str, Sample]:
