@@ -134,6 +134,11 @@ class DeconvNet:
         """From a picture to the network's input."""
         return self.preparation.transforms
 
+    @transforms.setter
+    def transforms(self, transforms: Transforms) -> None:
+        self.preparation = Preparation(transforms, self.preparation.channels)
+        self._any_size = False
+
     def preprocess(self, images: Picture | Sequence[Picture] | Tensor) -> Tensor:
         """Pictures as the network takes them: [B, C, H, W] on its device.
 
