@@ -86,6 +86,8 @@ class DeconvNet:
         self.preparation = Preparation(transforms, channels)
         self.planes = planes
         self._layers: dict[tuple[int, ...], Layers] = {}
+        self._batched: dict[tuple[int, ...], Layers] = {}
+        self._steps: dict[tuple[int, ...], tuple[str, ...]] = {}
         self._shape: tuple[int, ...] | None = None
         self._check = check
         self._checked_ways: set[tuple[int, ...]] = set()
@@ -182,6 +184,7 @@ class DeconvNet:
         if layers is None:
             record = self._recorded(inputs[:1], None, None)
             layers = self._layers[shape] = find_layers(record.calls)
+            self._steps[shape] = tuple(call.name for call in record.calls)
             _forget(record, layers.steps)
             if len(inputs) > 1 or upto is not None:
                 del record
@@ -192,10 +195,22 @@ class DeconvNet:
         return Recording(self, inputs, record, layers)
 
     def _again(self, inputs: Tensor, layers: Layers, upto: str | None) -> tuple[Layers, Record]:
-        if upto is None:
-            return layers, self._recorded(inputs, layers.steps, None)
-        layers = layers.up_to(upto)
-        return layers, self._recorded(inputs, layers.steps, max(layers.steps))
+        """The record of a batch, and its layers with their places in it."""
+        shape = tuple(inputs.shape[1:])
+        if len(inputs) > 1:
+            layers = self._batched.get(shape, layers)
+        some = layers if upto is None else layers.up_to(upto)
+        record = self.record_again(inputs, some)
+        if len(inputs) == 1 or shape in self._batched:
+            return some, record
+        # What one picture and several go through may differ by a step, as after changes in place.
+        names = tuple(call.name for call in record.calls)
+        if names == self._steps[shape][: len(names)]:
+            self._batched[shape] = layers
+            return some, record
+        there = find_layers(self._recorded(inputs, frozenset(), None).calls)
+        self._batched[shape] = layers.placed_as(there)
+        return self._again(inputs, layers, upto)
 
     def _recorded(self, inputs: Tensor, keep: frozenset[int] | None, last: int | None) -> Record:
         """One forward pass of the user's model, watched."""
@@ -225,8 +240,12 @@ class DeconvNet:
         return True
 
     def record_again(self, inputs: Tensor, layers: Layers) -> Record:
-        """The record of prepared inputs whose layers are known."""
+        """The record of prepared inputs whose layers, and their places in it, are known."""
         return self._recorded(inputs, layers.steps, None if layers.complete else max(layers.steps))
+
+    def layers_alone(self, inputs: Tensor) -> Layers:
+        """The layers as they stand in the record of a single picture of this size."""
+        return self._layers[tuple(inputs.shape[1:])]
 
     def check_way_back(self, record: Record, x: Tensor) -> None:
         """Compare the way back with autograd, if not done for pictures of this size.

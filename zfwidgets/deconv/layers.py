@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zfwidgets.deconv.graph import Call, windows_back
 from zfwidgets.deconv.rules import (
@@ -96,6 +96,10 @@ class Layers(Mapping[str, Layer]):
         step = self[name].step
         return Layers([layer for layer in self.values() if layer.step <= step], complete=False)
 
+    def placed_as(self, others: Layers) -> Layers:
+        """These layers with the places in the recording that the others of their names have."""
+        return Layers([replace(la, step=others[n].step) for n, la in self.items() if n in others])
+
     def __repr__(self) -> str:
         rows = [
             f"{layer.name:<24} {layer.kind:<7} {layer.channels:>5} x {layer.height} x "
@@ -113,7 +117,7 @@ def find_layers(calls: list[Call]) -> Layers:
     absorbed: set[int] = set()
     for index, call in enumerate(calls):
         kind = call.rule.kind
-        if kind is None or index in absorbed or not _is_map(call):
+        if kind is None or index in absorbed or not _is_map(call, calls[0].shape[0]):
             continue
         following = _following(index, calls, users)
         absorbed |= set(following)
@@ -150,9 +154,10 @@ def find_layers(calls: list[Call]) -> Layers:
     return Layers(layers)
 
 
-def _is_map(call: Call) -> bool:
+def _is_map(call: Call, pictures: int) -> bool:
     """True if every picture has a map here, a grid of tokens, or a row of numbers."""
-    return call.lead and (call.axes is not None or call.grid is not None or len(call.shape) == 2)
+    mapped = call.axes is not None or call.grid is not None or len(call.shape) == 2
+    return mapped and call.shape[0] == pictures
 
 
 def _users(calls: list[Call]) -> dict[int, list[int]]:

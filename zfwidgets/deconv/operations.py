@@ -71,6 +71,8 @@ def _along(position: int, name: str = "dim", default: Any = None) -> Callable[..
         if dims is None:
             return False
         first = x[0] if isinstance(x, list | tuple) else x
+        if isinstance(dims, Tensor):  # of two tensors, number by number
+            return first.ndim == dims.ndim
         each = dims if isinstance(dims, Sequence) else [dims]
         return bool(each) and all(d % max(1, first.ndim) != 0 for d in each)
 

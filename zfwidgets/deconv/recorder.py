@@ -341,11 +341,11 @@ class Recorder(TorchDispatchMode):
             return outputs
         outputs = forward() if rules is None else rules.run(forward)
         value = outputs if isinstance(outputs, Tensor) else outputs[0]
+        if not known.written and any(value is operand for operand in operands):
+            return outputs  # as contiguous() does where there is nothing to do
         free = all(o is None or not o.lead for o in given)
         lead = not free and value.shape[:1] == (self._batch,)
         if rules is not None and rules.applies() and (lead or rules.elementwise):
-            if any(value is operand for operand in operands):
-                return outputs
             self._result(known, rules, sources, value, lead=lead)
         else:
             self._by_derivative(known, args, options, given, sources, outputs)
@@ -418,7 +418,8 @@ class Recorder(TorchDispatchMode):
             return
         path, name = self._place(known.name)
         where = _line() if isinstance(rule, Derivative) else ""
-        axes = rule.out_axes(value.ndim) if lead else None
+        mapped = lead or value.shape[:1] == (self._batch,)
+        axes = rule.out_axes(value.ndim) if mapped else None
         self._append(rule, name, path, where, tuple(sources), value, axes, lead=lead)
         self._register(value, len(self.calls) - 1)
         if self._last is not None and len(self.calls) > self._last:
@@ -442,7 +443,8 @@ class Recorder(TorchDispatchMode):
         shape = tuple(value.shape)
         if isinstance(rule, Derivative):
             rule.out = Operand(shape, axes, lead)
-        grid = self._grid(rule, sources, shape) if lead and len(shape) == 3 else None
+        mapped = len(shape) == 3 and shape[0] == self._batch
+        grid = self._grid(rule, sources, shape) if mapped else None
         count = self._names[name] = self._names.get(name, -1) + 1
         name = f"{name}_{count}" if count else name
         self.calls.append(Call(name, path, where, rule, sources, shape, axes, lead, kept, grid))

@@ -187,8 +187,10 @@ class Recording:
         if image not in self._alone:
             self._check_weights()
             one = self.inputs[image : image + 1]
-            record = self.net.record_again(one, self.layers)
-            alone = Recording(self.net, one, record, self.layers)
+            layers = self.net.layers_alone(one)
+            if not self.layers.complete:
+                layers = layers.up_to(list(self.layers)[-1])
+            alone = Recording(self.net, one, self.net.record_again(one, layers), layers)
             for name in self.layers:
                 here, there = self.feature_maps(name)[image], alone.feature_maps(name)[0]
                 off = torch.linalg.vector_norm((here - there).float())
@@ -313,7 +315,9 @@ class Recording:
     @exactly()
     def _project(self, some: Neurons, step: int, method: Method) -> Projections:
         if len(self) > 1 and backward.mixes_pictures(self._calls, step):
-            pixels, boxes = self._each_alone(some, lambda one, n: one._project(n, step, method))  # noqa: SLF001
+            pixels, boxes = self._each_alone(
+                some, lambda one, n: one._project(n, one.layers[n.layer].step, method)
+            )  # noqa: SLF001
             return self._projections(pixels, boxes, some, method)
         signal, way = self._start(some, step, method)
         signal = backward.send_back(self._calls, step, signal, way)
@@ -329,7 +333,7 @@ class Recording:
         if len(self) > 1 and backward.mixes_pictures(self._calls, step):
             pixels, boxes = self._each_alone(
                 strongest,
-                lambda one, n: one._project_maps(n, step, 0, method),  # noqa: SLF001
+                lambda one, n: one._project_maps(n, one.layers[n.layer].step, 0, method),  # noqa: SLF001
             )
             return self._projections(pixels, boxes, strongest, method)
         maps = self.feature_maps(strongest.layer)[image]
