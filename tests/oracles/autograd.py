@@ -72,6 +72,7 @@ class Watch(TorchFunctionMode):
         self.missing = dict(asked)
         self.off: dict[str, float] = {}
         self.found: dict[str, Tensor] = {}
+        self.looking = False
 
     def __torch_function__(
         self,
@@ -87,9 +88,13 @@ class Watch(TorchFunctionMode):
         return result
 
     def look(self, given: Any) -> None:
+        if self.looking:
+            return  # at what comparing computes
+        self.looking = True
         for tensor in tree_flatten(given)[0]:
             if isinstance(tensor, Tensor) and tensor.requires_grad:
                 self.compare(tensor)
+        self.looking = False
 
     def compare(self, tensor: Tensor) -> None:
         for name, asked in list(self.missing.items()):
