@@ -205,7 +205,8 @@ class DeconvNet:
             return some, record
         # What one picture and several go through may differ by a step, as after changes in place.
         names = tuple(call.name for call in record.calls)
-        if names == self._steps[shape][: len(names)]:
+        known = self._steps[shape] if upto is None else self._steps[shape][: len(names)]
+        if names == known and some.fit(record.calls):
             self._batched[shape] = layers
             return some, record
         there = find_layers(self._recorded(inputs, frozenset(), None).calls)

@@ -96,6 +96,10 @@ class Layers(Mapping[str, Layer]):
         step = self[name].step
         return Layers([layer for layer in self.values() if layer.step <= step], complete=False)
 
+    def fit(self, calls: list[Call]) -> bool:
+        """True if these calls have a map for every picture where the layers are said to stand."""
+        return all(_is_map(calls[layer.step], calls[0].shape[0]) for layer in self.values())
+
     def placed_as(self, others: Layers) -> Layers:
         """These layers with the places in the recording that the others of their names have."""
         return Layers([replace(la, step=others[n].step) for n, la in self.items() if n in others])

@@ -149,7 +149,7 @@ class Recording:
         method = Method(rule, seed, unpool, lrn)
         step = self._step(neurons)
         at_once = self.net.neurons_at_once(backward.values_per_neuron(self._calls, step))
-        return _in_parts(neurons, at_once, lambda some: self._project(some, step, method))
+        return _in_parts(neurons, at_once, lambda some: self._project(some, method))
 
     def _step(self, some: Neurons) -> int:
         """The step of the neurons' layer. Raises IndexError for neurons it does not have here."""
@@ -242,9 +242,7 @@ class Recording:
             backward.values_per_neuron(self._calls, step, whole=True)
         )
         parts = list(
-            _in_parts(
-                strongest, at_once, lambda some: self._project_maps(some, step, image, method)
-            )
+            _in_parts(strongest, at_once, lambda some: self._project_maps(some, image, method))
         )
         if not parts:
             raise ValueError(f"project_map: no channel of image {image} was given.")
@@ -313,11 +311,13 @@ class Recording:
 
     @torch.no_grad()
     @exactly()
-    def _project(self, some: Neurons, step: int, method: Method) -> Projections:
+    def _project(self, some: Neurons, method: Method) -> Projections:
+        step = self.layers[some.layer].step
         if len(self) > 1 and backward.mixes_pictures(self._calls, step):
             pixels, boxes = self._each_alone(
-                some, lambda one, n: one._project(n, one.layers[n.layer].step, method)
-            )  # noqa: SLF001
+                some,
+                lambda one, here: one._project(here, method),  # noqa: SLF001 - of our kind
+            )
             return self._projections(pixels, boxes, some, method)
         signal, way = self._start(some, step, method)
         signal = backward.send_back(self._calls, step, signal, way)
@@ -327,13 +327,12 @@ class Recording:
 
     @torch.no_grad()
     @exactly()
-    def _project_maps(
-        self, strongest: Neurons, step: int, image: int, method: Method
-    ) -> Projections:
+    def _project_maps(self, strongest: Neurons, image: int, method: Method) -> Projections:
+        step = self.layers[strongest.layer].step
         if len(self) > 1 and backward.mixes_pictures(self._calls, step):
             pixels, boxes = self._each_alone(
                 strongest,
-                lambda one, n: one._project_maps(n, one.layers[n.layer].step, 0, method),  # noqa: SLF001
+                lambda one, here: one._project_maps(here, 0, method),  # noqa: SLF001 - of our kind
             )
             return self._projections(pixels, boxes, strongest, method)
         maps = self.feature_maps(strongest.layer)[image]
