@@ -392,6 +392,7 @@ def test_from_pictures_to_what_ships(
             assert file.metadata()["accuracy"] == "not measured yet"
     with safe_open(tmp_path / "weights" / "zfnet-evolution.safetensors", "pt") as file:
         assert json.loads(file.metadata()["steps"]) == [0, 2, 3]
+        assert file.metadata()["weights"] == fingerprint(tmp_path / "weights/zfnet.safetensors")
     for name, again in make().items():
         assert all(torch.equal(again[key], tensor) for key, tensor in files[name].items())
     shop.recipe = replace(short, steps=4)
