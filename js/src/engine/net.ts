@@ -7,19 +7,12 @@
 import { EngineError, type Graph, layerOf, volume } from "./graph";
 import { Heap } from "./heap";
 import { bestVariant, instantiate, type Variant } from "./kernels";
-import { type Operation, operation } from "./operations";
-import { grown, type Machine, type Method, PAPER, type Signal, settled } from "./signal";
+import type { Operation } from "./operation";
+import { operation } from "./operations";
+import { grown, type Machine, type Method, PAPER, type Signal } from "./signal";
+import { WayBack } from "./way-back";
 import { Weights } from "./weights";
-import {
-  type Box,
-  covers,
-  NEURON,
-  sameBox,
-  unionBox,
-  unionWindow,
-  type Window,
-  wholeBox,
-} from "./windows";
+import { type Box, type Window, wholeBox } from "./windows";
 
 /** One place of one feature map, and what stands there. */
 export interface Neuron {
@@ -43,6 +36,7 @@ export class Net {
   readonly graph: Graph;
   readonly #machine: Machine;
   readonly #operations: Operation[];
+  readonly #back: WayBack;
   /** Address of every node's value. */
   readonly #values: number[];
   #recorded = false;
@@ -67,6 +61,7 @@ export class Net {
       const shapes = node.inputs.map((n) => graph.nodes[n]?.shape ?? node.shape);
       return operation(this.#machine, node, shapes, fused.has(index));
     });
+    this.#back = new WayBack(this.#machine, graph, this.#operations);
   }
 
   /** Bytes of the kernels' memory. */
@@ -97,6 +92,16 @@ export class Net {
     this.#recorded = true;
   }
 
+  /** Once for nothing: browsers compile well only what has been run, and weights are packed when used. */
+  warmUp(): void {
+    const length = volume(this.#shape(0));
+    const pattern = Float32Array.from({ length }, (_, n) => Math.sin(n / 7) + Math.sin(n / 113));
+    for (let n = 0; n < 2; n++) this.record(pattern);
+    const last = this.graph.layers.filter((layer) => layer.kind === "conv").at(-1);
+    if (last) for (const neuron of this.strongest(last.name).slice(0, 8)) this.project(neuron);
+    this.#recorded = false;
+  }
+
   /** All that the way back needs of the photo, for another thread's `restore`. */
   saved(): ArrayBuffer[] {
     return this.#records().map(
@@ -119,7 +124,7 @@ export class Net {
   }
 
   /** Which place of its window each maximum took, of a max pooling: u8 [C, H, W], in reading order. */
-  switches(layer: string): Uint8Array {
+  switches(layer: string): Uint8Array<ArrayBuffer> {
     const { node } = layerOf(this.graph, layer);
     const record = this.#operations[node]?.record;
     if (!record || this.graph.nodes[node]?.op !== "maxpool") {
@@ -188,20 +193,21 @@ export class Net {
   project(neuron: Neuron, method: Method = PAPER): Projection {
     const { layer, channel, row, col, value } = neuron;
     this.#check(layer, channel, row, col);
+    this.#checkRecorded();
     const { node } = layerOf(this.graph, layer);
     const [channels] = this.#shape(node);
     const at = this.#machine.heap.zeros(4 * channels);
     const seed = method.seed === "activation" ? value : 1;
     this.#machine.heap.floats(at, channels)[channel] = seed;
     const box = { top: row, left: col, rows: 1, cols: 1 };
-    const arrived = this.#sendBack(node, { at, box, channels, rectified: false }, method);
-    const isMap = this.#isMap(node);
-    return this.#picture(arrived, this.#seen(node, isMap ? NEURON : null, method), row, col);
+    const arrived = this.#back.send(node, { at, box, channels, rectified: false }, method);
+    return this.#picture(arrived, this.#back.seen(node, method), row, col);
   }
 
   /** Send the whole map of one channel back, not a single neuron. */
   projectMap(layer: string, channel: number, method: Method = PAPER): Projection {
     this.#check(layer, channel, 0, 0);
+    this.#checkRecorded();
     const { node } = layerOf(this.graph, layer);
     const shape = this.#shape(node);
     const [channels, rows, cols] = shape;
@@ -212,73 +218,7 @@ export class Net {
       signal[n] = method.seed === "activation" ? (values[n] as number) : 1;
     }
     const start = { at, box: wholeBox(shape), channels, rectified: false };
-    return this.#picture(this.#sendBack(node, start, method), null, 0, 0);
-  }
-
-  /** The signal at the input. Branches that meet are added, the later one to the earlier. */
-  #sendBack(node: number, start: Signal, method: Method): Signal {
-    if (!this.#recorded) throw new EngineError("project() before any photo was recorded.");
-    const pending = new Map<number, Signal>([[node, start]]);
-    for (let index = node; index > 0; index--) {
-      const signal = pending.get(index);
-      if (!signal) continue;
-      pending.delete(index);
-      const parts = this.#operations[index]?.back(signal, method) ?? [];
-      this.graph.nodes[index]?.inputs.forEach((source, n) => {
-        const part = parts[n] as Signal;
-        const other = pending.get(source);
-        // What only looked at padding has no way to the photo.
-        if (part.box.rows < 1 || part.box.cols < 1) this.#machine.heap.give(part.at);
-        else pending.set(source, other ? this.#sum(other, part) : part);
-      });
-    }
-    const arrived = pending.get(0);
-    if (arrived) return settled(this.#machine, arrived);
-    const nowhere = { top: 0, left: 0, rows: 0, cols: 0 };
-    const at = this.#machine.heap.take(0);
-    return { at, box: nowhere, channels: this.#shape(0)[0], rectified: false };
-  }
-
-  #sum(one: Signal, other: Signal): Signal {
-    const { heap, kernels } = this.#machine;
-    let [a, b] = [settled(this.#machine, one), settled(this.#machine, other)];
-    if (!sameBox(a.box, b.box)) {
-      const box = unionBox(a.box, b.box);
-      [a, b] = [grown(this.#machine, a, box), grown(this.#machine, b, box)];
-    }
-    kernels.add(b.at, a.at, a.box.rows * a.box.cols * a.channels);
-    heap.give(b.at);
-    return a;
-  }
-
-  /** The window of input pixels that a layer's neurons see; null is the whole photo. */
-  #seen(node: number, start: Window | null, method: Method): Window | null {
-    const windows = new Map<number, Window | null>([[node, start]]);
-    for (let index = node; index > 0; index--) {
-      if (!windows.has(index)) continue;
-      const window = this.#bounded(index, windows.get(index) ?? null);
-      const seen = window && (this.#operations[index] as Operation).window(window, method);
-      for (const source of this.graph.nodes[index]?.inputs ?? []) {
-        const other = windows.get(source);
-        windows.set(source, windows.has(source) ? unionWindow(other ?? null, seen) : seen);
-      }
-    }
-    return this.#bounded(0, windows.get(0) ?? null);
-  }
-
-  /** A window as large as its map counts as the whole map. */
-  #bounded(index: number, window: Window | null): Window | null {
-    return window && (!this.#isMap(index) || covers(window, this.#shape(index))) ? null : window;
-  }
-
-  #isMap(index: number): boolean {
-    const node = this.graph.nodes[index];
-    if (!node) return false;
-    if (node.op === "linear" || node.op === "flatten") return false;
-    if (node.op === "relu" || node.op === "affine" || node.op === "add") {
-      return this.#isMap(node.inputs[0] as number);
-    }
-    return true;
+    return this.#picture(this.#back.send(node, start, method), null, 0, 0);
   }
 
   /** The signal in its window of the photo, as planes. */
@@ -317,6 +257,10 @@ export class Net {
     const node = this.graph.nodes[index];
     if (!node) throw new EngineError(`the graph has no node ${index}.`);
     return node.shape;
+  }
+
+  #checkRecorded(): void {
+    if (!this.#recorded) throw new EngineError("project() before any photo was recorded.");
   }
 
   #check(layer: string, channel: number, row: number, col: number): void {

@@ -7,6 +7,9 @@
  */
 import { madd, V } from "./arithmetic";
 
+/** Bytes of a run that are summed by themselves: errors grow with the root of what is summed at once. */
+const PART: usize = 4 * 96;
+
 /**
  * One group of a convolution.
  *
@@ -45,14 +48,14 @@ export function convolve(
       const a1 = input + <usize>load<i32>(places + ((<usize>min(place + 1, last)) << 2));
       const a2 = input + <usize>load<i32>(places + ((<usize>min(place + 2, last)) << 2));
       const a3 = input + <usize>load<i32>(places + ((<usize>min(place + 3, last)) << 2));
-      let c00 = bias0;
-      let c01 = bias1;
-      let c10 = bias0;
-      let c11 = bias1;
-      let c20 = bias0;
-      let c21 = bias1;
-      let c30 = bias0;
-      let c31 = bias1;
+      let t00 = bias0;
+      let t01 = bias1;
+      let t10 = bias0;
+      let t11 = bias1;
+      let t20 = bias0;
+      let t21 = bias1;
+      let t30 = bias0;
+      let t31 = bias1;
       let b = panels;
       for (let r = runs; r < runsEnd; r += 4) {
         const offset = <usize>load<i32>(r);
@@ -60,38 +63,57 @@ export function convolve(
         let p1 = a1 + offset;
         let p2 = a2 + offset;
         let p3 = a3 + offset;
-        const end = p0 + runBytes;
-        while (p0 < end) {
-          const b0 = v128.load(b);
-          const b1 = v128.load(b, V);
-          let a = v128.load32_splat(p0);
-          c00 = madd(a, b0, c00);
-          c01 = madd(a, b1, c01);
-          a = v128.load32_splat(p1);
-          c10 = madd(a, b0, c10);
-          c11 = madd(a, b1, c11);
-          a = v128.load32_splat(p2);
-          c20 = madd(a, b0, c20);
-          c21 = madd(a, b1, c21);
-          a = v128.load32_splat(p3);
-          c30 = madd(a, b0, c30);
-          c31 = madd(a, b1, c31);
-          b += 32;
-          p0 += 4;
-          p1 += 4;
-          p2 += 4;
-          p3 += 4;
+        const runEnd = p0 + runBytes;
+        while (p0 < runEnd) {
+          let c00 = f32x4.splat(0);
+          let c01 = c00;
+          let c10 = c00;
+          let c11 = c00;
+          let c20 = c00;
+          let c21 = c00;
+          let c30 = c00;
+          let c31 = c00;
+          const end = min(runEnd, p0 + PART);
+          while (p0 < end) {
+            const b0 = v128.load(b);
+            const b1 = v128.load(b, V);
+            let a = v128.load32_splat(p0);
+            c00 = madd(a, b0, c00);
+            c01 = madd(a, b1, c01);
+            a = v128.load32_splat(p1);
+            c10 = madd(a, b0, c10);
+            c11 = madd(a, b1, c11);
+            a = v128.load32_splat(p2);
+            c20 = madd(a, b0, c20);
+            c21 = madd(a, b1, c21);
+            a = v128.load32_splat(p3);
+            c30 = madd(a, b0, c30);
+            c31 = madd(a, b1, c31);
+            b += 32;
+            p0 += 4;
+            p1 += 4;
+            p2 += 4;
+            p3 += 4;
+          }
+          t00 = f32x4.add(t00, c00);
+          t01 = f32x4.add(t01, c01);
+          t10 = f32x4.add(t10, c10);
+          t11 = f32x4.add(t11, c11);
+          t20 = f32x4.add(t20, c20);
+          t21 = f32x4.add(t21, c21);
+          t30 = f32x4.add(t30, c30);
+          t31 = f32x4.add(t31, c31);
         }
       }
       let out = output + <usize>place * outputBytes;
       const left = count - place;
-      put(out, f32x4.max(c00, least), f32x4.max(c01, least), there);
+      put(out, f32x4.max(t00, least), f32x4.max(t01, least), there);
       out += outputBytes;
-      if (left > 1) put(out, f32x4.max(c10, least), f32x4.max(c11, least), there);
+      if (left > 1) put(out, f32x4.max(t10, least), f32x4.max(t11, least), there);
       out += outputBytes;
-      if (left > 2) put(out, f32x4.max(c20, least), f32x4.max(c21, least), there);
+      if (left > 2) put(out, f32x4.max(t20, least), f32x4.max(t21, least), there);
       out += outputBytes;
-      if (left > 3) put(out, f32x4.max(c30, least), f32x4.max(c31, least), there);
+      if (left > 3) put(out, f32x4.max(t30, least), f32x4.max(t31, least), there);
     }
     panels += panelBytes;
     bias += 32;
