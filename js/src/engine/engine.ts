@@ -78,7 +78,9 @@ export class Engine {
    */
   static async open(graph: Graph, weights: Uint8Array | string, hands: Hand[]): Promise<Engine> {
     try {
-      await Promise.all(hands.map((hand) => hand.ask({ op: "open", graph, weights })));
+      await Promise.all(
+        hands.map((hand, n) => hand.ask({ op: "open", graph, weights, records: n === 0 })),
+      );
     } catch (error) {
       for (const hand of hands) hand.close();
       throw error;

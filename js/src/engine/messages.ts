@@ -5,7 +5,6 @@
  * Pixels and recordings change hands as transferred buffers.
  */
 import type { Graph } from "./graph";
-import type { Variant } from "./kernels";
 import { Net, type Neuron, type Projection } from "./net";
 import { type Photo, prepare } from "./prepare";
 import type { Method } from "./signal";
@@ -13,8 +12,8 @@ import { fromBase64 } from "./weights";
 
 /** Every question, by name: what it says and what it gets. */
 export interface Questions {
-  /** Once, first. weights: the block, or base64 of it. */
-  open: [{ graph: Graph; weights: Uint8Array | string; variant?: Variant }, { memory: number }];
+  /** Once, first. weights: the block, or base64 of it; records: whether forward passes will be asked. */
+  open: [{ graph: Graph; weights: Uint8Array | string; records: boolean }, null];
   /** A decoded photo, u8 RGBA; the answer is the network's input [C, H, W]. */
   prepare: [{ photo: Photo }, Float32Array<ArrayBuffer>];
   /** A forward pass; the answer is what other workers need to go on from it. */
@@ -46,11 +45,11 @@ export class Answerer {
   /** The answer and the buffers in it that may be given away. */
   answer(question: Question): { answer: unknown; transfer: ArrayBuffer[] } {
     if (question.op === "open") {
-      const { graph, weights, variant } = question;
+      const { graph, weights, records } = question;
       const bytes = typeof weights === "string" ? fromBase64(weights) : weights;
-      this.#net = new Net(graph, bytes, variant);
-      this.#net.warmUp();
-      return { answer: { memory: this.#net.memory }, transfer: [] };
+      this.#net = new Net(graph, bytes);
+      this.#net.warmUp(records);
+      return { answer: null, transfer: [] };
     }
     if (!this.#net) throw new Error(`"${question.op}" before "open"`);
     return this.#ask(this.#net, question);

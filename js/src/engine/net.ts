@@ -64,11 +64,6 @@ export class Net {
     this.#back = new WayBack(this.#machine, graph, this.#operations);
   }
 
-  /** Bytes of the kernels' memory. */
-  get memory(): number {
-    return this.#machine.heap.size;
-  }
-
   /** One forward pass. pixels: the prepared photo, [C, H, W]. */
   record(pixels: Float32Array): void {
     const { heap } = this.#machine;
@@ -92,13 +87,23 @@ export class Net {
     this.#recorded = true;
   }
 
-  /** Once for nothing: browsers compile well only what has been run, and weights are packed when used. */
-  warmUp(): void {
-    const length = volume(this.#shape(0));
-    const pattern = Float32Array.from({ length }, (_, n) => Math.sin(n / 7) + Math.sin(n / 113));
-    for (let n = 0; n < 2; n++) this.record(pattern);
+  /**
+   * Once for nothing: browsers compile well only what has been run, and weights are packed when used.
+   * forwards: whether this thread will record, or only go on from others' recordings.
+   */
+  warmUp(forwards: boolean): void {
+    if (forwards) {
+      const length = volume(this.#shape(0));
+      const pattern = Float32Array.from({ length }, (_, n) => Math.sin(n / 7) + Math.sin(n / 113));
+      for (let n = 0; n < 2; n++) this.record(pattern);
+    }
+    this.#recorded = true;
     const last = this.graph.layers.filter((layer) => layer.kind === "conv").at(-1);
-    if (last) for (const neuron of this.strongest(last.name).slice(0, 8)) this.project(neuron);
+    const [channels, rows, cols] = last ? this.#shape(last.node) : [0, 0, 0];
+    for (let channel = 0; last && channel < Math.min(8, channels); channel++) {
+      const { name: layer } = last;
+      this.project({ layer, channel, row: rows >> 1, col: cols >> 1, value: 1 });
+    }
     this.#recorded = false;
   }
 
