@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -353,7 +354,8 @@ def train(
     """Train networks of one recipe to its end, a step of each in turn, under one clock.
 
     So all take the same steps at the same sizes and rates on the same crops, however busy the
-    machine is. Logs and saves on the way; does nothing where the end is reached already.
+    machine is. Logs and saves on the way, also where it is interrupted (SIGINT); does nothing where
+    the end is reached already.
     """
     recipe = runs[0].recipe
     torch.set_num_threads(recipe.threads)
@@ -364,6 +366,20 @@ def train(
         run.begin(exam)
 
     bar = tqdm(total=1000, desc="train", unit="permille", mininterval=5)
+    try:
+        _to_the_end(runs, exam, every, save_s, bar)
+    except KeyboardInterrupt:
+        for run in runs:  # the same command goes on from here
+            run.save()
+        raise
+    finally:
+        bar.close()
+
+
+def _to_the_end(
+    runs: Sequence[Run], exam: Exam | None, every: int, save_s: float, bar: tqdm[Any]
+) -> None:
+    recipe = runs[0].recipe
     saved = time.monotonic()
     while (before := progress_of(runs)) < 1:
         # Runs cut off between two saves stand apart: those behind go first.
@@ -382,4 +398,3 @@ def train(
             for run in runs:
                 run.save()
             saved = time.monotonic()
-    bar.close()

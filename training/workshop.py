@@ -17,6 +17,8 @@ from training.data import Lessons
 from training.teacher import Teacher, efficientnet_lite
 from training.train import Exam, Recipe, Run, progress_of, train
 from zfwidgets.images import gallery, samples
+from zfwidgets.nets.fingerprint import fingerprint
+from zfwidgets.nets.sources.papers import metadata
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -168,12 +170,19 @@ class Workshop:
         return {k.removeprefix("net."): v for k, v in state.items() if k.startswith("net.")}
 
     def export_evolution(self) -> None:
-        """Write ZFNet's kept states as one file; the last is what ships."""
+        """Write ZFNet's kept states as one file; the last is what ships.
+
+        Nothing is done where the file says that it is of the weights that ship already.
+        """
+        target = self.weights / "zfnet-evolution.safetensors"
+        of = {"weights": fingerprint(self.weights / "zfnet.safetensors")}
+        if target.exists() and metadata(target).get("weights") == of["weights"]:
+            return
         folder = self.runs / "zfnet"
         kept = {int(p.stem.partition("-")[2]): _load(p) for p in folder.glob("step-*.pt")}
         about = json.loads((folder / "run.json").read_text())
         kept[about["steps"]] = self._trained("zfnet")
-        export.export_evolution(kept, self.weights / "zfnet-evolution.safetensors")
+        export.export_evolution(kept, target, of)
 
     def evaluate(self, kinds: list[str]) -> None:
         """Measure every shipped net, draw the card's pictures, write the card."""

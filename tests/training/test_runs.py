@@ -85,6 +85,27 @@ def test_a_finished_run_does_nothing_more(finished: Run, lessons: Lessons) -> No
     assert (finished.folder / "log.jsonl").read_text() == log
 
 
+def test_an_interrupted_run_goes_on_from_its_last_step(
+    finished: Run, lessons: Lessons, exam: Exam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run("zfnet", SHORT, lessons, tmp_path)
+    advance = run.advance
+
+    def interrupted(progress: float) -> dict[str, torch.Tensor]:
+        if run.step == 3:
+            raise KeyboardInterrupt
+        return advance(progress)
+
+    monkeypatch.setattr(run, "advance", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train([run], exam, every=2)
+    again = Run("zfnet", SHORT, lessons, tmp_path)
+    assert again.step == 3
+    train([again], exam, every=2)
+    for name, tensor in finished.weights().items():
+        torch.testing.assert_close(again.weights()[name], tensor, msg=name)
+
+
 def test_two_networks_under_one_clock_take_the_same_steps(
     lessons: Lessons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -371,6 +392,7 @@ def test_from_pictures_to_what_ships(
             assert file.metadata()["accuracy"] == "not measured yet"
     with safe_open(tmp_path / "weights" / "zfnet-evolution.safetensors", "pt") as file:
         assert json.loads(file.metadata()["steps"]) == [0, 2, 3]
+        assert file.metadata()["weights"] == fingerprint(tmp_path / "weights/zfnet.safetensors")
     for name, again in make().items():
         assert all(torch.equal(again[key], tensor) for key, tensor in files[name].items())
     shop.recipe = replace(short, steps=4)

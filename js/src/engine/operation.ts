@@ -1,0 +1,37 @@
+/** What every operation can do, and those that look at one place only. */
+import type { GraphNode } from "./graph";
+import type { Machine, Method, Signal } from "./signal";
+import type { Window } from "./windows";
+
+export type Shape = GraphNode["shape"];
+
+export interface Operation {
+  /** Forwards: from the inputs' addresses to the output's. */
+  run(inputs: readonly number[], output: number): void;
+  /** The inputs that a window of outputs sees; null for all of them. */
+  window(window: Window, method: Method): Window | null;
+  /** The signal at each input. The given one is used up. */
+  back(signal: Signal, method: Method): Signal[];
+  /** Bytes to remember of a photo, and where they are. */
+  readonly record: { at: number; bytes: number } | null;
+}
+
+/** Operations that remember nothing and look at one place only. */
+export abstract class Plain implements Operation {
+  readonly record: Operation["record"] = null;
+
+  constructor(
+    protected readonly machine: Machine,
+    protected readonly shape: Shape,
+  ) {}
+
+  abstract run(inputs: readonly number[], output: number): void;
+
+  window(window: Window, _method: Method): Window | null {
+    return window;
+  }
+
+  back(signal: Signal, _method: Method): Signal[] {
+    return [signal];
+  }
+}

@@ -1,0 +1,64 @@
+/** The block of weights: checked against its hash, and read tensor by tensor as float32. */
+import { EngineError, type Graph, type TensorRef, volume } from "./graph";
+import { sha256 } from "./sha256";
+
+/** float32 of every float16, by its bits. */
+let halves: Float32Array | null = null;
+
+function table(): Float32Array {
+  if (halves) return halves;
+  halves = new Float32Array(65536);
+  for (let bits = 0; bits < 65536; bits++) {
+    const sign = bits & 0x8000 ? -1 : 1;
+    const exponent = (bits >> 10) & 31;
+    const fraction = (bits & 1023) / 1024;
+    const value = exponent === 0 ? fraction * 2 ** -14 : (1 + fraction) * 2 ** (exponent - 15);
+    halves[bits] = sign * (exponent === 31 ? (fraction ? Number.NaN : Infinity) : value);
+  }
+  return halves;
+}
+
+/** Bytes from base64 text, as it stands in a page. */
+export function fromBase64(text: string): Uint8Array {
+  const native = Uint8Array as unknown as { fromBase64?: (text: string) => Uint8Array };
+  if (native.fromBase64) return native.fromBase64(text);
+  const raw = atob(text);
+  const bytes = new Uint8Array(raw.length);
+  for (let n = 0; n < raw.length; n++) bytes[n] = raw.charCodeAt(n);
+  return bytes;
+}
+
+export class Weights {
+  readonly #bytes: Uint8Array;
+
+  /** Throws EngineError if the block is not the one that the graph was written with. */
+  constructor(graph: Graph, bytes: Uint8Array) {
+    const { bytes: expected, sha256: hash } = graph.weights;
+    if (bytes.length !== expected) {
+      throw new EngineError(
+        `The weights of ${graph.name} are damaged: ${bytes.length} bytes instead of ${expected}. ` +
+          "Download or export the page again.",
+      );
+    }
+    if (sha256(bytes) !== hash) {
+      throw new EngineError(
+        `The weights of ${graph.name} are damaged: their SHA-256 is not the one that was written ` +
+          "with them. Download or export the page again.",
+      );
+    }
+    // Views need the alignment that the block was written with.
+    this.#bytes = bytes.byteOffset % 4 ? bytes.slice() : bytes;
+  }
+
+  /** A tensor's numbers, in the order they were written. */
+  floats(ref: TensorRef): Float32Array {
+    const count = volume(ref.shape);
+    const at = this.#bytes.byteOffset + ref.at;
+    if (ref.type === "f32") return new Float32Array(this.#bytes.buffer, at, count);
+    const bits = new Uint16Array(this.#bytes.buffer, at, count);
+    const half = table();
+    const floats = new Float32Array(count);
+    for (let n = 0; n < count; n++) floats[n] = half[bits[n] as number] as number;
+    return floats;
+  }
+}
