@@ -44,11 +44,17 @@ def scripted_inside() -> nn.Module:
     return model
 
 
+def compiled(model: nn.Module) -> nn.Module:
+    wrapped: Any = torch.compile(model)
+    assert isinstance(wrapped, nn.Module)
+    return wrapped
+
+
 WRAPPERS: dict[str, Callable[[], nn.Module]] = {
     "DataParallel": lambda: nn.DataParallel(plain().eval()),
     "AveragedModel": lambda: AveragedModel(plain()),
-    "compiled": lambda: torch.compile(plain()),
-    "compiled inside": lambda: nn.Sequential(torch.compile(plain()), nn.Tanh()),
+    "compiled": lambda: compiled(plain()),
+    "compiled inside": lambda: nn.Sequential(compiled(plain()), nn.Tanh()),
     "Lightning": Lit,
 }
 
@@ -98,7 +104,7 @@ DERIVED: dict[str, Callable[[nn.Conv2d], Any]] = {
 def test_derived_weights_follow_a_training_step(name: str) -> None:
     """Hooks and parametrisations derive them anew in every forward pass."""
     model = plain().eval()
-    DERIVED[name](model[0])
+    DERIVED[name](model[0])  # type: ignore[arg-type]
     photo = torch.randn(PHOTO)
     net = DeconvNet(model, device="cpu")
     before = net.record(photo)
@@ -193,7 +199,7 @@ def test_pictures_of_so_many_planes(planes: int) -> None:
 def test_a_model_left_in_training_is_recorded_in_evaluation_and_put_back() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(plain(), nn.Dropout(0.5)).train()
-    model[0][1].eval()  # one norm frozen: modes are put back module by module
+    model[0][1].eval()  # type: ignore[index] # one norm frozen: modes are put back module by module
     modes = [module.training for module in model.modules()]
     before = {name: value.clone() for name, value in model.state_dict().items()}
     photo = torch.randn(PHOTO)

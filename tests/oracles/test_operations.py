@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -103,7 +104,7 @@ def wavelet(x: Tensor) -> Tensor:
 
 def unpooled(x: Tensor) -> Tensor:
     pooled, where = F.max_pool2d(x, 2, return_indices=True)
-    return F.max_unpool2d(pooled.sigmoid(), where, 2, output_size=x.shape)
+    return F.max_unpool2d(pooled.sigmoid(), where, [2, 2], output_size=x.shape)
 
 
 def deformed(x: Tensor) -> Tensor:
@@ -241,7 +242,7 @@ OPERATIONS: dict[str, Step] = {
     "cut by padding": lambda x: F.pad(x, (-1, -2, 1, -3)),
     # scales
     **{
-        f"interpolate {mode}": lambda x, mode=mode: F.interpolate(x, (9, 17), mode=mode)
+        f"interpolate {mode}": partial(F.interpolate, size=(9, 17), mode=mode)
         for mode in ("nearest", "nearest-exact", "bilinear", "bicubic", "area")
     },
     "antialias": lambda x: F.interpolate(x, (5, 7), mode="bilinear", antialias=True),

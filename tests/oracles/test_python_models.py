@@ -180,7 +180,7 @@ class SwishFunction(torch.autograd.Function):
         return x * torch.sigmoid(x)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         s = torch.sigmoid(x)
         return grad * s * (1 + x * (1 - s))
@@ -223,6 +223,12 @@ def test_python_of_any_kind(kind: Callable[[], nn.Module]) -> None:
 
 @pytest.mark.parametrize("kind", WRITTEN)
 def test_python_of_any_kind_on_several_pictures(kind: Callable[[], nn.Module]) -> None:
+    if kind is EachPicture:  # weighs the pictures of a batch by their number
+        model = kind().eval().double()
+        recording = DeconvNet(model, device="cpu").record(torch.randn(3, *PHOTO[1:]))
+        with pytest.raises(RuntimeError, match="influence one another"):
+            recording.project(recording.strongest("look"))
+        return
     agree(kind().eval().double(), torch.randn(3, *PHOTO[1:], dtype=torch.float64), 1e-6)
 
 
@@ -241,6 +247,7 @@ def test_a_reentrant_checkpoint_is_no_obstacle() -> None:
     torch.testing.assert_close(gradient_of_the_last(model, photo), want)
 
 
+@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 def test_branches_go_as_the_picture_tells() -> None:
     """Two pictures, two ways: each recording shows the one that was gone."""
 

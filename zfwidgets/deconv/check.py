@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -25,9 +26,11 @@ def check(name: str, forward: Callable[[Tensor], Any], record: Record, x: Tensor
     """
     if not record.faithful:
         return
-    with torch.inference_mode(False), torch.enable_grad():
+    quiet = warnings.catch_warnings(action="ignore")  # what models say of gradients is not asked
+    with torch.inference_mode(False), torch.enable_grad(), quiet:
         leaf = x.detach().clone().requires_grad_()
-        outputs = list(tensors_in(forward(leaf)))
+        # A copy, for the model may change its input in place.
+        outputs = list(tensors_in(forward(leaf.clone())))
         for output, step in zip(outputs, record.outputs, strict=False):
             if step is None or not output.requires_grad or not output.is_floating_point():
                 continue

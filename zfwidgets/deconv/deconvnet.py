@@ -216,13 +216,20 @@ class DeconvNet:
     def _recorded(self, inputs: Tensor, keep: frozenset[int] | None, last: int | None) -> Record:
         """One forward pass of the user's model, watched."""
         recorder = Recorder(self.model, keep, last)
-        inputs = inputs.to(self.device, self._dtype)
+        # A copy, for the model may change its input in place.
+        inputs = inputs.to(self.device, self._dtype, copy=True)
         try:
             with models.evaluating(self.model), exactly():
                 return recorder.run(self.forward, inputs)
         except (UnsupportedModel, torch.OutOfMemoryError):
             raise
         except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+            if other := models.other_dimensions(self.model):
+                raise UnsupportedModel(
+                    f"{self.name} has a {other}, which takes no picture [B, C, H, W]: {error}. "
+                    "Only networks of 2-D convolutions can be looked into; give a module whose "
+                    "forward takes a picture."
+                ) from error
             channels = models.input_channels(self.model)
             shape = list(inputs.shape[1:])
             raise ValueError(

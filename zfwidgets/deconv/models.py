@@ -125,6 +125,16 @@ def input_channels(model: nn.Module) -> int:
     return 3
 
 
+def other_dimensions(model: nn.Module) -> str:
+    """The name of a 1-D or 3-D convolution, if the model has such and no 2-D one."""
+    convs = [type(m).__name__ for m in model.modules() if isinstance(m, _CONVS)]
+    plain = any(isinstance(m, nn.Conv2d) for m in model.modules())
+    return "" if plain or not convs else convs[0]
+
+
+_CONVS = nn.Conv1d, nn.Conv3d
+
+
 def fingerprint(model: nn.Module) -> tuple[object, ...]:
     """Changes when the weights do: version, memory and a sample of every parameter and buffer.
 

@@ -148,6 +148,15 @@ def _last_dimension(name: str, extension: str) -> Callable[..., Rule]:
     return rule
 
 
+def _rrelu(
+    x: Tensor, low: float = 1 / 8, high: float = 1 / 3, training: bool = False, *_: Any
+) -> Rule:
+    if training:
+        raise ValueError(RANDOM)
+    slope = (low + high) / 2
+    return Rectifier(lambda value: torch.where(value > 0, value, value * slope), x, _BEYOND)
+
+
 def _dropout(x: Tensor, p: float, train: bool) -> Rule:
     if train and p > 0:
         raise ValueError(RANDOM)
@@ -159,6 +168,17 @@ RANDOM = (
     "same twice. Switch them off, as in F.dropout(x, training=self.training)"
 )
 """What is said of models that draw lots."""
+
+
+SHAPES_ALONE = frozenset(
+    f"{what}{how}"
+    for what, how in (
+        *((w, "_like") for w in ("zeros", "ones", "full", "empty", "rand", "randn", "randint")),
+        *((f"new_{w}", "") for w in ("zeros", "ones", "full", "empty", "empty_strided")),
+        *((w, "") for w in ("sym_size", "sym_numel", "argmax", "argmin", "equal", "is_nonzero")),
+    )
+)
+"""Operations that ask a tensor for its shape, or answer with whole numbers: no signal passes."""
 
 
 def _add(x: Any, y: Any, alpha: float = 1) -> Rule:
@@ -238,6 +258,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "clamp": Operation(_clamp, "clamp"),
     "clamp_min": Operation(_clamp, "clamp"),
     "prelu": Operation(_prelu, _BEYOND),
+    "rrelu": Operation(_rrelu, _BEYOND),
     **{
         name: Operation(_rectifier(getattr(aten, name), _BEYOND), _BEYOND)
         for name in _RECTIFIERS.split()
@@ -322,6 +343,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "softmax": Operation(None, "softmax", _along(1)),
     "log_softmax": Operation(None, "softmax", _along(1)),
     "glu": Operation(None, _GATE, _along(1, default=-1)),
+    **{name: Operation(None, "recurrence", _never) for name in ("lstm", "gru", "rnn_tanh")},
     "matmul": Operation(None, "product", _matrices),
     "bmm": Operation(None, "product"),
     "scaled_dot_product_attention": Operation(None, "attention"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import sys
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from zfwidgets.deconv.aliases import Memory, Place
 from zfwidgets.deconv.graph import Call, Grid, Record, UnsupportedModel
-from zfwidgets.deconv.operations import OPERATIONS, RANDOM, Operation
+from zfwidgets.deconv.operations import OPERATIONS, RANDOM, SHAPES_ALONE, Operation
 from zfwidgets.deconv.outputs import tensors_in
 from zfwidgets.deconv.rules import (
     Concatenate,
@@ -118,6 +119,7 @@ class Recorder(TorchDispatchMode):
         super().__init__()
         self.calls: list[Call] = []
         self.faithful = True
+        self._model = model
         self._keep, self._last = keep, last
         self._entries: dict[int, _Entry] = {}
         self._memory = Memory()
@@ -125,7 +127,8 @@ class Recorder(TorchDispatchMode):
         self._batch = 1
         self._silent = False
         self._modules: list[nn.Module] = []
-        self._paths = {id(module): path for path, module in model.named_modules()}
+        named = model.named_modules()
+        self._paths = {id(module): path.replace("_orig_mod.", "") for path, module in named}
         self._names: dict[str, int] = {}
         self._flat: dict[int, Grid] = {}
         """Maps that were flattened to [B, C, T], by their call."""
@@ -154,6 +157,10 @@ class Recorder(TorchDispatchMode):
     def _outputs(self, output: Any) -> tuple[int | None, ...]:
         return tuple(self._find(tensor) for tensor in tensors_in(output))
 
+    def modules(self) -> Iterator[nn.Module]:
+        """All modules of the model."""
+        return self._model.modules()
+
     def entered(self, module: nn.Module) -> None:
         """The forward pass has entered a module."""
         self._modules.append(module)
@@ -179,15 +186,17 @@ class Recorder(TorchDispatchMode):
         known = _known(func)
         operands = list(_operands(args, options))
         sources = [self._find(o) if isinstance(o, Tensor) else None for o in operands]
-        if all(source is None for source in sources):
+        if known.name in SHAPES_ALONE or all(source is None for source in sources):
             return self._constant(func, known, operands, args, options)
-        if (known.random and known.operation is None) or self._drawn(operands):
+        made_of_others = known.operation is None and known.composite
+        draws = known.random and known.operation is None and not made_of_others
+        if draws or self._drawn(operands):
             raise self._refused(known, RANDOM)
         if known.outs:
             return self._filled(func, known, args, options)
         if known.written:
             return self._changed(func, known, operands, sources, args, options)
-        if known.operation is None and known.composite:
+        if made_of_others:
             with self:
                 return func._op_dk(_MADE_OF_OTHERS, *args, **options)  # noqa: SLF001
         return self._recorded(
@@ -340,6 +349,8 @@ class Recorder(TorchDispatchMode):
             self._by_derivative(known, args, options, given, sources, outputs)
             return outputs
         outputs = forward() if rules is None else rules.run(forward)
+        if not isinstance(outputs, Tensor | list | tuple):
+            return outputs  # a number, read out to Python
         value = outputs if isinstance(outputs, Tensor) else outputs[0]
         if not known.written and any(value is operand for operand in operands):
             return outputs  # as contiguous() does where there is nothing to do
@@ -441,7 +452,7 @@ class Recorder(TorchDispatchMode):
         kept = Kept(value) if self._keep is None or index in self._keep else None
         self._memory.keep(rule.boxes if kept is None else [*rule.boxes, kept])
         shape = tuple(value.shape)
-        if isinstance(rule, Derivative):
+        if isinstance(rule, Derivative | Written):
             rule.out = Operand(shape, axes, lead)
         mapped = len(shape) == 3 and shape[0] == self._batch
         grid = self._grid(rule, sources, shape) if mapped else None
@@ -641,11 +652,17 @@ class _Watch:
             _Functions(recorder),
             recorder,
         ]
+        if any(hasattr(module, "_orig_mod") for module in recorder.modules()):
+            # Compiled parts run as they were written; that hooks fire for their wrapper is known.
+            quiet = warnings.catch_warnings()
+            self._guards[:0] = [quiet, torch.compiler.set_stance("force_eager")]
         fast = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)  # one operation without a derivative
         self._off.append(lambda: torch.backends.mha.set_fastpath_enabled(fast))
         for guard in self._guards:
             guard.__enter__()
+            if isinstance(guard, warnings.catch_warnings):
+                warnings.filterwarnings("ignore", message="Using `torch.compile")
 
     def __exit__(self, *error: Any) -> None:
         for guard in reversed(self._guards):

@@ -43,7 +43,7 @@ def page_net(net: DeconvNet, *, exact: bool = False) -> PageNet:
     """
     # A photograph, which excites every layer: no two of them give the same maps.
     recording = net.record(sample("cat").open())
-    walked = _folded(steps(net.graph.model, recording.inputs.clone()))
+    walked = _folded(steps(net.model, recording.inputs.clone()))
     block = _Block(exact)
     nodes = [_node(walked, index, block) for index in range(len(walked))]
     weights = bytes(block.data)

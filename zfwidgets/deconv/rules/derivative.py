@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -194,15 +195,16 @@ class Written(Rule):
     def __init__(self, places: Tensor, written: tuple[int, ...]) -> None:
         super().__init__()
         self.places, self.written = places, written
+        self.out: Operand | None = None
+        """What its output is; set by the recorder."""
 
     def window(self, window: Window | None) -> Window | None:
         return None
 
     def back(self, signal: Signal, way: Way) -> list[Signal | None]:
         own, new = (*self.operands, None, None)[:2]
-        target = self.first if own is None else own
-        size = None if target.axes is None else target.size
-        values = way.whole(signal, size if signal.window is not None else None).values
+        assert self.out is not None
+        values = way.whole(signal, self.out.size).values
         flat = values.reshape(len(values), -1)
         places = self.places.to(flat.device).reshape(-1)
         kept = places < 0
@@ -230,7 +232,9 @@ def at_recorded(
         # Channels last, the derivative of instance normalisation is wrong for a batch of one.
         values = signal.values.to(output.dtype, memory_format=torch.contiguous_format, copy=True)
         grads = torch.autograd.grad(output, leaves, values)
-    return [signal.with_values(g.to(signal.raw.dtype)) for g in grads]
+    # Other channels than the neuron's own may have a signal now.
+    made = replace(signal, rectified=False, channel=None)
+    return [made.with_values(g.to(signal.raw.dtype)) for g in grads]
 
 
 def _blank(signal: Signal, number: int) -> Signal:
