@@ -106,11 +106,14 @@ def test_screenshots(opened: Page, screenshots: Path, theme: str, width: int) ->
     opened.set_viewport_size({"width": width, "height": 1700})
     expect(opened.locator('[data-waiting="true"]:visible')).to_have_count(0)
     root = opened.locator(".zf-compare")
-    boxes = [side(opened, i).bounding_box() for i in (0, 1)]
-    assert boxes[0] is not None
-    assert boxes[1] is not None
-    assert (boxes[0]["y"] == boxes[1]["y"]) == (width > 1000), (
-        "beside each other where there is room"
+    # Beside each other where there is room; the host lays out when it has a moment.
+    opened.wait_for_function(
+        """beside => {
+          const columns = [...document.querySelectorAll(".zf-compare-column")];
+          const [left, right] = columns.map((column) => column.getBoundingClientRect().top);
+          return (left === right) === beside;
+        }""",
+        arg=width > 1000,
     )
     assert root.evaluate("root => root.scrollWidth - root.clientWidth") <= 0
     root.screenshot(path=screenshots / f"compare-{theme.lower()}-{width}.png")

@@ -8,6 +8,7 @@ import type { Key } from "./words";
 export default {
   render: (props: RenderProps<BrowserState>) =>
     mount<BrowserState, Key>("channel-browser", props, (shell) => {
+      shell.root.classList.add("zf-browser");
       new ChannelBrowserView(shell);
     }),
 };

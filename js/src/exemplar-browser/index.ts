@@ -7,6 +7,7 @@ import { ExemplarBrowserView } from "./view";
 export default {
   render: (props: RenderProps<ExemplarState>) =>
     mount<ExemplarState, ExemplarKey>("exemplar-browser", props, (shell) => {
+      shell.root.classList.add("zf-browser");
       new ExemplarBrowserView(shell);
     }),
 };

@@ -10,7 +10,8 @@ import ipywidgets
 import numpy as np
 import traitlets as t
 
-from zfwidgets.widgets.core.base import StaticPicture, ZFWidget, dispose
+from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.composed import Composed
 from zfwidgets.widgets.core.plots import BarChart
 from zfwidgets.widgets.core.rpc import Job, Responder
 from zfwidgets.widgets.core.strings import LOCALES, default_locale
@@ -57,7 +58,7 @@ class _Numbers:
     silent: int
 
 
-class Charts(StaticPicture, ipywidgets.Box):
+class Charts(Composed):
     """Charts of one layer and one picture, linked to a `ChannelBrowser`.
 
     Strength per channel (the maximum of its map) as bars: a click chooses the channel, and the
@@ -92,8 +93,6 @@ class Charts(StaticPicture, ipywidgets.Box):
 
     locale = t.Enum(LOCALES, LOCALES[0])
 
-    _closed = True  # until it is made: ipywidgets closes half-made widgets too
-
     def __init__(
         self,
         browser: Any = None,
@@ -110,13 +109,12 @@ class Charts(StaticPicture, ipywidgets.Box):
         self.strength, self.histogram = BarChart(self._click), BarChart()
         self._row = ipywidgets.Box([self.strength, self.histogram])
         self._row.add_class("zf-charts-row")
-        self._responder = Responder(self.head.send, {}, inline=inline)
         self._job: Job | None = None
         self._drawn: _Numbers | None = None
-        self._links: list[Any] = []
-        super().__init__([self.head, self._row], recording=recording, layer=layer, locale=locale)
+        responder = Responder(self.head.send, {}, inline=inline)
+        traits = {"recording": recording, "layer": layer, "locale": locale}
+        super().__init__([self.head, self._row], responder, **traits)
         self.add_class("zf-charts-box")
-        self._closed = False
         if browser is not None:
             pairs = (("recording",) * 2, ("layer",) * 2, ("image",) * 2, ("sort",) * 2)
             self._links = [t.dlink((browser, one), (self, other)) for one, other in pairs]
@@ -127,21 +125,8 @@ class Charts(StaticPicture, ipywidgets.Box):
         self._name_axes()
         self._unfold()
 
-    def close(self) -> None:
-        """Close every part and let go of the recording."""
-        if self._closed:
-            return
-        self._closed = True
-        self._responder.close()
-        for link in self._links:
-            link.unlink()
-        self.unobserve_all()
-        self.head.unobserve_all()
-        super().close()
-        for part in (self.head, self._row, self.strength, self.histogram):
-            dispose(part)
-        self._links, self._job, self._drawn = [], None, None
-        self.recording = None
+    def _let_go(self) -> None:
+        self.recording = self._job = self._drawn = None
 
     def plain_text(self) -> str:
         """One line for terminals."""

@@ -10,7 +10,8 @@ import traitlets as t
 
 from zfwidgets.images.sheet import stacked
 from zfwidgets.widgets.compare_side import Side
-from zfwidgets.widgets.core.base import STATIC_SECONDS, StaticPicture, ZFWidget, dispose
+from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.composed import STATIC_SECONDS, Composed
 from zfwidgets.widgets.core.nets import as_net
 from zfwidgets.widgets.core.rpc import Job, Responder, settle
 from zfwidgets.widgets.core.strings import default_locale
@@ -43,7 +44,7 @@ class CompareHead(ZFWidget):
         return f"CompareHead(layers={self.link_layers}, channels={self.link_channels!r})"
 
 
-class Compare(StaticPicture, ipywidgets.Box):
+class Compare(Composed):
     """Two networks on one photo, or one network on two photos, side by side.
 
     Parameters:
@@ -66,8 +67,6 @@ class Compare(StaticPicture, ipywidgets.Box):
         >>> zf.Compare("zfnet", "alexnet", image="dogs")
         >>> zf.Compare("zfnet", images=("cat", "dogs"))
     """
-
-    _closed = True  # until it is made: ipywidgets closes half-made widgets too
 
     def __init__(
         self,
@@ -100,12 +99,9 @@ class Compare(StaticPicture, ipywidgets.Box):
         alike = [_shape(net) for net in nets]
         how = "number" if alike[0] == alike[1] else "rank"
         self.head = CompareHead(link_channels=how, locale=locale)
-        self._responder = Responder(self.head.send, {}, inline=inline)
         self._following = False
-        self._links: list[Any] = []
-        super().__init__([self._grid()])
-        self.add_class("zf-compare")
-        self._closed = False
+        super().__init__([self._grid()], Responder(self.head.send, {}, inline=inline))
+        self.add_class("zf-composed").add_class("zf-compare")
         self._connect()
         if layer is not None:
             self.left.layer = self.left.net.layers[layer].name
@@ -114,25 +110,9 @@ class Compare(StaticPicture, ipywidgets.Box):
         for side in (self.left, self.right):
             self._record(side)
 
-    def close(self) -> None:
-        """Close every part, stop what is being computed, let go of networks and recordings."""
-        if self._closed:
-            return
-        self._closed = True
-        self._responder.close()
-        for link in self._links:
-            link.unlink()
-        super().close()
-        for picker in self.pickers:
-            picker.unobserve_all()
-        parts = [part for side in (self.left, self.right) for part in side.parts]
-        for part in parts:
-            part.unobserve_all()
-        for part in (*self.children, *self._columns, self.head, *self.pickers, *parts):
-            dispose(part)
+    def _let_go(self) -> None:
         for side in (self.left, self.right):
             side.net = side.recording = side.job = None
-        self._links = []
 
     def contact_sheet(self) -> bytes | None:
         """Both sides' photos and projections, one above the other, as one PNG file."""
@@ -148,14 +128,14 @@ class Compare(StaticPicture, ipywidgets.Box):
 
     def _grid(self) -> ipywidgets.Box:
         shared = self.pickers[:1] if len(self.pickers) == 1 else []
-        self._columns = []
+        columns = []
         for side in (self.left, self.right):
             own = [] if shared else [side.picker]
             column = ipywidgets.Box([side.head, *own, side.browser, side.view])
-            column.add_class("zf-compare-column")
-            self._columns.append(column)
-        grid = ipywidgets.Box([self.head, *shared, *self._columns])
-        grid.add_class("zf-compare-grid")
+            column.add_class("zf-parts").add_class("zf-compare-column")
+            columns.append(column)
+        grid = ipywidgets.Box([self.head, *shared, *columns])
+        grid.add_class("zf-parts").add_class("zf-compare-grid")
         return grid
 
     def _connect(self) -> None:

@@ -20,9 +20,6 @@ from zfwidgets.widgets.core.wire import describe_error
 
 STATIC = Path(__file__).parents[1] / "static"
 
-STATIC_SECONDS = 1.5
-"""How long the display of a widget of several parts may wait for its picture."""
-
 # One lock for all widgets: links call from one widget into the next, and a lock each would sooner
 # or later be taken in two orders. It is held while traits are set, never for computing.
 _state_lock = threading.RLock()

@@ -46,9 +46,9 @@ _PAGE = """<!doctype html>
 <h1 class="zf-page-title">{title}</h1>
 <p class="zf-page-lead">{lead}</p>
 <noscript>{noscript}</noscript>
-<main class="zf-page-parts zf-inspector jupyter-widgets" data-waiting="{waiting}"
+<main class="zf-page-parts zf-composed zf-inspector jupyter-widgets" data-waiting="{waiting}"
  data-rules="{rules}">
-<div class="zf-inspector-grid jupyter-widgets">
+<div class="zf-parts zf-inspector-grid jupyter-widgets">
 {parts}
 </div>
 </main>

@@ -11,7 +11,7 @@ import traitlets as t
 from zfwidgets.images.sheet import stacked
 from zfwidgets.widgets.channel_browser import ChannelBrowser
 from zfwidgets.widgets.charts import Charts
-from zfwidgets.widgets.core.base import STATIC_SECONDS, StaticPicture, dispose
+from zfwidgets.widgets.core.composed import STATIC_SECONDS, Composed
 from zfwidgets.widgets.core.layers import describe
 from zfwidgets.widgets.core.nets import as_net
 from zfwidgets.widgets.core.neuron import RULES
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zfwidgets.widgets.export import SavedPage
 
 
-class Inspector(StaticPicture, ipywidgets.Box):
+class Inspector(Composed):
     """Look inside a network: pictures, layers, channels and projections, linked.
 
     Parameters:
@@ -79,8 +79,6 @@ class Inspector(StaticPicture, ipywidgets.Box):
     error = t.Dict(read_only=True)
     """What went wrong with the picture, as {title, message, hint}; empty when all is well."""
 
-    _closed = True  # until it is made: ipywidgets closes half-made widgets too
-
     def __init__(
         self,
         net: Any = "zfnet",
@@ -106,31 +104,14 @@ class Inspector(StaticPicture, ipywidgets.Box):
         )
         self.view = ProjectionView(layer=chosen, rule=rule, inline=inline, **say)
         self.charts = Charts(self.browser, opened=False, inline=inline, **say)
-        self._responder = Responder(self.head.send, {}, inline=inline)
         self._job: Job | None = None
         grid = ipywidgets.Box([*self.parts])
-        grid.add_class("zf-inspector-grid")
-        super().__init__([grid], layer=chosen, rule=rule, **say)
-        self.add_class("zf-inspector")
-        self._closed = False
+        grid.add_class("zf-parts").add_class("zf-inspector-grid")
+        responder = Responder(self.head.send, {}, inline=inline)
+        super().__init__([grid], responder, layer=chosen, rule=rule, **say)
+        self.add_class("zf-composed").add_class("zf-inspector")
         self._connect()
         self._record()
-
-    def close(self) -> None:
-        """Close every part, stop what is being computed, let go of network and recording."""
-        if self._closed:
-            return
-        self._closed = True
-        self._responder.close()
-        for link in self._links:
-            link.unlink()
-        self.unobserve_all()
-        self.picker.unobserve(self._record, "image")
-        super().close()
-        for part in (*self.children, *self.parts):
-            dispose(part)
-        self.set_trait("recording", None)
-        self.net = self._job = None
 
     @property
     def parts(self) -> tuple[Any, ...]:
@@ -152,10 +133,14 @@ class Inspector(StaticPicture, ipywidgets.Box):
         """One line for terminals."""
         return f"Inspector({self.head.name}, layer={self.layer!r}, channel={self.channel})"
 
+    def _let_go(self) -> None:
+        self.set_trait("recording", None)
+        self.net = self._job = None
+
     # ------------------------------------------------------------------------- links
 
     def _connect(self) -> None:
-        self._links: list[Any] = [
+        self._links += [
             t.link((self.layers, "value"), (self, "layer")),
             t.link((self, "channel"), (self.browser, "active")),
             t.link((self, "channel"), (self.view, "channel")),

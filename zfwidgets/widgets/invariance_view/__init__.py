@@ -12,7 +12,7 @@ import traitlets as t
 from zfwidgets.analysis.invariance import Invariance, Moved, Trial
 from zfwidgets.analysis.transforms import DEFAULTS, NEUTRAL
 from zfwidgets.images.tiles import encode
-from zfwidgets.widgets.core.base import StaticPicture, dispose
+from zfwidgets.widgets.core.composed import Composed
 from zfwidgets.widgets.core.plots import CURVE_COLOURS, CurveChart
 from zfwidgets.widgets.core.rpc import AHEAD, Job, Responder
 from zfwidgets.widgets.core.wire import Answer, WireError
@@ -21,7 +21,7 @@ from zfwidgets.widgets.invariance_panel import TRANSFORMS, InvariancePanel
 _WATCHED = 5
 
 
-class InvarianceView(StaticPicture, ipywidgets.Box):
+class InvarianceView(Composed):
     """Change a photo step by step and watch features and class probabilities move.
 
     The curves show, over the amount of change, how far the feature vectors of some layers move (as
@@ -67,8 +67,6 @@ class InvarianceView(StaticPicture, ipywidgets.Box):
     error = t.Dict()
     """What went wrong, as {title, message, hint}; empty when all is well."""
 
-    _closed = True  # until it is made: ipywidgets closes half-made widgets too
-
     def __init__(
         self,
         recording: Any = None,
@@ -87,23 +85,23 @@ class InvarianceView(StaticPicture, ipywidgets.Box):
         self._trial: Trial | None = None
         self._job: Job | None = None
         self._moved: dict[float, Moved] = {}
-        self._responder = Responder(
+        responder = Responder(
             self.panel.send, {"look": self._look}, lambda: self.panel.epoch, inline=inline
         )
         charts = ipywidgets.Box([self.distances, self.probabilities])
         charts.add_class("zf-invariance-charts")
         super().__init__(
             [self.panel, charts],
+            responder,
             recording=recording,
             transform=transform,
             layers=layers,
             label=label,
             image=image,
         )
-        self._closed = False
         self.add_class("zf-invariance-view")
         self.panel.on_msg(self._responder.on_msg)
-        self._links = [
+        self._links += [
             t.link((self, name), (self.panel, name))
             for name in ("transform", "value", "running", "status", "error")
         ]
@@ -111,20 +109,7 @@ class InvarianceView(StaticPicture, ipywidgets.Box):
         self.observe(self._begin, "running")
         self._prepare()
 
-    def close(self) -> None:
-        """Close every part and let go of the recording."""
-        if self._closed:
-            return
-        self._closed = True
-        self._responder.close()
-        for link in self._links:
-            link.unlink()
-        self.unobserve_all()
-        own = self.layout
-        super().close()
-        own.close()
-        for part in (*self.children, self.distances, self.probabilities):
-            dispose(part)
+    def _let_go(self) -> None:
         self._trial = self._job = None
         self._moved = {}
         self.recording = None

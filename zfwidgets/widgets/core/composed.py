@@ -1,0 +1,62 @@
+"""A widget made of widgets: how it ends, and how long its static picture is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import ipywidgets
+
+from zfwidgets.widgets.core.base import StaticPicture, dispose
+from zfwidgets.widgets.core.rpc import Responder
+
+STATIC_SECONDS = 1.5
+"""How long the display of a widget of several parts may wait for its picture."""
+
+
+class Composed(StaticPicture, ipywidgets.Box):
+    """Base of the composed widgets.
+
+    Parameters:
+        children: its parts, and plain boxes that place them.
+        responder: whose work ends with the widget.
+        traits: of the subclass.
+    """
+
+    _closed = True  # until it is made: ipywidgets closes half-made widgets too
+
+    def __init__(self, children: Sequence[Any], responder: Responder, **traits: Any) -> None:
+        self._responder = responder
+        # Between the parts and to others; they end with the widget.
+        self._links: list[Any] = []
+        super().__init__(children, **traits)
+        self._closed = False
+
+    def close(self) -> None:
+        """Stop what is being computed, close every part, let go of networks and recordings."""
+        if self._closed:
+            return
+        self._closed = True
+        self._responder.close()
+        for link in self._links:
+            link.unlink()
+        self._links = []
+        parts, layout = [*_parts(self)], self.layout
+        for part in (self, *parts):
+            part.unobserve_all()
+        super().close()
+        layout.close()
+        for part in parts:
+            dispose(part)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Drop what is large; called once, when all is closed."""
+
+
+def _parts(box: ipywidgets.Box) -> Iterator[Any]:
+    """Everything in a box, and in the plain boxes in it; parts close their own parts."""
+    for child in box.children:
+        if type(child) is ipywidgets.Box:
+            yield from _parts(child)
+        yield child
