@@ -172,7 +172,7 @@ def captum_times(net: zf.DeconvNet, repeats: int) -> None:
     inputs = net.preprocess(zf.sample("dogs").open())
     for batch in (1, 16):
         before = time.process_time()
-        times = [captum_each(net.graph.model, LAYER, inputs, batch) for _ in range(repeats)]
+        times = [captum_each(net.model, LAYER, inputs, batch) for _ in range(repeats)]
         channels = repeats * max(1, CAPTUM_NEURONS // batch) * batch
         print(
             f"captum's NeuronDeconvolution, {batch} a call, {torch.get_num_threads()} threads: "

@@ -252,7 +252,7 @@ def test_ten_photos_give_the_same_switches_strongest_classes_and_projections(
 
 
 def max_pools(net: zf.DeconvNet) -> list[str]:
-    modules = dict(net.graph.model.named_modules())
+    modules = dict(net.model.named_modules())
     return [
         layer.name
         for layer in net.layers.values()
@@ -266,7 +266,7 @@ def compare_switches(recording: zf.Recording, pool: str, found: Array) -> int:
     Returns how many name another place than torch's, because rounding made two places equal.
     """
     layer = recording.layers[pool]
-    module = recording.net.graph.model.get_submodule(layer.path)
+    module = recording.net.model.get_submodule(layer.path)
     assert isinstance(module, nn.MaxPool2d)
     before = recording.feature_maps(layer.inputs[0])
     pooled, index = F.max_pool2d(

@@ -46,7 +46,7 @@ def test_bundled_weights_lose_nothing_as_float16() -> None:
     """They are stored so; a page of ZFNet takes 8 MB."""
     net = zf.load("zfnet", device="cpu")
     found = page_net(net)
-    state = net.graph.model.state_dict()
+    state = net.model.state_dict()
     for layer in found.graph["layers"]:
         if layer["kind"] == "conv":
             node = next(
