@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from zfwidgets.deconv import DeconvNet, Recording
+from zfwidgets.deconv.models import evaluating
 from zfwidgets.images import Preprocess, sample
 from zfwidgets.page.steps import Step, UnsupportedInPage, steps
 
@@ -43,7 +44,8 @@ def page_net(net: DeconvNet, *, exact: bool = False) -> PageNet:
     """
     # A photograph, which excites every layer: no two of them give the same maps.
     recording = net.record(sample("cat").open())
-    walked = _folded(steps(net.model, recording.inputs.clone()))
+    with evaluating(net.model):
+        walked = _folded(steps(net.model, recording.inputs.clone()))
     block = _Block(exact)
     nodes = [_node(walked, index, block) for index in range(len(walked))]
     weights = bytes(block.data)

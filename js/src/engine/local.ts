@@ -20,7 +20,7 @@ class OwnHand implements Hand {
   close(): void {}
 }
 
-/** As `open` of index.ts, with `hands` that take turns in this thread. */
+/** As `open` of page.ts, with `hands` that take turns in this thread. */
 export function open(graph: Graph, weights: Uint8Array | string, hands = 1): Promise<Engine> {
   return Engine.open(
     graph,
