@@ -15,9 +15,13 @@ MOST_LAYERS = 8
 
 
 def agree(
-    model: nn.Module, photos: Tensor, tolerance: float = 1e-4, own: nn.Module | None = None
+    model: nn.Module,
+    photos: Tensor,
+    tolerance: float = 1e-4,
+    own: nn.Module | None = None,
+    most: int = MOST_LAYERS,
 ) -> Recording:
-    """Record a model and hold every layer against autograd on it; large nets' layers evenly drawn.
+    """Record a model and hold its layers against autograd on it, at most so many, evenly drawn.
 
     own: what to run under autograd, if the model is a wrapper of it.
     """
@@ -25,7 +29,7 @@ def agree(
     own = (model if own is None else own).eval()
     missing = [path for path in convolutions(own, photos) if not named(recording, path)]
     assert not missing, f"convolutions that are no layers: {missing}"
-    off = differences(own, recording, spread(list(recording.layers), MOST_LAYERS))
+    off = differences(own, recording, spread(list(recording.layers), most))
     wrong = {name: value for name, value in off.items() if value is None or not value <= tolerance}
     assert not wrong, f"relative difference to autograd, None where no such maps are: {wrong}"
     return recording
