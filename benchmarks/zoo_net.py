@@ -180,7 +180,7 @@ def compare(found: Look, model: nn.Module, photo: Tensor, layers: int) -> None:
 
 def agree(found: Look, model: nn.Module, recording: Recording) -> None:
     """The gradient of one neuron in the middle, of the last map and of the last layer."""
-    off = differences(model, recording, chosen(recording))
+    off, found.reason = differences(model, recording, chosen(recording)), ""
     found.agrees = {name: value for name, value in off.items() if value is not None}
     unknown = [name for name, value in off.items() if value is None]
     wrong = {name: value for name, value in found.agrees.items() if not value < TOLERANCE}
