@@ -488,7 +488,8 @@ class Recorder(TorchDispatchMode):
         if grid is None:
             return None
         if isinstance(rule, Slice) and rule.dim == 1:
-            fits = rule.every == 1 and rule.start <= grid.first
+            last = grid.first + grid.height * grid.width
+            fits = rule.every == 1 and rule.start <= grid.first and last <= rule.start + shape[1]
             return replace(grid, first=grid.first - rule.start) if fits else None
         return grid if shape[1] == before.shape[1] else None
 
