@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from zfwidgets.deconv import models
 from zfwidgets.deconv.check import check as compare
-from zfwidgets.deconv.graph import Record, UnsupportedModel
+from zfwidgets.deconv.graph import Grid, Record, UnsupportedModel
 from zfwidgets.deconv.layers import Layers, find_layers
 from zfwidgets.deconv.models import Inputs
 from zfwidgets.deconv.precision import exactly
@@ -88,6 +88,7 @@ class DeconvNet:
         self._layers: dict[tuple[int, ...], Layers] = {}
         self._batched: dict[tuple[int, ...], Layers] = {}
         self._steps: dict[tuple[int, ...], tuple[str, ...]] = {}
+        self._forms: dict[tuple[int, ...], dict[str, tuple[Pair | None, Grid | None]]] = {}
         self._shape: tuple[int, ...] | None = None
         self._check = check
         self._checked_ways: set[tuple[int, ...]] = set()
@@ -185,6 +186,10 @@ class DeconvNet:
             record = self._recorded(inputs[:1], None, None)
             layers = self._layers[shape] = find_layers(record.calls)
             self._steps[shape] = tuple(call.name for call in record.calls)
+            self._forms[shape] = {
+                name: (record.calls[layer.step].axes, record.calls[layer.step].grid)
+                for name, layer in layers.items()
+            }
             _forget(record, layers.steps)
             if len(inputs) > 1 or upto is not None:
                 del record
@@ -201,6 +206,10 @@ class DeconvNet:
             layers = self._batched.get(shape, layers)
         some = layers if upto is None else layers.up_to(upto)
         record = self.record_again(inputs, some)
+        if len(inputs) > 1:
+            for name, layer in some.items():  # what is rows and columns, a single picture tells
+                call = record.calls[layer.step]
+                call.axes, call.grid = self._forms[shape][name]
         if len(inputs) == 1 or shape in self._batched:
             return some, record
         # What one picture and several go through may differ by a step, as after changes in place.
