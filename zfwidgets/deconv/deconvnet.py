@@ -208,8 +208,9 @@ class DeconvNet:
         record = self.record_again(inputs, some)
         if len(inputs) > 1:
             for name, layer in some.items():  # what is rows and columns, a single picture tells
-                call = record.calls[layer.step]
-                call.axes, call.grid = self._forms[shape][name]
+                if layer.step < len(record.calls):
+                    call = record.calls[layer.step]
+                    call.axes, call.grid = self._forms[shape][name]
         if len(inputs) == 1 or shape in self._batched:
             return some, record
         # What one picture and several go through may differ by a step, as after changes in place.
