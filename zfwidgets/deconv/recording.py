@@ -170,12 +170,9 @@ class Recording:
                     "a layer before it, or leave strict off."
                 )
         if self._output is not None:
-            whole = len(self) == 1 or not any(not call.lead for call in self._calls)
-            alone = self if whole else self._of(0)
-            if len(self) == 1 or not whole:
-                self.net.check_way_back(alone._record, alone.inputs)  # noqa: SLF001 - of our kind
-            else:
-                self.net.check_way_back(self._record, self.inputs[:1])
+            apart = len(self) == 1 or all(call.lead for call in self._calls)
+            record = self._record if apart else self._of(0)._record  # noqa: SLF001 - of our kind
+            self.net.check_way_back(record, self.inputs[:1])
 
     def _of(self, image: int) -> Recording:
         """One picture of the batch, recorded by itself.
