@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache
 from pathlib import Path
 
 
@@ -13,13 +12,7 @@ def fingerprint(path: str | Path) -> str:
 
     Notes in the file's metadata do not count, nor does the order in which tensors lie in it.
     """
-    path = Path(path)
-    return _fingerprint(path, path.stat().st_mtime_ns)
-
-
-@cache
-def _fingerprint(path: Path, changed: int) -> str:  # noqa: ARG001 - part of the cache key
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         head = json.loads(file.read(length))
         head.pop("__metadata__", None)
