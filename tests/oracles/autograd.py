@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 from torch.overrides import TorchFunctionMode
@@ -94,6 +95,9 @@ class Watch(TorchFunctionMode):
         # What a compiled or scripted part computed shows up as an argument.
         self.look((args, kwargs))
         result = func(*args, **(kwargs or {}))
+        if func in (F.batch_norm, torch.batch_norm) and result.requires_grad:
+            # Of a gradient that is not contiguous torch 2.14 makes a wrong one on the CPU.
+            result.register_hook(Tensor.contiguous)
         self.look((args, result))
         return result
 

@@ -20,16 +20,31 @@ NETS = {
     "torchvision": {
         **dict.fromkeys(["resnet18", "squeezenet1_1", "swin_t", "convnext_tiny"], 64),
         **dict.fromkeys(["shufflenet_v2_x0_5", "mobilenet_v3_small", "mnasnet0_5"], 64),
-        "googlenet": 64,
+        **dict.fromkeys(["googlenet", "efficientnet_b0", "regnet_y_400mf"], 64),
+        **dict.fromkeys(["quantized_mobilenet_v2", "lraspp_mobilenet_v3_large"], 64),
+        "densenet121": 32,
+        "inception_v3": 75,
+        "fasterrcnn_mobilenet_v3_large_320_fpn": 64,
     },
     "timm": {
         **dict.fromkeys(["test_byobnet", "test_convnext", "test_efficientnet", "test_vit"], 64),
         **dict.fromkeys(["test_nfnet", "test_resnet", "test_maxvit", "test_mambaout"], 64),
-        **dict.fromkeys(["lcnet_035", "mobilevit_xxs"], 64),
+        **dict.fromkeys(["ghostnet_050", "repvgg_a0", "lcnet_035", "mobilevit_xxs"], 64),
     },
-    "pytorchcv": {"resnet20_cifar10": 32},
-    "transformers": dict.fromkeys(["resnet", "poolformer"], 64),
-    "smp": {"linknet": 64},
+    "pytorchcv": {
+        **dict.fromkeys(["shufflenet_g1_wd4", "espnetv2_wd2"], 64),
+        **dict.fromkeys(["segnet_cityscapes", "bninception"], 64),
+        "octresnet10_ad2": 128,
+        "resnet20_cifar10": 32,
+    },
+    "transformers": {
+        **dict.fromkeys(["resnet", "regnet", "convnext", "convnextv2", "mobilenet_v1"], 64),
+        **dict.fromkeys(["mobilenet_v2", "efficientnet", "bit", "focalnet", "cvt"], 64),
+        **dict.fromkeys(["poolformer", "segformer"], 64),
+    },
+    "smp": dict.fromkeys(
+        ["unetplusplus", "manet", "linknet", "fpn", "pspnet", "deeplabv3plus", "pan"], 64
+    ),
 }
 """Name of the net and side of the picture."""
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from zfwidgets.deconv import backward
 from zfwidgets.deconv.graph import Record, UnsupportedModel
@@ -29,8 +31,9 @@ def check(name: str, forward: Callable[[Tensor], Any], record: Record, x: Tensor
     quiet = warnings.catch_warnings(action="ignore")  # what models say of gradients is not asked
     with torch.inference_mode(False), torch.enable_grad(), quiet:
         leaf = x.detach().clone().requires_grad_()
-        # A copy, for the model may change its input in place.
-        outputs = list(tensors_in(forward(leaf.clone())))
+        with _GradientsInOnePiece():
+            # A copy, for the model may change its input in place.
+            outputs = list(tensors_in(forward(leaf.clone())))
         for output, step in zip(outputs, record.outputs, strict=False):
             if step is None or not output.requires_grad or not output.is_floating_point():
                 continue
@@ -43,6 +46,26 @@ def check(name: str, forward: Callable[[Tensor], Any], record: Record, x: Tensor
                 return
             _compare(name, record, step, place, want)
             return
+
+
+class _GradientsInOnePiece(TorchFunctionMode):
+    """Batch normalisation receives its gradient contiguous.
+
+    Of another, such as one that tokens turned into maps hand on, autograd's derivative is wrong on
+    the CPU (torch 2.14, in evaluation).
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func in (F.batch_norm, torch.batch_norm) and result.requires_grad:
+            result.register_hook(Tensor.contiguous)
+        return result
 
 
 def _compare(name: str, record: Record, step: int, place: int, want: Tensor) -> None:
