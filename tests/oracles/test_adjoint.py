@@ -26,6 +26,7 @@ LINEAR: dict[str, nn.Module] = {
     "average pool": nn.AvgPool2d(3, 2),
     "average pool that counts its padding": nn.AvgPool2d(3, 2, padding=1, ceil_mode=True),
     "average pool that does not": nn.AvgPool2d(3, 2, 1, True, count_include_pad=False),
+    "average pool larger than the map": nn.AvgPool2d(640, padding=1, ceil_mode=True),
     "average pool with a divisor": nn.AvgPool2d(2, divisor_override=3),
     "adaptive average pool": nn.AdaptiveAvgPool2d((4, 3)),
     "global average pool": nn.AdaptiveAvgPool2d(1),
@@ -66,7 +67,8 @@ def _sent_back(recording: object, step: int, y: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("kernel", "stride", "padding", "ceil"), [(3, 2, 0, True), (3, 1, 1, False), (2, 2, 0, False)]
+    ("kernel", "stride", "padding", "ceil"),
+    [(3, 2, 0, True), (3, 1, 1, False), (2, 2, 0, False), (640, 640, 1, True)],
 )
 def test_unpooling_is_the_transpose_of_picking_the_maxima(
     kernel: int, stride: int, padding: int, ceil: bool

@@ -17,6 +17,18 @@ from zfwidgets.deconv.unpool import switch_codes, unpool
 from zfwidgets.deconv.windows import Pair, Window
 
 
+def on_the_map(kernel: Pair, x: Tensor, padding: Pair, dilation: Pair) -> Pair:
+    """A pooling kernel without what lies off the map wherever it is laid.
+
+    Some nets average all there is by a window of hundreds of places.
+    """
+    rows, cols = (
+        min(k, (size + 2 * p - 1) // d + 1)
+        for k, size, p, d in zip(kernel, x.shape[2:], padding, dilation, strict=True)
+    )
+    return rows, cols
+
+
 class MaxPool(Rule):
     """Unpooling: the signal goes to the place that the recorded switch names (section 2.1)."""
 
@@ -35,9 +47,10 @@ class MaxPool(Rule):
         super().__init__()
         if x.ndim != 4:
             raise NotExact
-        self.kernel, self.padding = pair(kernel_size), pair(padding)
-        self.stride = pair(stride) if stride not in (None, [], ()) else self.kernel
-        self.dilation, self.ceil_mode = pair(dilation), ceil_mode
+        self.padding, self.dilation, self.ceil_mode = pair(padding), pair(dilation), ceil_mode
+        self.stride = pair(stride if stride not in (None, [], ()) else kernel_size)
+        self._asked = pair(kernel_size)
+        self.kernel = on_the_map(self._asked, x, self.padding, self.dilation)
         self._argument: Tensor | None = x
         self._switches: Tensor | None = None
         self._codes: Tensor | None = None
@@ -45,7 +58,7 @@ class MaxPool(Rule):
     def run(self, forward: Callable[[], Any]) -> Any:
         assert self._argument is not None
         output, self._switches = torch.ops.aten.max_pool2d_with_indices(
-            self._argument, self.kernel, self.stride, self.padding, self.dilation, self.ceil_mode
+            self._argument, self._asked, self.stride, self.padding, self.dilation, self.ceil_mode
         )
         self._argument = None
         return output
@@ -127,8 +140,9 @@ class AvgPool(Rule):
         super().__init__()
         if x.ndim != 4:
             raise NotExact
-        self.kernel, self.padding = pair(kernel_size), pair(padding)
-        self.stride = pair(stride) if stride not in (None, [], ()) else self.kernel
+        self.padding = pair(padding)
+        self.stride = pair(stride if stride not in (None, [], ()) else kernel_size)
+        self.kernel = on_the_map(pair(kernel_size), x, self.padding, (1, 1))
         self.include_pad, self.divisor = count_include_pad, divisor_override
         self.share: Tensor | None = None
 
