@@ -98,7 +98,7 @@ def run(library: str, names: list[str], options: argparse.Namespace) -> Iterator
 
 def asked(library: str, options: argparse.Namespace) -> list[str]:
     zoo = LIBRARIES[library]
-    everything = options.all or options.sample or options.only
+    everything = options.all or options.only
     names = zoo.names() if everything else zoo.families()
     if options.only:
         names = [name for name in names if fnmatch.fnmatch(name, options.only)]
@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("library", nargs="*", help=", ".join(LIBRARIES) + "; all by default")
     parser.add_argument("--all", action="store_true", help="every net, not one per family")
     parser.add_argument("--only", metavar="PATTERN", help="nets whose name matches, as in a shell")
-    parser.add_argument("--sample", type=int, metavar="N", help="so many nets, drawn from all")
+    parser.add_argument("--sample", type=int, metavar="N", help="so many, drawn from these")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--size", type=int, default=128, help="side of the picture, if it is taken")
     parser.add_argument("--layers", type=int, default=12, help="to project, of each net, evenly")
