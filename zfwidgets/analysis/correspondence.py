@@ -88,6 +88,25 @@ class Correspondence(Result):
         )
 
 
+@dataclass(frozen=True)
+class Masking:
+    """How masks are drawn and counted; `correspondence` says what each is."""
+
+    random: int = 100
+    together: bool = False
+    samples: int = 1000
+    fill: Fill = "grey"
+    seed: int = 0
+    batch: int = 64
+
+    def __post_init__(self) -> None:
+        if self.random < 2 or self.samples < 1 or self.batch < 1:
+            raise ValueError(
+                f"random={self.random}, samples={self.samples}, batch={self.batch}: expected 2, 1 "
+                "and 1 or more."
+            )
+
+
 def correspondence(
     net: DeconvNet,
     photos: Picture | Sequence[Picture] | Tensor,
@@ -122,18 +141,8 @@ def correspondence(
 
     Raises ValueError for fewer than two photos, other numbers of boxes, or boxes outside.
     """
-    steps = trial(
-        net,
-        photos,
-        boxes,
-        layers=layers,
-        random=random,
-        together=together,
-        samples=samples,
-        fill=fill,
-        seed=seed,
-        batch=batch,
-    )
+    masking = Masking(random, together, samples, fill, seed, batch)
+    steps = trial(net, photos, boxes, layers, masking)
     bar = tqdm(total=random + len(boxes), desc="masks", disable=not progress, leave=False)
     while True:
         try:
@@ -149,31 +158,21 @@ def trial(
     net: DeconvNet,
     photos: Picture | Sequence[Picture] | Tensor,
     boxes: Mapping[str, Sequence[Box]],
-    *,
-    layers: Sequence[str] | None = None,
-    random: int = 100,
-    together: bool = False,
-    samples: int = 1000,
-    fill: Fill = "grey",
-    seed: int = 0,
-    batch: int = 64,
+    layers: Sequence[str] | None,
+    masking: Masking,
 ) -> Generator[float, None, Correspondence]:
     """As `correspondence`, one set of masks a step; yields the share done, returns the result."""
     inputs = net.preprocess(photos)
     _check(boxes, len(inputs), (int(inputs.shape[2]), int(inputs.shape[3])))
-    if random < 2 or samples < 1 or batch < 1:
-        raise ValueError(
-            f"random={random}, samples={samples}, batch={batch}: expected 2, 1 and 1 or more."
-        )
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(masking.seed)
     recording = net.record(inputs)
     chosen = layer_names(_layers(recording) if layers is None else layers)
     clean = [recording.feature_maps(name).flatten(1).float().cpu() for name in chosen]
-    paint = fill_colour(net, inputs, fill)
+    paint = fill_colour(net, inputs, masking.fill)
     drawn = [list(boxes[name]) for name in boxes]
     sets = drawn + [
-        _elsewhere(drawn[i % len(drawn)], inputs.shape[2:], together, generator)
-        for i in range(random)
+        _elsewhere(drawn[i % len(drawn)], inputs.shape[2:], masking.together, generator)
+        for i in range(masking.random)
     ]
     pairs = list(combinations(range(len(inputs)), 2))
     found = []
@@ -181,14 +180,14 @@ def trial(
         hidden = inputs.clone()
         for picture, colour_, (top, left, bottom, right) in zip(hidden, paint, masks, strict=True):
             picture[:, top:bottom, left:right] = colour_
-        signs = _signs(net, hidden, clean, chosen, batch)
+        signs = _signs(net, hidden, clean, chosen, masking.batch)
         found.append(
             torch.stack([torch.stack([hamming(s[i], s[j]) for i, j in pairs]) for s in signs])
         )
         yield len(found) / len(sets)
     table = torch.stack(found, 1)
     parts = table[:, : len(drawn)]
-    low, high = _interval(parts, pairs, len(inputs), samples, generator)
+    low, high = _interval(parts, pairs, len(inputs), masking.samples, generator)
     return Correspondence(
         layers=tuple(chosen),
         parts=tuple(boxes),

@@ -11,14 +11,14 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from zfwidgets.analysis.scanning.checkpoint import provenance, read, write
-from zfwidgets.analysis.scanning.scanner import Scanner
+from zfwidgets.analysis.scanning.scanner import Scanner, ScanOptions
 from zfwidgets.analysis.scanning.top import NAMES, Top
 from zfwidgets.analysis.stream import Images, find, prepared
 from zfwidgets.deconv import DeconvNet, Neurons, Projections, Recording
@@ -265,11 +265,8 @@ def exemplars(
     layer: str,
     k: int = 9,
     *,
-    batch: int = 32,
-    progress: bool = True,
     should_stop: Callable[[], bool] | None = None,
-    checkpoint: str | Path | None = None,
-    ray: bool | int = False,
+    **options: Unpack[ScanOptions],
 ) -> Exemplars: ...
 @overload
 def exemplars(
@@ -278,11 +275,8 @@ def exemplars(
     *,
     layers: Sequence[str],
     k: int = 9,
-    batch: int = 32,
-    progress: bool = True,
     should_stop: Callable[[], bool] | None = None,
-    checkpoint: str | Path | None = None,
-    ray: bool | int = False,
+    **options: Unpack[ScanOptions],
 ) -> dict[str, Exemplars]: ...
 def exemplars(
     net: DeconvNet,
@@ -291,11 +285,8 @@ def exemplars(
     k: int = 9,
     *,
     layers: Sequence[str] | None = None,
-    batch: int = 32,
-    progress: bool = True,
     should_stop: Callable[[], bool] | None = None,
-    checkpoint: str | Path | None = None,
-    ray: bool | int = False,
+    **options: Unpack[ScanOptions],
 ) -> Exemplars | dict[str, Exemplars]:
     """The k pictures that excite each channel most (section 4.1, Fig. 2), in one pass.
 
@@ -303,7 +294,8 @@ def exemplars(
     that are to be merged need ids of their own: files or a mapping. layer: one, or layers: several
     in the same pass, which gives the exemplars of each by name. k: pictures per channel.
     should_stop: asked after each batch. Then, or at KeyboardInterrupt, what was found so far comes
-    back with `complete=False`. checkpoint, ray: see `scan`.
+    back with `complete=False`. options: batch=32, pictures at once; progress=True, a bar;
+    checkpoint, ray: see `scan`.
 
     Raises KeyError for a layer that does not exist, ValueError for an id that comes twice.
     """
@@ -312,17 +304,7 @@ def exemplars(
     if k < 1:
         raise ValueError(f"k={k}: expected 1 or more pictures per channel.")
     names = [layer] if layer is not None else layers
-    scanner = Scanner(
-        net,
-        images,
-        names,
-        k,
-        usage=False,
-        batch=batch,
-        checkpoint=checkpoint,
-        ray=ray,
-        progress=progress,
-    )
+    scanner = Scanner(net, images, names, k, usage=False, **options)
     scanner.run(should_stop)
     found = exemplars_of(scanner)
     return found if layer is None else next(iter(found.values()))

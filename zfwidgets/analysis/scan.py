@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Unpack
 
 from torch import Tensor
 
 from zfwidgets.analysis.exemplars import Exemplars, exemplars_of
 from zfwidgets.analysis.scanning.checkpoint import read, write
-from zfwidgets.analysis.scanning.scanner import Scanner
+from zfwidgets.analysis.scanning.scanner import Scanner, UsageOptions
 from zfwidgets.analysis.stream import Images
 from zfwidgets.analysis.usage import LayerUsage, Usage, usage_of
 from zfwidgets.deconv import DeconvNet
@@ -95,46 +96,29 @@ def scan(
     layers: Sequence[str] | None = None,
     k: int = 9,
     *,
-    labels: Iterable[Hashable] | None = None,
-    batch: int = 32,
-    threshold: float = 0.0,
     near: float = 0.01,
-    checkpoint: str | Path | None = None,
-    ray: bool | int = False,
-    progress: bool = True,
     should_stop: Callable[[], bool] | None = None,
+    **options: Unpack[UsageOptions],
 ) -> Scan:
     """The strongest pictures of every channel, and how evenly channels are used, in one pass.
 
     images: a folder, a mapping from id to picture, a dataset or any iterable; see `Images`. layers:
     names; default: the convolutions and fully connected layers without the outputs. k: pictures per
-    channel. labels: one per picture (text or numbers), for the class selectivity; those that come
-    with the pictures count otherwise. batch: pictures at once. threshold, near: see `usage`.
+    channel. near: see `usage`. should_stop: asked after each batch. Then, or at KeyboardInterrupt,
+    what was found so far comes back, not `complete`.
 
-    checkpoint: a file that is written every few seconds; the same call goes on from it and
+    options: batch=32, pictures at once; progress=True, a bar; labels, one per picture (text or
+    numbers), for the class selectivity, else those that come with the pictures; threshold=0.0, see
+    `usage`. checkpoint: a file that is written every few seconds; the same call goes on from it and
     gives the same bits as a scan in one go. ray: True or a number of processes: share the pictures
     out with Ray Data (zfwidgets[ray]); the same bits again, where processors are alike.
-    should_stop: asked after each batch. Then, or at KeyboardInterrupt, what was found so far comes
-    back, not `complete`.
 
     Raises KeyError for a layer that does not exist, ValueError for an id that comes twice, if there
     are no images, or for the checkpoint of another scan.
     """
     if k < 1:
         raise ValueError(f"k={k}: expected 1 or more pictures per channel.")
-    scanner = Scanner(
-        net,
-        images,
-        layers,
-        k,
-        usage=True,
-        threshold=threshold,
-        batch=batch,
-        labels=labels,
-        checkpoint=checkpoint,
-        ray=ray,
-        progress=progress,
-    )
+    scanner = Scanner(net, images, layers, k, usage=True, **options)
     scanner.run(should_stop)
     return scan_of(scanner, near)
 

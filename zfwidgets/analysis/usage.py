@@ -8,16 +8,15 @@ channel prefers one class.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import torch
 from torch import Tensor, nn
 
 from zfwidgets.analysis.result import Result
-from zfwidgets.analysis.scanning.scanner import Scanner
+from zfwidgets.analysis.scanning.scanner import Scanner, UsageOptions
 from zfwidgets.analysis.scanning.sums import Sums, treves_rolls
 from zfwidgets.analysis.stream import Images
 from zfwidgets.deconv import DeconvNet
@@ -213,37 +212,22 @@ def usage(
     images: Images,
     *,
     layers: Sequence[str] | None = None,
-    batch: int = 32,
-    labels: Iterable[Hashable] | None = None,
-    threshold: float = 0.0,
     near: float = 0.01,
-    progress: bool = True,
-    checkpoint: str | Path | None = None,
-    ray: bool | int = False,
+    **options: Unpack[UsageOptions],
 ) -> Usage:
     """How evenly the channels of a network are used, in one streaming pass over pictures.
 
     images: a folder, or any iterable of pictures or (picture, label); see `Images`. layers: which
     ones; default: the convolutions and fully connected layers without the outputs, which are
-    no features. batch: pictures at once. labels: one per picture, for the class selectivity.
-    threshold: activation above which a channel fires. near: share of pictures below which a
-    channel is near-dead. checkpoint, ray: see `scan`, which finds the exemplars in the same pass.
+    no features. near: share of pictures below which a channel is near-dead.
+
+    options: threshold=0.0, activation above which a channel fires; labels, one per picture, for the
+    class selectivity; batch=32, pictures at once; progress=True, a bar; checkpoint, ray: see
+    `scan`, which finds the exemplars in the same pass.
 
     Raises ValueError if there are no images, KeyError for a layer that does not exist.
     """
-    scanner = Scanner(
-        net,
-        images,
-        layers,
-        k=0,
-        usage=True,
-        threshold=threshold,
-        batch=batch,
-        labels=labels,
-        checkpoint=checkpoint,
-        ray=ray,
-        progress=progress,
-    )
+    scanner = Scanner(net, images, layers, k=0, usage=True, **options)
     scanner.run()
     return usage_of(scanner, near)
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import TypedDict
 
 from tqdm.auto import tqdm
 
@@ -18,14 +19,37 @@ _SAVE_SECONDS = 3.0
 """Least time between two checkpoints."""
 
 
+class ScanOptions(TypedDict, total=False):
+    """How pictures are gone through: keywords of `scan`, `usage` and `exemplars`; none is needed.
+
+    Kept together and passed as ``**how`` they make several calls alike.
+    """
+
+    batch: int
+    """Pictures at once; 32."""
+    checkpoint: str | Path | None
+    """A file that is written every few seconds, and from which the same call goes on; none."""
+    ray: bool | int
+    """True or a number of processes: share the pictures out with Ray Data; False."""
+    progress: bool
+    """Whether a bar is shown; True."""
+
+
+class UsageOptions(ScanOptions, total=False):
+    """As `ScanOptions`, for `scan` and `usage`, which count how channels are used."""
+
+    labels: Iterable[Hashable] | None
+    """One per picture, text or numbers; those that come with the pictures."""
+    threshold: float
+    """Activation above which a channel fires; 0."""
+
+
 class Scanner:
     """A scan in the making: each step of iterating over it sees some more pictures.
 
     layers: names; None: all features, the convolutions and fully connected layers without the
-    outputs. k: pictures per channel, 0 for none. usage: whether sums are kept. threshold:
-    activation above which a channel fires. labels: one per picture; without, those that come with
-    the pictures. checkpoint: a file that is written every few seconds, and from which the scan goes
-    on if it is there. ray: True or a number of processes: share the pictures out, see `workers`.
+    outputs. k: pictures per channel, 0 for none. usage: whether sums are kept. The others are
+    `UsageOptions`.
 
     A step gives the `State` so far. Raises KeyError for a layer that does not exist, ValueError if
     there are no images or an id comes twice.

@@ -9,7 +9,7 @@ import numpy as np
 import traitlets as t
 from torch import Tensor
 
-from zfwidgets.analysis.correspondence import Correspondence, trial
+from zfwidgets.analysis.correspondence import Correspondence, Masking, trial
 from zfwidgets.images.tiles import encode, sprite
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.rpc import AHEAD, Job, Responder
@@ -144,9 +144,7 @@ class MaskPicker(ZFWidget):
             return
         self.clear_error()
         self.progress = 0.0
-        steps = trial(
-            self._net, self._inputs, masks, layers=self.layers, random=self.random  # type: ignore[arg-type]
-        )  # fmt: skip
+        steps = trial(self._net, self._inputs, masks, self.layers, Masking(self.random))  # type: ignore[arg-type]
         self._steps = steps
         self._responder.submit(lambda job: self._go_on(job, steps), AHEAD)
 
