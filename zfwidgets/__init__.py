@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from zfwidgets.analysis.similarity import similarity as similarity
     from zfwidgets.analysis.tuning import tuning as tuning
     from zfwidgets.deconv import DeconvNet as DeconvNet
+    from zfwidgets.deconv import Method as Method
     from zfwidgets.deconv import Projections as Projections
     from zfwidgets.deconv import Recording as Recording
     from zfwidgets.deconv import UnsupportedModel as UnsupportedModel
@@ -104,6 +105,7 @@ _HOME = {
     "similarity": "analysis.similarity",
     "tuning": "analysis.tuning",
     "DeconvNet": "deconv",
+    "Method": "deconv",
     "Projections": "deconv",
     "Recording": "deconv",
     "UnsupportedModel": "deconv",

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from zfwidgets.deconv import DeconvNet, Recording
+from zfwidgets.deconv import DeconvNet, Method, Recording
 from zfwidgets.deconv.windows import Window
 from zfwidgets.nets.alexnet import AlexNet
 from zfwidgets.nets.chatfield import CNN_S
@@ -174,3 +174,20 @@ def test_a_whole_map_is_not_the_sum_of_its_neurons(zfnet: Recording) -> None:
     assert off_by(added, linear) < 1e-5
     rectified = zfnet.project_map("conv2", 7).pixels[0]
     assert off_by(zfnet.project(neurons).on_canvas().sum(0), rectified) > 1e-2
+
+
+def test_a_method_in_one_piece_is_its_parts_one_by_one(zfnet: Recording) -> None:
+    neurons = zfnet.strongest("conv3", [5])
+    method = Method("guided", seed="one", unpool="overwrite", lrn="vjp")
+    whole, parts = (
+        zfnet.project(neurons, method),
+        zfnet.project(neurons, rule="guided", seed="one", unpool="overwrite", lrn="vjp"),
+    )
+    assert whole.origin.method == parts.origin.method == method
+    assert torch.equal(whole.pixels, parts.pixels)
+    assert torch.equal(
+        zfnet.project_map("conv3", [5], rule=method).pixels,
+        zfnet.project_map("conv3", [5], 0, "guided", "one", "overwrite", "vjp").pixels,
+    )
+    with pytest.raises(ValueError, match="one or the other"):
+        zfnet.project(neurons, method, lrn="identity", unpool="overwrite")

@@ -1,10 +1,14 @@
-"""What an analysis is asked for, checked: layers and classes."""
+"""What an analysis is asked for: layers and classes, checked; shared options, told one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, get_type_hints
 
 from zfwidgets.deconv import DeconvNet
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def layer_names(layers: Sequence[str]) -> tuple[str, ...]:
@@ -27,3 +31,23 @@ def class_index(net: DeconvNet, label: int | str, classes: int) -> int:
     if not 0 <= label < classes:
         raise ValueError(f"label={label}: expected a number from 0 to {classes - 1}.")
     return int(label)
+
+
+def told(options: type, taker: Callable[..., Any]) -> Callable[[_Function], _Function]:
+    """Tell of ``**options`` one by one in a function's signature, for help() and completion.
+
+    options: the TypedDict of their names. taker: what they are passed on to; its defaults count.
+    """
+    defaults = inspect.signature(taker).parameters
+    single = [
+        defaults[name].replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name in get_type_hints(options)
+    ]
+
+    def tell(function: _Function) -> _Function:
+        signature = inspect.signature(function)
+        *own, _together = signature.parameters.values()
+        function.__signature__ = signature.replace(parameters=[*own, *single])  # type: ignore[attr-defined]
+        return function
+
+    return tell

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zfwidgets.analysis.arguments import told
 from zfwidgets.analysis.scanning.checkpoint import provenance, read, write
 from zfwidgets.analysis.scanning.scanner import Scanner, ScanOptions
 from zfwidgets.analysis.scanning.top import NAMES, Top
@@ -278,6 +279,7 @@ def exemplars(
     should_stop: Callable[[], bool] | None = None,
     **options: Unpack[ScanOptions],
 ) -> dict[str, Exemplars]: ...
+@told(ScanOptions, Scanner)
 def exemplars(
     net: DeconvNet,
     images: Images,

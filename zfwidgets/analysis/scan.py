@@ -10,6 +10,7 @@ from typing import Unpack
 
 from torch import Tensor
 
+from zfwidgets.analysis.arguments import told
 from zfwidgets.analysis.exemplars import Exemplars, exemplars_of
 from zfwidgets.analysis.scanning.checkpoint import read, write
 from zfwidgets.analysis.scanning.scanner import Scanner, UsageOptions
@@ -90,6 +91,7 @@ class Scan:
             ) from error
 
 
+@told(UsageOptions, Scanner)
 def scan(
     net: DeconvNet,
     images: Images,

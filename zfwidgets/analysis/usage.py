@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Unpack
 import torch
 from torch import Tensor, nn
 
+from zfwidgets.analysis.arguments import told
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.scanning.scanner import Scanner, UsageOptions
 from zfwidgets.analysis.scanning.sums import Sums, treves_rolls
@@ -207,6 +208,7 @@ class Usage(Result):
         return "\n".join([*lines, *remarks])
 
 
+@told(UsageOptions, Scanner)
 def usage(
     net: DeconvNet,
     images: Images,

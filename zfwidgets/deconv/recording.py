@@ -115,21 +115,22 @@ class Recording:
     def project(
         self,
         neurons: Neurons,
-        rule: RuleName = "deconvnet",
+        rule: RuleName | Method = "deconvnet",
         seed: SeedName = "activation",
         unpool: UnpoolName = "sum",
         lrn: LrnName = "identity",
     ) -> Projections:
         """Send neurons back to pixels, all in one go (Zeiler & Fergus 2013, section 2.1).
 
-        rule, seed, unpool, lrn: see `Method`. With rule="gradient", seed="one", lrn="vjp" the
-        result is the derivative of each neuron by the input.
+        rule, seed, unpool, lrn: see `Method`, one of which may be given in place of the rule, to
+        send several things back alike. With rule="gradient", seed="one", lrn="vjp" the result is
+        the derivative of each neuron by the input.
         """
         parts = list(self.project_iter(neurons, rule, seed, unpool, lrn))
         if parts:
             return Projections.joined(parts)
         height, width = self.inputs.shape[2:]
-        method = Method(rule, seed, unpool, lrn)
+        method = Method.of(rule, seed, unpool, lrn)
         empty = torch.zeros(0, 4, dtype=torch.long)
         pixels = self.inputs.new_zeros(0, self.inputs.shape[1], height, width)
         return self._projections(pixels, empty, neurons, method)
@@ -137,7 +138,7 @@ class Recording:
     def project_iter(
         self,
         neurons: Neurons,
-        rule: RuleName = "deconvnet",
+        rule: RuleName | Method = "deconvnet",
         seed: SeedName = "activation",
         unpool: UnpoolName = "sum",
         lrn: LrnName = "identity",
@@ -146,7 +147,7 @@ class Recording:
 
         Stop iterating to cancel. A part that does not fit the device's memory is halved.
         """
-        method = Method(rule, seed, unpool, lrn)
+        method = Method.of(rule, seed, unpool, lrn)
         step = self._step(neurons)
         at_once = self.net.neurons_at_once(backward.values_per_neuron(self._calls, step))
         return _in_parts(neurons, at_once, lambda some: self._project(some, method))
@@ -221,7 +222,7 @@ class Recording:
         layer: str,
         channel: Indices,
         image: int = 0,
-        rule: RuleName = "deconvnet",
+        rule: RuleName | Method = "deconvnet",
         seed: SeedName = "activation",
         unpool: UnpoolName = "sum",
         lrn: LrnName = "identity",
@@ -231,7 +232,7 @@ class Recording:
         One projection per channel, as large as the input; `neurons` names the strongest of each.
         With seed="one" every place of the map starts as 1.
         """
-        method = Method(rule, seed, unpool, lrn)
+        method = Method.of(rule, seed, unpool, lrn)
         strongest = self.strongest(layer, channel)
         strongest = strongest[strongest.image == image]
         step = self._step(strongest)
@@ -250,7 +251,7 @@ class Recording:
     def steps(
         self,
         neurons: Neurons,
-        rule: RuleName = "deconvnet",
+        rule: RuleName | Method = "deconvnet",
         seed: SeedName = "activation",
         unpool: UnpoolName = "sum",
         lrn: LrnName = "identity",
@@ -276,7 +277,7 @@ class Recording:
                 f"{self.net.name} mixes the pictures of a batch on the way; steps() needs a "
                 "recording of one picture."
             )
-        signal, way = self._start(neurons, step, Method(rule, seed, unpool, lrn))
+        signal, way = self._start(neurons, step, Method.of(rule, seed, unpool, lrn))
 
         def back(call: Call, signal: Signal, way: Way) -> Sequence[Signal | None]:
             gone = call.name in off

@@ -51,6 +51,21 @@ class Method:
             if given not in allowed:
                 raise ValueError(f"{name}={given!r}: expected one of {', '.join(allowed)}.")
 
+    @staticmethod
+    def of(rule: RuleName | Method, seed: SeedName, unpool: UnpoolName, lrn: LrnName) -> Method:
+        """The method that people name: its four parts, or one Method in place of the rule.
+
+        Raises ValueError for a Method with other parts beside it.
+        """
+        if not isinstance(rule, Method):
+            return Method(rule, seed, unpool, lrn)
+        if Method(rule.rule, seed, unpool, lrn) not in (rule, Method(rule.rule)):
+            raise ValueError(
+                f"{rule} was given and seed={seed!r}, unpool={unpool!r}, lrn={lrn!r} beside it; "
+                "expected one or the other: dataclasses.replace makes a Method of another."
+            )
+        return rule
+
 
 @dataclass(frozen=True, slots=True)
 class Signal:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
 import zfwidgets as zf
 from zfwidgets.analysis.arguments import layer_names
+from zfwidgets.analysis.scanning.scanner import Scanner
 
 
 @pytest.fixture
@@ -36,3 +41,26 @@ def test_no_layers_and_no_shifts_are_refused(net: zf.DeconvNet) -> None:
         zf.similarity(net, list(pictures), [])
     with pytest.raises(ValueError, match="0 shifts: expected 1 or more"):
         zf.equivariance(net, pictures, [], fill=0.0, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("analysis", "names"),
+    [
+        (zf.scan, {"batch", "checkpoint", "ray", "progress", "labels", "threshold"}),
+        (zf.usage, {"batch", "checkpoint", "ray", "progress", "labels", "threshold"}),
+        (zf.exemplars, {"batch", "checkpoint", "ray", "progress"}),
+    ],
+)
+def test_help_lists_every_option_of_a_scan(analysis: Callable[..., Any], names: set[str]) -> None:
+    shown, taken = inspect.signature(analysis).parameters, inspect.signature(Scanner).parameters
+    assert names <= set(shown)
+    assert {name: shown[name].default for name in names} == {
+        name: taken[name].default for name in names
+    }
+    assert all(parameter.kind != parameter.VAR_KEYWORD for parameter in shown.values())
+    assert all(f"{name}" in str(analysis.__doc__) for name in names)
+
+
+def test_an_option_that_is_none_is_refused(net: zf.DeconvNet) -> None:
+    with pytest.raises(TypeError, match="batches"):
+        zf.usage(net, [torch.rand(3, 16, 16)], batches=2)  # type: ignore[call-arg]
