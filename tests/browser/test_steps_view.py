@@ -87,6 +87,28 @@ def test_rectifications_can_be_left_out_one_or_all(page: Page, recording: zf.Rec
     assert live.widget.off == []
 
 
+def test_a_small_signal_is_shown_close_and_the_whole_map_tells_where(
+    page: Page, recording: zf.Recording
+) -> None:
+    live = opened(page, recording)
+    live.widget.step = 1
+    live.until("document.querySelector('.zf-steps-does').textContent.includes('transpose')")
+    live.until("document.querySelector('.zf-stage-middle').dataset.what === 'filter'")
+    after = page.locator("[data-side=after]")
+    found = recording.strongest("conv2", [1])
+    signal = recording.steps(found)[1].signal[0]
+    rows, cols = (signal != 0).any(0).nonzero(as_tuple=True)
+    shown = after.locator(".zf-map").first
+    height = shown.evaluate("canvas => canvas.height / Math.ceil(112 / 7)")
+    assert height == 7, "three rows of a 3 x 3 filter and a rim"
+    frame = after.locator(".zf-whole rect")
+    top, left = (int(frame.get_attribute(name) or -1) for name in ("y", "x"))
+    assert top <= int(rows.min()) <= int(rows.max()) < top + 7
+    assert left <= int(cols.min()) <= int(cols.max()) < left + 7
+    expect(after).to_contain_text(f"rows {top} to {top + 6}, columns {left} to {left + 6}")
+    assert after.locator(".zf-whole").get_attribute("aria-label")
+
+
 def test_a_filter_cannot_be_left_out(page: Page, recording: zf.Recording) -> None:
     live = opened(page, recording)
     live.widget.step = 1

@@ -46,8 +46,11 @@ export interface Plan {
   data: DataView;
 }
 
-/** A sheet of maps, and the |x| of full colour. */
-export type Side = SheetHead & { full: number };
+/** Where on its map a signal stands: top, left, bottom, right in places; the last two are outside. */
+export type Part = [top: number, left: number, bottom: number, right: number];
+
+/** A sheet of maps, the |x| of full colour, and the part that is shown; null for all of it. */
+export type Side = SheetHead & { full: number; part: Part | null };
 
 /** A pooled cell: its place, its value, where it goes and where the switch points. */
 export interface Cell {

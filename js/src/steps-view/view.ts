@@ -3,7 +3,7 @@ import { h, icon, s, setAttribute, setText } from "../core/dom";
 import { isAbort, RpcError } from "../core/rpc";
 import type { Shell } from "../core/shell";
 import { decodeSheet } from "../core/tiles";
-import { drawMaps } from "./maps";
+import { drawMaps, drawWhole } from "./maps";
 import { type Drawn, isPlan, type Key, type Plan, type State, type Step } from "./state";
 import { drawSwitches } from "./switches";
 import { Timeline } from "./timeline";
@@ -277,11 +277,20 @@ export class StepsPage {
     const single = rows === 1 && columns === 1;
     const pixels = side.full === 0;
     const scale = { count: side.ids.length, full: digits(side.full) };
+    const head = h(
+      "div",
+      {},
+      h("h4", { class: "zf-side-title" }, say(name)),
+      note(say(single ? "shape_units" : "shape", values)),
+    );
+    if (side.part) {
+      const [top, left, bottom, right] = side.part;
+      head.append(note(say("part", { top, left, bottom: bottom - 1, right: right - 1 })));
+    }
     return h(
       "section",
       { class: "zf-side", "data-side": name },
-      h("h4", { class: "zf-side-title" }, say(name)),
-      note(say(single ? "shape_units" : "shape", values)),
+      h("div", { class: "zf-side-head" }, head, drawWhole(say, side, image)),
       drawMaps(say, side, image, !pixels),
       note(pixels ? say("pixels") : say(side.ids.length > 1 ? "strongest" : "only", scale)),
     );

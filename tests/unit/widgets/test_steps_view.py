@@ -79,6 +79,40 @@ def test_a_step_is_drawn_with_the_same_channels_on_both_sides(recording: zf.Reco
     assert (pixels(buffers[1])[:20, :24] == 255).all(2).mean() > 0.5, "mostly zero, so white"
 
 
+@pytest.mark.parametrize("place", [(0, 0), (4, 5), (7, 9)])
+def test_maps_are_shown_close_and_nothing_of_the_signal_is_cut_off(
+    place: tuple[int, int],
+) -> None:
+    torch.manual_seed(3)
+    model = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 4, 3))
+    large = zf.DeconvNet(model, device="cpu").record(torch.randn(1, 3, 42, 46))
+    made = view(large, place=place)
+    found = large.neurons("conv2", channel=1, row=place[0], col=place[1])
+    sizes = []
+    for index, step in enumerate(large.steps(found)):
+        content, _ = asked(made, index)
+        for name, signal in (("before", step.before), ("after", step.signal)):
+            top, left, bottom, right = content[name]["part"]
+            inside = signal[0, :, top:bottom, left:right]
+            assert torch.count_nonzero(inside) == torch.count_nonzero(signal)
+            assert bottom - top == right - left >= 7, "a square, however small the signal"
+            assert 0 <= top < bottom <= signal.shape[2]
+            assert 0 <= left < right <= signal.shape[3]
+            sizes.append((bottom - top) / signal.shape[2])
+        if step.before.shape[2:] == step.signal.shape[2:]:
+            assert content["before"]["part"] == content["after"]["part"]
+    assert max(sizes) < 0.5, "the signal of one neuron of an upper layer fills less than half"
+
+
+def test_maps_that_are_alive_all_over_or_zero_are_shown_whole() -> None:
+    part = pictures.Part
+    assert part.of(torch.ones(2, 9, 12)) == part(0, 0, 9, 12)
+    assert part.of(torch.zeros(2, 9, 12)) == part(0, 0, 9, 12)
+    assert part.of(torch.ones(4096, 1, 1)) == part(0, 0, 1, 1)
+    small = pictures.side(torch.ones(2, 5, 5), [0, 1], part.of(torch.ones(2, 5, 5)))
+    assert small.message()[0]["part"] is None
+
+
 def test_the_switches_that_are_drawn_are_those_of_the_pool(recording: zf.Recording) -> None:
     made = view(recording)
     drawn = asked(made, 2)[0]["switches"]

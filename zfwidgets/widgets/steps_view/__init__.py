@@ -124,7 +124,7 @@ class StepsView(ZFWidget):
         way = self._way
         if way is None:
             return None
-        tiles = [pictures.sides(step)[1].tiles[0] for step in way.steps]
+        tiles = [pictures.sides(step)[1].strongest() for step in way.steps]
         labels = [f"{step.layer}: {step.kind}{' (off)' * step.off}" for step in way.steps]
         made = contact_sheet([*tiles, way.results[-1]], [*labels, "projection"], tile_size=110)
         return encode(np.asarray(made), "image/png")
@@ -206,7 +206,7 @@ class StepsView(ZFWidget):
         step = way.steps[index]
         before, after = pictures.sides(step)
         if index == len(way.steps) - 1:
-            after = pictures.Side([0], way.results[-1:], 0.0)
+            after = pictures.Side([0], way.results[-1:], 0.0, after.part)
         parts = {"before": before, "after": after, "filter": pictures.filter_tile(step)}
         messages = {name: part.message() for name, part in parts.items() if part is not None}
         body: dict[str, Any] = {name: head for name, (head, _) in messages.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,30 +16,86 @@ from zfwidgets.widgets.core.wire import sheet
 TILES = 12
 """Most maps shown on either side."""
 
+LEAST = 7
+"""Fewest rows and columns that a part of a map is shown with, where the map has as many."""
+
 CELLS = 5
 """Rows and columns of pooled cells in the drawing of the switches."""
 
 
 @dataclass(frozen=True)
+class Part:
+    """Where on its map a signal stands, in rows and columns; bottom and right are outside."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @staticmethod
+    def of(*signals: Tensor) -> Part:
+        """A square around all that is not zero in maps [C, h, w] of one size, with a rim of one.
+
+        At least `LEAST` places wide, at most as large as the map. All of the map where all is zero.
+        """
+        alive = torch.stack([(maps != 0).any(0) for maps in signals]).any(0)
+        height, width = alive.shape
+        if not alive.any():
+            return Part(0, 0, height, width)
+        spans = [alive.any(axis).nonzero().flatten()[[0, -1]].tolist() for axis in (1, 0)]
+        side = max(LEAST, *(last - first + 3 for first, last in spans))
+        (top, bottom), (left, right) = (
+            _around(first, last, side, limit)
+            for (first, last), limit in zip(spans, (height, width), strict=True)
+        )
+        return Part(top, left, bottom, right)
+
+
+def _around(first: int, last: int, side: int, limit: int) -> tuple[int, int]:
+    """`side` places with first to last in their middle, moved so that they are on the map."""
+    start = min(max((first + last + 1 - side) // 2, 0), max(limit - side, 0))
+    return start, min(start + side, limit)
+
+
+@dataclass(frozen=True)
 class Side:
-    """Maps on one side of a step: channels, uint8 tiles [N, h, w, 3], |x| of full colour."""
+    """Maps on one side of a step: channels, uint8 tiles [N, h, w, 3], |x| of full colour.
+
+    part: where on the maps the signal stands; None where they are shown whole.
+    """
 
     channels: list[int]
     tiles: np.ndarray[Any, np.dtype[np.uint8]]
     full: float
+    part: Part | None = None
 
     def message(self) -> tuple[dict[str, Any], bytes]:
         """The head and the encoded sheet for the page."""
         made = sheet(self.channels, self.tiles)
-        return {**made.head(), "full": self.full}, made.data
+        part = None if self.part is None else list(astuple(self.part))
+        return {**made.head(), "full": self.full, "part": part}, made.data
+
+    def strongest(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """The first tile, as much of it as is shown."""
+        if self.part is None:
+            return self.tiles[0]
+        part = self.part
+        return self.tiles[0, part.top : part.bottom, part.left : part.right]
 
 
 def sides(step: Step) -> tuple[Side, Side]:
-    """The strongest maps before and after, the same channels where the step keeps them."""
+    """The strongest maps before and after, the same channels where the step keeps them.
+
+    Where both are of one size, the same part of both is shown.
+    """
     before, after = maps_of(step.before), maps_of(step.signal)
     first = strongest(before)
     second = first if step.kind in OPTIONAL else strongest(after)
-    return side(before, first), side(after, second)
+    if before.shape[1:] == after.shape[1:]:
+        here = there = Part.of(before, after)
+    else:
+        here, there = Part.of(before), Part.of(after)
+    return side(before, first, here), side(after, second, there)
 
 
 def maps_of(signal: Tensor) -> Tensor:
@@ -55,10 +111,12 @@ def strongest(maps: Tensor) -> list[int]:
     return largest.topk(count).indices.tolist()
 
 
-def side(maps: Tensor, channels: list[int]) -> Side:
+def side(maps: Tensor, channels: list[int], part: Part) -> Side:
     """Maps of these channels in signed colours, all on one scale."""
     tiles, full = signed(maps[channels], share="all")
-    return Side(channels, tiles, full[0])
+    height, width = maps.shape[1:]
+    whole = part == Part(0, 0, height, width)
+    return Side(channels, tiles, full[0], None if whole else part)
 
 
 def facts(step: Step) -> dict[str, Any]:
