@@ -2,7 +2,7 @@
 /** A page without a kernel: models that follow each other, and questions answered from what is there. */
 import { describe, expect, it } from "vitest";
 import { Rpc, RpcError } from "../src/core/rpc";
-import { type Payload, StaticKernel } from "../src/page/kernel";
+import { type Payload, type Ref, StaticKernel } from "../src/page/kernel";
 
 const ABSENT = { title: "Not in this page", message: "left out", hint: "write it again" };
 const KERNELLESS = { title: "This page only remembers", message: "no network", hint: "" };
@@ -80,8 +80,10 @@ function payload(): Payload {
   };
 }
 
-function open() {
-  const kernel = new StaticKernel(payload());
+function open(change: (payload: Payload) => void = () => undefined) {
+  const content = payload();
+  change(content);
+  const kernel = new StaticKernel(content);
   const model = (name: string) => {
     const found = kernel.models.get(name);
     if (!found) throw new Error(name);
@@ -135,6 +137,32 @@ describe("a page without a kernel", () => {
     expect(model("browser").get("_page")).toMatchObject({ layer: "conv2" });
     set("layers", "value", "conv1");
     expect(model("browser").get("error")).toEqual({});
+  });
+
+  it("sets on one side what another follows, and never undoes the choice itself", () => {
+    const { model, set } = open((payload) => {
+      const table = { "[1]": 5, "[2]": 6 };
+      const by: Ref[] = [["view", "channel"]];
+      payload.parts.push({ name: "other", bundle: "v", state: { channel: 0, window: null } });
+      payload.starts.push(
+        { set: ["other", "channel"], when: "view.channel", by, values: table },
+        { set: ["view", "channel"], when: "other.channel", by, values: { "[2]": 1 } },
+        {
+          set: ["other", "window"],
+          when: "view.window",
+          by: [["picker", "value"]],
+          values: { '["cat"]': true },
+          copies: true,
+        },
+      );
+    });
+    set("view", "channel", 2);
+    expect([model("view").get("channel"), model("other").get("channel")]).toEqual([2, 6]);
+    set("view", "window", [0, 0, 9, 9]);
+    expect(model("other").get("window")).toEqual([0, 0, 9, 9]);
+    set("picker", "value", "dogs");
+    set("view", "window", [1, 1, 5, 5]);
+    expect(model("other").get("window")).toEqual([0, 0, 9, 9]);
   });
 
   it("answers questions for tiles with the sheets that have them", async () => {

@@ -26,6 +26,8 @@ export interface Start {
   when: string;
   by: Ref[];
   values: Record<string, unknown>;
+  /** Set the value of `when` itself, where `values` has something. */
+  copies?: boolean;
 }
 
 export interface Chunk {
@@ -78,6 +80,7 @@ export class StaticKernel {
   /** As Python's observers: what the page has set leads to other traits. */
   #follow(part: string, names: string[]): void {
     const waiting: Ref[] = names.map((name) => [part, name]);
+    const chosen = [...waiting];
     const dirty = new Set<Scene>();
     const set = ([owner, trait]: Ref, value: unknown) => {
       if (this.#model(owner).apply({ [trait]: value })) waiting.push([owner, trait]);
@@ -89,8 +92,10 @@ export class StaticKernel {
       }
       for (const start of this.#payload.starts) {
         if (start.when !== ref.join(".")) continue;
+        // What leads there and back never undoes a choice.
+        if (chosen.some((end) => same(end, start.set))) continue;
         const first = start.values[this.#key(start.by)];
-        if (first !== undefined) set(start.set, first);
+        if (first !== undefined) set(start.set, start.copies ? value : first);
       }
       for (const scene of this.#payload.scenes) {
         if (scene.by.some((end) => same(end, ref as Ref))) dirty.add(scene);

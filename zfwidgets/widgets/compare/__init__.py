@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import traitlets as t
 
 from zfwidgets.images.sheet import stacked
+from zfwidgets.widgets.compare.counterpart import counterpart
 from zfwidgets.widgets.compare_side import Side
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.composed import STATIC_SECONDS, Composed
@@ -18,6 +20,9 @@ from zfwidgets.widgets.core.strings import default_locale
 from zfwidgets.widgets.core.wire import describe_error
 from zfwidgets.widgets.image_picker.row import one_row
 from zfwidgets.widgets.inspector_head import top_classes
+
+if TYPE_CHECKING:
+    from zfwidgets.widgets.export import SavedPage
 
 _TOGETHER = ("mode", "sort", "rule", "tile_size")
 """Settings of a browser that are always the other's, too: two kinds of pictures tell nothing."""
@@ -113,6 +118,31 @@ class Compare(Composed):
     def _let_go(self) -> None:
         for side in (self.left, self.right):
             side.net = side.recording = side.job = None
+
+    def to_html(self, path: str | Path, **options: Any) -> SavedPage:
+        """Write one HTML file that opens without a kernel and can be explored: `zf.to_html`.
+
+        Both sides are in it, linked as here. layers: of the left side; their counterparts are those
+        of the right. channels: of both sides together, where these have the same layers. Photos are
+        those shown, or, where both sides share one, as `zf.to_html` takes them.
+        """
+        from zfwidgets.widgets.export import to_html
+
+        return to_html(self, path, **options)
+
+    def write_html(self, path: str | Path, *, locale: str | None, **options: Any) -> SavedPage:
+        """What `zf.to_html` calls; all its options, checked there."""
+        from zfwidgets.widgets.compare.page import Shown, write_comparison
+
+        speaks = str(locale or self.head.locale)
+        shown = [
+            Shown(side.net, side.layer, side.browser.rule, speaks, side.browser, side.picker)
+            for side in (self.left, self.right)
+        ]
+        links = {name: getattr(self.head, name) for name in CompareHead.class_own_traits(sync=True)}
+        head = CompareHead(locale=speaks, **links)
+        titles = [side.head.name for side in (self.left, self.right)]
+        return write_comparison(path, head, titles, shown, locale=speaks, **options)
 
     def contact_sheet(self) -> bytes | None:
         """Both sides' photos and projections, one above the other, as one PNG file."""
@@ -266,23 +296,6 @@ def _shape(net: Any) -> list[tuple[Any, ...]]:
         (layer.name, layer.kind, layer.channels, layer.kernel, layer.stride, layer.padding)
         for layer in net.layers.values()
     ]
-
-
-def counterpart(name: str, mine: Any, theirs: Any) -> str:
-    """The layer of `theirs` that stands where `name` stands in `mine`: mappings of name -> layer.
-
-    The one of the same name and kind; else the one of that kind whose share of all layers of the
-    kind before it is nearest; else, if there is none of the kind, of all layers.
-    """
-    kind = mine[name].kind
-    if name in theirs and theirs[name].kind == kind:
-        return str(theirs[name].name)
-    ours = [layer.name for layer in mine.values() if layer.kind == kind]
-    others = [layer.name for layer in theirs.values() if layer.kind == kind]
-    if not others:
-        ours, others = [*mine], [*theirs]
-    depth = (ours.index(name) + 0.5) / len(ours)
-    return str(min(others, key=lambda each: abs((others.index(each) + 0.5) / len(others) - depth)))
 
 
 def _photos(right: Any, image: Any, images: Sequence[Any] | None) -> list[Any]:

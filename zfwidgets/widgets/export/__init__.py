@@ -7,18 +7,15 @@ show it again, answered by a small recorded kernel (js/src/page/kernel.ts).
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from zfwidgets.images.samples import samples
 from zfwidgets.widgets.core.strings import table
-from zfwidgets.widgets.export.page import document
-from zfwidgets.widgets.export.plan import CHANNELS, Channels, Plan, plan_for
-from zfwidgets.widgets.export.stage import MEGABYTE, PageTooLarge, Stage, megabytes
+from zfwidgets.widgets.export.page import MEGABYTE, document, megabytes, with_its_size, write
+from zfwidgets.widgets.export.plan import CHANNELS, Channels, Plan, credited, plan_for
+from zfwidgets.widgets.export.stage import PageTooLarge, Stage
 
 __all__ = ["PageTooLarge", "SavedPage", "to_html"]
 
@@ -47,6 +44,13 @@ class SavedPage:
         )
 
 
+@runtime_checkable
+class _WritesItself(Protocol):
+    """A widget whose page is not that of one network: a `Compare`."""
+
+    def write_html(self, path: str | Path, **options: Any) -> SavedPage: ...
+
+
 def to_html(
     source: Any,
     path: str | Path,
@@ -66,8 +70,8 @@ def to_html(
     a file that was there before stays as it was.
 
     Parameters:
-        source: an `Inspector`; or a network: a name for `zfwidgets.load`, a `torch.nn.Module`
-            or a `DeconvNet`.
+        source: an `Inspector` or a `Compare`; or a network: a name for `zfwidgets.load`, a
+            `torch.nn.Module` or a `DeconvNet`.
         layers: their names. Default: the convolutions, and the layer that the Inspector shows.
         channels: how many of each layer, strongest first; "all"; or a mapping layer -> indices.
         photos: names of the Inspector's gallery or of sample photographs, a mapping name ->
@@ -85,6 +89,9 @@ def to_html(
     Examples:
         >>> zf.to_html("zfnet", "cat.html", photos=("cat", "dogs"), channels=24)
     """
+    if isinstance(source, _WritesItself):
+        options = {"layers": layers, "channels": channels, "photos": photos, "rules": rules}
+        return source.write_html(path, max_mb=max_mb, locale=locale, progress=progress, **options)
     plan = plan_for(source, layers, photos, rules, locale)
     stage = Stage(plan, channels, max_mb * MEGABYTE)
     try:
@@ -93,19 +100,18 @@ def to_html(
     finally:
         stage.close()
     path = Path(path).expanduser()
-    _write(path, page)
+    write(path, page)
     return SavedPage(
         path, len(page), plan.net.name, tuple(stage.photos), plan.layers, plan.rules, stage.channels
     )
 
 
 def _document(plan: Plan, stage: Stage) -> bytes:
-    """The page in UTF-8, with its own size in it."""
     texts = table("export", plan.locale)
     payload = stage.payload(texts)
-    size = 0
-    while True:
-        page = document(
+
+    def made(size: int) -> str:
+        return document(
             payload,
             parts=tuple(stage.parts),
             title=texts["page_title"].format(net=plan.net.name),
@@ -113,39 +119,21 @@ def _document(plan: Plan, stage: Stage) -> bytes:
             texts=texts,
             facts=_facts(plan, stage, texts, size),
             locale=plan.locale,
-        ).encode("utf-8")
-        if megabytes(len(page)) == megabytes(size):
-            return page
-        size = len(page)
-        stage.check_size(size)
+        )
+
+    return with_its_size(made, stage.check_size)
 
 
 def _facts(plan: Plan, stage: Stage, texts: Mapping[str, str], size: int) -> list[tuple[str, str]]:
     from zfwidgets import __version__
 
-    known = samples()
-    photos = [f"{n} ({known[n].credit})" if n in known else n for n in stage.photos]
     return [
         (texts["fact_net"], plan.net.name),
         (texts["fact_weights"], plan.net.weights_hash()),
-        (texts["fact_photos"], "; ".join(photos)),
+        (texts["fact_photos"], credited(stage.photos)),
         (texts["fact_layers"], ", ".join(plan.layers)),
         (texts["fact_channels"], stage.channels_in_words(texts)),
         (texts["fact_rules"], ", ".join(plan.rules)),
         (texts["fact_size"], texts["size"].format(megabytes=megabytes(size))),
         (texts["fact_made"], f"zfwidgets {__version__}"),
     ]
-
-
-def _write(path: Path, page: bytes) -> None:
-    """Beside the file first, so that a failure leaves the old one as it was."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(page)
-        # mkstemp makes files for the owner alone; a page is to be shown around.
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -10,10 +10,15 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Mapping, Sequence
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from zfwidgets.widgets.core.base import bundle
+
+MEGABYTE = 1_000_000
 
 _BUNDLE = "page"
 
@@ -46,9 +51,9 @@ _PAGE = """<!doctype html>
 <h1 class="zf-page-title">{title}</h1>
 <p class="zf-page-lead">{lead}</p>
 <noscript>{noscript}</noscript>
-<main class="zf-page-parts zf-composed zf-inspector jupyter-widgets" data-waiting="{waiting}"
+<main class="zf-page-parts zf-composed {kind} jupyter-widgets" data-waiting="{waiting}"
  data-rules="{rules}">
-<div class="zf-parts zf-inspector-grid jupyter-widgets">
+<div class="zf-parts {kind}-grid jupyter-widgets">
 {parts}
 </div>
 </main>
@@ -65,16 +70,17 @@ _PAGE = """<!doctype html>
 def document(
     payload: Mapping[str, Any],
     *,
-    parts: Sequence[str],
+    parts: Sequence[str | Sequence[str]],
     title: str,
     rules: int,
     texts: Mapping[str, str],
     facts: Sequence[tuple[str, str]],
     locale: str,
 ) -> str:
-    """The page, with a place for each of the `parts`. Texts may be anything; they are escaped.
+    """The page. Texts may be anything; they are escaped.
 
-    rules: how many there are to choose from.
+    parts: each gets a place; those in a list of their own are a column of a comparison. rules: how
+    many there are to choose from.
 
     `payload` is as `Payload` of js/src/page/kernel.ts, without its bundles.
     """
@@ -95,11 +101,49 @@ def document(
         noscript=_text(texts["page_noscript"]),
         rules=rules,
         waiting=_text(texts["page_waiting"]),
-        parts="\n".join(f'<div data-part="{_text(part)}"></div>' for part in parts),
+        kind="zf-inspector" if all(isinstance(part, str) for part in parts) else "zf-compare",
+        parts="\n".join(map(_place, parts)),
         facts=listed,
         payload=_script_text(whole),
         start=_START,
     )
+
+
+def _place(part: str | Sequence[str]) -> str:
+    if isinstance(part, str):
+        return f'<div data-part="{_text(part)}"></div>'
+    places = "\n".join(map(_place, part))
+    return f'<div class="zf-parts zf-compare-column jupyter-widgets">\n{places}\n</div>'
+
+
+def with_its_size(made: Callable[[int], str], check: Callable[[int], None]) -> bytes:
+    """The page in UTF-8 that `made` makes of its own size in bytes; `check` may refuse the size."""
+    size = 0
+    while True:
+        page = made(size).encode("utf-8")
+        if megabytes(len(page)) == megabytes(size):
+            return page
+        size = len(page)
+        check(size)
+
+
+def megabytes(size: float) -> str:
+    """In millions of bytes, to a tenth."""
+    return f"{size / MEGABYTE:.1f}"
+
+
+def write(path: Path, page: bytes) -> None:
+    """Beside the file first, so that a failure leaves the old one as it was."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(page)
+        # mkstemp makes files for the owner alone; a page is to be shown around.
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def _policy(script: str) -> str:

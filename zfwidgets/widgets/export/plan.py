@@ -175,3 +175,9 @@ def _strongest(number: int, layer: str, recordings: Mapping[str, Any]) -> tuple[
     turns = dict.fromkeys(channel for turn in zip(*orders, strict=True) for channel in turn)
     firsts = {order[0] for order in orders}
     return tuple(sorted([*turns][: max(number, len(firsts))]))
+
+
+def credited(photos: Iterable[str]) -> str:
+    """The names of the photos, samples with their authors."""
+    known = samples()
+    return "; ".join(f"{n} ({known[n].credit})" if n in known else n for n in photos)

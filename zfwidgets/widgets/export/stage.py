@@ -17,13 +17,13 @@ from zfwidgets.widgets.channel_browser.tiles import MODES as browser_modes  # no
 from zfwidgets.widgets.core.layers import describe
 from zfwidgets.widgets.core.rpc import settle
 from zfwidgets.widgets.export.offstage import Blobs, offstage
+from zfwidgets.widgets.export.page import megabytes
 from zfwidgets.widgets.export.plan import MODES, Channels, Plan, chosen_channels
 from zfwidgets.widgets.image_picker import ImagePicker
 from zfwidgets.widgets.inspector_head import InspectorHead, top_classes
 from zfwidgets.widgets.layer_selector import LayerSelector
 from zfwidgets.widgets.projection_view import ProjectionView
 
-MEGABYTE = 1_000_000
 _TILE = 96
 """Longer side of the tiles in the file, pixels."""
 _AT_ONCE = 64
@@ -79,12 +79,15 @@ class Stage:
 
     Parameters:
         plan: what is to be seen. channels: as `to_html` takes them. limit: bytes of the page.
+        blobs: where the pictures go; given, if other stages' do so too.
     """
 
-    def __init__(self, plan: Plan, channels: Channels, limit: float) -> None:
+    def __init__(
+        self, plan: Plan, channels: Channels, limit: float, blobs: Blobs | None = None
+    ) -> None:
         self.plan, self.limit, self._wanted = plan, limit, channels
         self.channels: dict[str, tuple[int, ...]] = {}
-        self._blobs = Blobs()
+        self._blobs = Blobs() if blobs is None else blobs
         self._sizes: dict[str, int] = {}
         self._sheets: dict[int, list[dict[str, Any]]] = {}
         self._best: dict[str, int] = {}
@@ -142,13 +145,15 @@ class Stage:
         steps = len(plan.rules) * sum(
             len(self._modes(layer)) + len(some) for layer, some in self.channels.items()
         )
+        before = self._blobs.size
         with tqdm(total=steps * len(recordings), desc="zfwidgets", disable=not progress) as bar:
             for done, (name, recording) in enumerate(recordings.items(), 1):
                 for _ in self._photo(name, recording):
                     bar.update()
                     self.check_size(self._blobs.size)
                 # Photos cost much the same: after the first it is known what all will.
-                self.check_size(self._blobs.size * len(recordings) / done)
+                mine = self._blobs.size - before
+                self.check_size(before + mine * len(recordings) / done)
 
     def _photo(self, photo: str, recording: Any) -> Iterator[None]:
         self.picker.value = photo
@@ -326,8 +331,3 @@ def _check_values(recording: Any, layers: Iterable[str], photo: str) -> None:
 def _key(*values: Any) -> str:
     """The values as JavaScript's JSON.stringify writes them."""
     return json.dumps(values, separators=(",", ":"), ensure_ascii=False)
-
-
-def megabytes(size: float) -> str:
-    """In millions of bytes, to a tenth."""
-    return f"{size / MEGABYTE:.1f}"
