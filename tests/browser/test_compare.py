@@ -121,3 +121,44 @@ def test_screenshots(opened: Page, screenshots: Path, theme: str, width: int) ->
 
 def test_axe_finds_nothing_serious(opened: Page) -> None:
     assert findings(opened, ".zf-compare") == []
+
+
+def test_a_comparison_that_was_given_away_links_its_sides_without_a_kernel(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    made = zf.Compare("zfnet", "alexnet", image="cat", layer="conv3")
+    path = made.to_html(
+        tmp_path / "compare.html", layers=["conv3", "conv5"], channels=3, progress=False
+    ).path
+    made.close()
+    page = conftest.new_page(chromium)
+    page.goto(path.as_uri())
+    expect(page.locator("html[data-ready]")).to_be_attached()
+    look = InspectorPage(page)
+
+    def both_show(layer: str, rank: int) -> None:
+        for index, name in enumerate(NETS):
+            _, expected = strongest(name, layer, rank)
+            look.until(
+                lambda index=index, expected=expected: np.array_equal(  # type: ignore[misc]
+                    pane(side(page, index), 1), expected
+                ),
+                f"{name} shows its channel of rank {rank} in {layer}",
+            )
+
+    both_show("conv3", 0)
+    side(page, 1).locator('.zf-layer-selector [role=option][data-id="conv5"]').click()
+    both_show("conv5", 0)
+    channel, _ = strongest("alexnet", "conv5", 2)
+    box = side(page, 1).get_by_label("go to channel number or name")
+    box.fill(str(channel))
+    box.press("Enter")
+    side(page, 1).locator(f'[data-channel="{channel}"]').click()
+    both_show("conv5", 2)
+    page.get_by_label("layers", exact=True).uncheck()
+    side(page, 0).locator('.zf-layer-selector [role=option][data-id="conv3"]').click()
+    expect(
+        side(page, 1).locator(".zf-layer-selector [role=option][aria-selected=true]")
+    ).to_have_attribute("data-id", "conv5")
+    page.screenshot(path=conftest.SCREENSHOTS / "compare-page.png", full_page=True)
+    page.context.close()

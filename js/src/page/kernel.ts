@@ -77,30 +77,31 @@ export class StaticKernel {
 
   // ------------------------------------------------------------------------------------- traits
 
-  /** As Python's observers: what the page has set leads to other traits. */
+  /**
+   * As Python's observers: what the page has set leads to other traits, each with all that follows from
+   * it before the next. What leads there and back never undoes a choice.
+   */
   #follow(part: string, names: string[]): void {
-    const waiting: Ref[] = names.map((name) => [part, name]);
-    const chosen = [...waiting];
+    const chosen: Ref[] = names.map((name) => [part, name]);
     const dirty = new Set<Scene>();
     const set = ([owner, trait]: Ref, value: unknown) => {
-      if (this.#model(owner).apply({ [trait]: value })) waiting.push([owner, trait]);
+      if (this.#model(owner).apply({ [trait]: value })) turn([owner, trait]);
     };
-    for (let ref = waiting.shift(); ref; ref = waiting.shift()) {
+    const turn = (ref: Ref) => {
       const value = this.#value(ref);
       for (const link of this.#payload.links) {
-        if (link.some((end) => same(end, ref as Ref))) for (const end of link) set(end, value);
+        if (link.some((end) => same(end, ref))) for (const end of link) set(end, value);
       }
       for (const start of this.#payload.starts) {
-        if (start.when !== ref.join(".")) continue;
-        // What leads there and back never undoes a choice.
-        if (chosen.some((end) => same(end, start.set))) continue;
+        if (start.when !== ref.join(".") || chosen.some((end) => same(end, start.set))) continue;
         const first = start.values[this.#key(start.by)];
         if (first !== undefined) set(start.set, start.copies ? value : first);
       }
       for (const scene of this.#payload.scenes) {
-        if (scene.by.some((end) => same(end, ref as Ref))) dirty.add(scene);
+        if (scene.by.some((end) => same(end, ref))) dirty.add(scene);
       }
-    }
+    };
+    for (const ref of chosen) turn(ref);
     for (const scene of dirty) this.#show(scene);
   }
 

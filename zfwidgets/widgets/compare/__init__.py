@@ -123,8 +123,9 @@ class Compare(Composed):
         """Write one HTML file that opens without a kernel and can be explored: `zf.to_html`.
 
         Both sides are in it, linked as here. layers: of the left side; their counterparts are those
-        of the right. channels: of both sides together, where these have the same layers. Photos are
-        those shown, or, where both sides share one, as `zf.to_html` takes them.
+        of the right. channels: of either side; where they go by number, the same of both, which
+        take turns. Photos are those shown, or, where both sides share one, as `zf.to_html` takes
+        them.
         """
         from zfwidgets.widgets.export import to_html
 

@@ -100,7 +100,7 @@ def write_comparison(
     """Write the page; the options are those of `to_html`. head: a `CompareHead` of its own."""
     halves = _halves([*titles], [*shown], layers, photos, rules, locale)
     left, right = halves
-    _choose(halves, channels)
+    _choose(halves, channels, head.link_channels)
     blobs, limit = Blobs(), max_mb * MEGABYTE
     with ExitStack() as stack:
         stages = []
@@ -165,11 +165,11 @@ def _halves(
     return left, right
 
 
-def _choose(halves: tuple[Half, Half], channels: Channels) -> None:
-    """Whose large projections are written: of the same layers on both sides the same channels."""
+def _choose(halves: tuple[Half, Half], channels: Channels, linked: str) -> None:
+    """Whose large projections are written; where channels go by number, the same of both sides."""
     left, right = halves
     sizes = [{name: layer.channels for name, layer in half.layers().items()} for half in halves]
-    if sizes[0] == sizes[1]:
+    if linked == "number" and sizes[0] == sizes[1]:
         both = {f"{half.name} {p}": r for half in halves for p, r in half.recordings.items()}
         left.channels = right.channels = chosen_channels(channels, left.plan.layers, both)
         return
