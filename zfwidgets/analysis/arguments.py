@@ -1,10 +1,12 @@
-"""What an analysis is asked for: layers and classes, checked; shared options, told one by one."""
+"""What an analysis is asked for: layers and classes, checked; shared options, told."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, get_type_hints
+
+from torch import Tensor
 
 from zfwidgets.deconv import DeconvNet
 
@@ -31,6 +33,20 @@ def class_index(net: DeconvNet, label: int | str, classes: int) -> int:
     if not 0 <= label < classes:
         raise ValueError(f"label={label}: expected a number from 0 to {classes - 1}.")
     return int(label)
+
+
+def check_finite(maps: Tensor, layer: str, on: str) -> None:
+    """Raise ValueError for maps [B, C, H, W] with NaN or infinite values.
+
+    on: which pictures they are of, for the message.
+    """
+    wrong = (~maps.isfinite()).transpose(0, 1).flatten(1).any(1).nonzero().flatten().tolist()
+    if wrong:
+        raise ValueError(
+            f"{len(wrong)} of {maps.shape[1]} channels of layer {layer!r}, the first of them "
+            f"{wrong[0]}, have NaN or infinite values on {on}; expected finite ones. Look for NaN "
+            "or infinite values in the network's weights and in the pictures."
+        )
 
 
 def told(options: type, taker: Callable[..., Any]) -> Callable[[_Function], _Function]:

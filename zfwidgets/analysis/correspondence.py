@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from zfwidgets.analysis.arguments import layer_names
+from zfwidgets.analysis.arguments import check_finite, layer_names
 from zfwidgets.analysis.fill import Fill, fill_colour
 from zfwidgets.analysis.invariance import ends
 from zfwidgets.analysis.result import Result
@@ -139,7 +139,8 @@ def correspondence(
     samples: how often photos are resampled for the interval. Photos and not pairs are resampled,
     since pairs that share a photo are not independent.
 
-    Raises ValueError for fewer than two photos, other numbers of boxes, or boxes outside.
+    Raises ValueError for fewer than two photos, other numbers of boxes, or boxes outside, and for
+    networks with NaN or infinite values.
     """
     masking = Masking(random, together, samples, fill, seed, batch)
     steps = trial(net, photos, boxes, layers, masking)
@@ -167,6 +168,8 @@ def trial(
     generator = torch.Generator().manual_seed(masking.seed)
     recording = net.record(inputs)
     chosen = layer_names(_layers(recording) if layers is None else layers)
+    for name in chosen:
+        check_finite(recording.feature_maps(name), name, "the photos")
     clean = [recording.feature_maps(name).flatten(1).float().cpu() for name in chosen]
     paint = fill_colour(net, inputs, masking.fill)
     drawn = [list(boxes[name]) for name in boxes]

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zfwidgets.analysis.arguments import layer_names
+from zfwidgets.analysis.arguments import check_finite, layer_names
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.stream import Images, batches
 from zfwidgets.deconv import DeconvNet
@@ -112,7 +112,8 @@ def linear_probe(
     `untrained`.
 
     Pictures that belong together (frames, crops of one photo) leak between the folds; split such
-    data yourself. Raises ValueError without labels, or for fewer pictures of a class than folds.
+    data yourself. Raises ValueError without labels, for fewer pictures of a class than folds, or
+    for a network with NaN or infinite values.
     """
     if classifier not in ("logistic", "svm") or folds < 2 or not seeds:
         raise ValueError(
@@ -192,7 +193,9 @@ def _features(
         seen = net.record(part.inputs)
         rows[0].append(_pooled(part.inputs, max(pool, 1) * 4 if pool else 0))
         for kept, layer in zip(rows[1:], layers, strict=True):
-            kept.append(_pooled(seen.feature_maps(layer), pool))
+            maps = seen.feature_maps(layer)
+            check_finite(maps, layer, f"pictures {len(names)} to {len(names) + len(maps) - 1}")
+            kept.append(_pooled(maps, pool))
         names += [str(label) for label in part.labels if label is not None]
     count = sum(len(each) for each in rows[0])
     if len(names) != count or not count:

@@ -64,3 +64,18 @@ def test_help_lists_every_option_of_a_scan(analysis: Callable[..., Any], names: 
 def test_an_option_that_is_none_is_refused(net: zf.DeconvNet) -> None:
     with pytest.raises(TypeError, match="batches"):
         zf.usage(net, [torch.rand(3, 16, 16)], batches=2)  # type: ignore[call-arg]
+
+
+def test_weights_that_are_no_numbers_are_named_and_not_counted(net: zf.DeconvNet) -> None:
+    with torch.no_grad():
+        net.model[2].weight[3] = torch.nan  # type: ignore[index, union-attr]
+    pictures, boxes = torch.rand(4, 3, 16, 16), {"part": [(0, 0, 8, 8)] * 4}
+    says = "1 of 5 channels of layer 'conv2', the first of them 3, have NaN or infinite values"
+    with pytest.raises(ValueError, match=says):
+        zf.correspondence(net, pictures, boxes, layers=["conv2"], fill=0.0, progress=False)
+    with pytest.raises(ValueError, match=f"{says} on pictures 0 to 3"):
+        zf.linear_probe(net, [*pictures], [0, 0, 1, 1], layers=["conv2"], folds=2, progress=False)
+    found = zf.linear_probe(
+        net, [*pictures], [0, 0, 1, 1], layers=["conv1"], folds=2, control=False, progress=False
+    )
+    assert found.layers == ("pixels", "conv1"), "what lies before is finite"

@@ -7,10 +7,11 @@ the payload of js/src/page/kernel.ts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from zfwidgets.analysis.arguments import check_finite
 from zfwidgets.deconv.signals import RuleName
 from zfwidgets.widgets.channel_browser import ChannelBrowser
 from zfwidgets.widgets.channel_browser.tiles import MODES as browser_modes  # noqa: N811
@@ -140,7 +141,8 @@ class Stage:
         plan = self.plan
         recordings = {name: plan.net.record(photo) for name, photo in self.photos.items()}
         for name, recording in recordings.items():
-            _check_values(recording, plan.layers, name)
+            for layer in plan.layers:
+                check_finite(recording.feature_maps(layer), layer, f"photo {name!r}")
         self.channels = chosen_channels(self._wanted, plan.layers, recordings)
         steps = len(plan.rules) * sum(
             len(self._modes(layer)) + len(some) for layer, some in self.channels.items()
@@ -312,20 +314,6 @@ class Stage:
             }
             for name, part in self.parts.items()
         ]
-
-
-def _check_values(recording: Any, layers: Iterable[str], photo: str) -> None:
-    """Raise ValueError for maps that neither tiles nor projections can be drawn of."""
-    for layer in layers:
-        maps = recording.feature_maps(layer)[0]
-        wrong = (~maps.isfinite()).flatten(1).any(1).nonzero().flatten().tolist()
-        if wrong:
-            raise ValueError(
-                f"{len(wrong)} of {len(maps)} channels of layer {layer!r}, the first of them "
-                f"{wrong[0]}, have NaN or infinite values on photo {photo!r}; expected "
-                "finite ones. Look for NaN or infinite values in the network's weights and in the "
-                "photo."
-            )
 
 
 def _key(*values: Any) -> str:
