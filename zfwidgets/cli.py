@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 LOOPBACK = "127.0.0.1"
 TEMPLATE = "zfwidgets"
@@ -122,6 +123,8 @@ def _lab(options: argparse.Namespace) -> int:
         print(f"zfwidgets lab: {notebook} is not a file; expected a notebook.", file=sys.stderr)
         return 2
     server = ["jupyterlab", str(notebook), f"--ServerApp.ip={options.ip}"]
+    # The address that is said is the notebook's; without, it is that of an empty Lab.
+    server.append(f"--LabApp.default_url=/lab/tree/{quote(notebook.name)}")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         # Jupyter refuses root by default; in containers there is often nobody else.
         server.append("--allow-root")
@@ -137,12 +140,17 @@ def _serve(module: list[str], options: argparse.Namespace) -> int:
 
 
 def jupyter_environment() -> dict[str, str]:
-    """What a server that we start must know: its own environment first, and where our page is."""
-    paths = [os.environ.get("JUPYTER_PATH", ""), str(Path(__file__).resolve().parent / "jupyter")]
+    """What a server that we start must know: its own environment first, and our folders."""
+    ours = Path(__file__).resolve().parent / "jupyter"
+    folders = {"JUPYTER_PATH": ours, "JUPYTER_CONFIG_PATH": ours / "config"}
     return {
         # A kernel registered in the user's home must not stand in for this environment's.
         "JUPYTER_PREFER_ENV_PATH": "1",
-        "JUPYTER_PATH": os.pathsep.join(path for path in paths if path),
+        # The dashboard's page; and that JupyterLab asks nobody about news.
+        **{
+            name: os.pathsep.join(filter(None, (os.environ.get(name, ""), str(folder))))
+            for name, folder in folders.items()
+        },
     }
 
 

@@ -101,7 +101,7 @@ def voila(folder: Path, home: Path) -> Iterator[Host]:
 
 @contextmanager
 def _serve(module: str, options: list[str], alive: str, folder: Path, home: Path) -> Iterator[Host]:
-    port = _free_port()
+    port = free_port()
     host = Host(f"http://127.0.0.1:{port}", folder, home / f"{module}.log")
     command = [sys.executable, "-m", module, f"--port={port}", *options]
     environment = isolated(home)
@@ -134,7 +134,8 @@ def _wait_until_alive(process: subprocess.Popen[bytes], host: Host, path: str) -
     raise RuntimeError(f"{host.url} did not come up; its log:\n{host.log.read_text()[-4000:]}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from pathlib import Path
@@ -98,6 +99,19 @@ def test_lab_opens_a_copy_of_the_quickstart_and_keeps_what_is_written_in_it(
     cli.main(["lab"])
     assert copy.read_text() == "my notes"
     assert [Path(command[3]).name for command, _ in served] == ["quickstart.ipynb"] * 2
+
+
+def test_the_address_that_lab_says_is_the_notebooks_and_nobody_is_asked_about_news(
+    served: list[tuple[list[str], dict[str, str]]], tmp_path: Path
+) -> None:
+    notebook = tmp_path / "my notes.ipynb"
+    notebook.write_text("{}")
+    cli.main(["lab", str(notebook), "--no-browser"])
+    ((command, environment),) = served
+    assert "--LabApp.default_url=/lab/tree/my%20notes.ipynb" in command
+    *_, folder = environment["JUPYTER_CONFIG_PATH"].split(os.pathsep)
+    told = json.loads((Path(folder) / "labconfig" / "page_config.json").read_text("utf-8"))
+    assert told["disabledExtensions"] == {"@jupyterlab/apputils-extension:announcements": True}
 
 
 def test_lab_refuses_what_is_not_a_file(

@@ -1,0 +1,35 @@
+"""`zfwidgets lab` as someone on another machine uses it: the address that it prints."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.browser import conftest, hosts
+
+
+def test_the_printed_address_opens_the_notebook_and_asks_nothing(
+    page: Page, tmp_path: Path
+) -> None:
+    notebook = tmp_path / "my notes.ipynb"
+    conftest.write_notebook(notebook, "6 * 7")
+    port = f"--port={hosts.free_port()}"
+    command = [sys.executable, "-m", "zfwidgets", "lab", str(notebook), "--no-browser", port]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=hosts.isolated(tmp_path / "home")
+    ) as server:
+        assert server.stderr is not None
+        try:
+            said = (re.search(r"http://127\.0\.0\.1\S+token=\w+", line) for line in server.stderr)
+            address = next(found[0] for found in said if found)
+            page.goto(address)
+            expect(page.locator(".jp-NotebookPanel .jp-InputArea")).to_contain_text("6 * 7")
+            settings = json.loads(page.locator("#jupyter-config-data").inner_text())
+            assert "@jupyterlab/apputils-extension:announcements" in settings["disabledExtensions"]
+        finally:
+            server.terminate()
