@@ -11,6 +11,7 @@ from zfwidgets.widgets.channel_browser.responses import SHOWS, SORTS
 from zfwidgets.widgets.channel_browser.tiles import MODES
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.neuron import RULES
+from zfwidgets.widgets.core.spoken import SPOKEN_LABELS
 
 
 class BrowserState(ZFWidget):
@@ -89,7 +90,7 @@ class BrowserState(ZFWidget):
     """Set by the widget: the version of what is looked at. A new recording, layer, mode or rule
     gives a new one; answers to questions about an older one are dropped."""
 
-    _page = t.Dict().tag(sync=True)
+    _page = t.Dict().tag(sync=True, **SPOKEN_LABELS)
     """The shown layer's numbers and first tiles, in one trait so that they change together."""
 
     _photo = t.Dict().tag(sync=True)

@@ -10,10 +10,11 @@ import ipywidgets
 import numpy as np
 import traitlets as t
 
-from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.base import ZFWidget, dispose
 from zfwidgets.widgets.core.composed import Composed
 from zfwidgets.widgets.core.plots import BarChart
 from zfwidgets.widgets.core.rpc import Job, Responder
+from zfwidgets.widgets.core.spoken import SPOKEN_CLASSES
 from zfwidgets.widgets.core.strings import LOCALES, default_locale
 from zfwidgets.widgets.core.wire import describe_error
 
@@ -32,7 +33,7 @@ class ChartsHead(ZFWidget):
     opened = t.Bool(True).tag(sync=True)
     """Whether the charts are in sight."""
 
-    classes = t.List(t.Dict()).tag(sync=True)
+    classes = t.List(t.Dict()).tag(sync=True, **SPOKEN_CLASSES)
     """The most probable classes, ``{label, p}``, as bars; empty if the network names none."""
 
     status = t.Enum(["empty", "busy", "ready", "error"], "empty").tag(sync=True)
@@ -107,7 +108,7 @@ class Charts(Composed):
         locale = locale or default_locale()
         self.head = ChartsHead(opened=opened, locale=locale)
         self.strength, self.histogram = BarChart(self._click), BarChart()
-        self._row = ipywidgets.Box([self.strength, self.histogram])
+        self._row = ipywidgets.Box()
         self._row.add_class("zf-charts-row")
         self._job: Job | None = None
         self._drawn: _Numbers | None = None
@@ -126,6 +127,8 @@ class Charts(Composed):
         self._unfold()
 
     def _let_go(self) -> None:
+        for chart in (self.strength, self.histogram):  # folded, they are nobody's children
+            dispose(chart)
         self.recording = self._job = self._drawn = None
 
     def plain_text(self) -> str:
@@ -135,7 +138,8 @@ class Charts(Composed):
     # ------------------------------------------------------------------------------------- numbers
 
     def _unfold(self, _change: object = None) -> None:
-        self._row.layout.display = "" if self.head.opened else "none"
+        # Figures that are drawn out of sight have no size, and bqplot complains of negative ones.
+        self._row.children = [self.strength, self.histogram] if self.head.opened else []
         self._ask()
 
     def _speak(self, _change: object) -> None:

@@ -10,6 +10,7 @@ from zfwidgets.widgets.channel_browser import ChannelBrowser
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.layers import default_layer, describe
 from zfwidgets.widgets.core.rpc import Job
+from zfwidgets.widgets.core.spoken import SPOKEN_CLASSES
 from zfwidgets.widgets.image_picker import ImagePicker
 from zfwidgets.widgets.projection_view import ProjectionView
 
@@ -28,7 +29,7 @@ class SideHead(ZFWidget):
     layer = t.Unicode().tag(sync=True)
     """Name of the chosen one."""
 
-    classes = t.List(t.Dict()).tag(sync=True)
+    classes = t.List(t.Dict()).tag(sync=True, **SPOKEN_CLASSES)
     """The most probable classes, ``{label, p}``; empty if the network names none."""
 
     status = t.Enum(["empty", "busy", "ready", "error"], "empty").tag(sync=True)

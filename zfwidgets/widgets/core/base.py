@@ -15,6 +15,7 @@ import anywidget
 import ipywidgets
 import traitlets as t
 
+from zfwidgets.widgets.core import spoken
 from zfwidgets.widgets.core.strings import LOCALES, default_locale, table
 from zfwidgets.widgets.core.wire import describe_error
 
@@ -71,7 +72,7 @@ class ZFWidget(StaticPicture, anywidget.AnyWidget):
     bundle_name: ClassVar[str] = ""
 
     error = t.Dict(help="What went wrong as {title, message, hint}; empty when all is well.").tag(
-        sync=True
+        sync=True, **spoken.SPOKEN_ERROR
     )
 
     locale = t.Enum(LOCALES)
@@ -109,6 +110,14 @@ class ZFWidget(StaticPicture, anywidget.AnyWidget):
     @t.observe("locale")
     def _speak(self, _change: object) -> None:
         self._strings = table(self.bundle_name, self.locale)
+        for name in self.trait_names(sync=True, spoken=True):
+            self.send_state(name)
+
+    def send(self, content: Any, buffers: Any = None) -> None:
+        """As ipywidgets'; what a message says of an error is in the widget's language."""
+        if isinstance(content, dict) and isinstance(content.get("error"), dict):
+            content = {**content, "error": spoken.error(content["error"], self.locale)}
+        super().send(content, buffers)
 
     def say(self, key: str, **values: object) -> str:
         """The text of `key` in the widget's language, with `values` filled in.

@@ -130,7 +130,7 @@ def _facts(plan: Plan, stage: Stage, texts: Mapping[str, str], size: int) -> lis
     return [
         (texts["fact_net"], plan.net.name),
         (texts["fact_weights"], plan.net.weights_hash()),
-        (texts["fact_photos"], credited(stage.photos)),
+        (texts["fact_photos"], credited(stage.photos, plan.locale)),
         (texts["fact_layers"], ", ".join(plan.layers)),
         (texts["fact_channels"], stage.channels_in_words(texts)),
         (texts["fact_rules"], ", ".join(plan.rules)),

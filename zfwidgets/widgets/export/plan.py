@@ -15,6 +15,7 @@ from zfwidgets.images.samples import samples
 from zfwidgets.widgets.core.layers import default_layer, describe
 from zfwidgets.widgets.core.nets import as_net
 from zfwidgets.widgets.core.neuron import RULES
+from zfwidgets.widgets.core.spoken import sample_name
 from zfwidgets.widgets.core.strings import default_locale
 
 MODES = ("feature map", "projection", "photo patch", "filter")
@@ -177,7 +178,8 @@ def _strongest(number: int, layer: str, recordings: Mapping[str, Any]) -> tuple[
     return tuple(sorted([*turns][: max(number, len(firsts))]))
 
 
-def credited(photos: Iterable[str]) -> str:
+def credited(photos: Iterable[str], locale: str) -> str:
     """The names of the photos, samples with their authors."""
     known = samples()
-    return "; ".join(f"{n} ({known[n].credit})" if n in known else n for n in photos)
+    named = ((sample_name(n, locale), known[n].credit) if n in known else (n, "") for n in photos)
+    return "; ".join(f"{name} ({credit})" if credit else name for name, credit in named)

@@ -17,6 +17,7 @@ from zfwidgets.images import ImageError, Preprocess, get_limits
 from zfwidgets.images.tiles import encode, sprite
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.rpc import Job, Responder
+from zfwidgets.widgets.core.spoken import SPOKEN_PHOTOS
 from zfwidgets.widgets.core.wire import Answer, WireError
 from zfwidgets.widgets.image_picker import gallery
 from zfwidgets.widgets.image_picker.gallery import Entry, Files
@@ -54,7 +55,7 @@ class ImagePicker(ZFWidget):
 
     bundle_name = "image-picker"
 
-    items = t.List(t.Dict(), read_only=True).tag(sync=True)
+    items = t.List(t.Dict(), read_only=True).tag(sync=True, **SPOKEN_PHOTOS)
     """The gallery in order: ``{id, label, credit}``, plain text; with ``problem`` where a file
     cannot be read."""
 

@@ -8,6 +8,7 @@ import traitlets as t
 
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.rpc import Responder
+from zfwidgets.widgets.core.spoken import SPOKEN_CLASSES
 
 _TOP = 5
 
@@ -20,7 +21,7 @@ class InspectorHead(ZFWidget):
     name = t.Unicode().tag(sync=True)
     """Name of the network, and where it computes."""
 
-    classes = t.List(t.Dict()).tag(sync=True)
+    classes = t.List(t.Dict()).tag(sync=True, **SPOKEN_CLASSES)
     """The most probable classes, ``{label, p}``; empty if the network names none."""
 
     status = t.Enum(["empty", "busy", "ready", "error"], "empty").tag(sync=True)

@@ -15,6 +15,7 @@ from zfwidgets.images.tiles import encode
 from zfwidgets.widgets.core.composed import Composed
 from zfwidgets.widgets.core.plots import CURVE_COLOURS, CurveChart
 from zfwidgets.widgets.core.rpc import AHEAD, Job, Responder
+from zfwidgets.widgets.core.spoken import class_name
 from zfwidgets.widgets.core.wire import Answer, WireError
 from zfwidgets.widgets.invariance_panel import TRANSFORMS, InvariancePanel
 
@@ -160,7 +161,7 @@ class InvarianceView(Composed):
         self.probabilities.title.value = title
         with self.panel.hold_sync():
             self.panel.epoch += 1
-            self.panel.facts = _facts(trial, self.recording.net)
+            self.panel.facts = _facts(trial, self.recording.net, self.panel.locale)
             self.panel.photo = _encoded(self.recording.net, trial, NEUTRAL[self.transform])
             self.panel.progress = 0.0
             self.panel.clear_error()
@@ -188,7 +189,7 @@ class InvarianceView(Composed):
             best = int(chances.argmax())
             body |= {
                 "p": [float(chances[index]) for index in self.panel.facts["watched"]],
-                "best": names[best] if names else str(best),
+                "best": class_name(names[best], self.panel.locale) if names else str(best),
                 "same": best == self.panel.facts["winner"],
                 "best_p": float(chances[best]),
             }
@@ -239,7 +240,7 @@ class InvarianceView(Composed):
         self.panel.progress = len(known) / len(values)
 
 
-def _facts(trial: Trial, net: Any) -> dict[str, Any]:
+def _facts(trial: Trial, net: Any, locale: str) -> dict[str, Any]:
     """What is known of the photo as it was, for the page."""
     values = DEFAULTS[trial.transform]
     facts: dict[str, Any] = {
@@ -260,7 +261,8 @@ def _facts(trial: Trial, net: Any) -> dict[str, Any]:
         if label not in watched:
             watched[-1] = label
         facts["watched"] = watched
-        facts["names"] = [net.categories[i] if net.categories else str(i) for i in watched]
+        named = net.categories
+        facts["names"] = [class_name(named[i], locale) if named else str(i) for i in watched]
         facts["p"] = [float(chances[i]) for i in watched]
     return facts
 

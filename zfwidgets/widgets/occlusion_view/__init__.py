@@ -22,6 +22,7 @@ from zfwidgets.images.tiles import encode
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.layers import default_layer
 from zfwidgets.widgets.core.rpc import AHEAD, Job, Responder
+from zfwidgets.widgets.core.spoken import class_name
 from zfwidgets.widgets.core.wire import Answer, WireError
 
 _WATCHED = 5
@@ -190,7 +191,7 @@ class OcclusionView(ZFWidget):
         with self.hold_sync():
             self._epoch += 1
             self._photo = encode(occluder.clean.seen()[0])
-            self._facts = _facts(occluder)
+            self._facts = _facts(occluder, self.locale)
             self._maps = {}
             self.set_trait("result", None)
             self.overlay = "none"
@@ -217,7 +218,7 @@ class OcclusionView(ZFWidget):
             {
                 "activation": float(total[0]),
                 "p": [float(chances[0, index]) for index in self._facts["watched"]],
-                "best": _name(occluder, best),
+                "best": _name(occluder, best, self.locale),
                 "same": best == self._facts["winner"],
                 "best_p": float(chances[0, best]),
             },
@@ -292,11 +293,11 @@ class OcclusionView(ZFWidget):
             "activation": _floats(found.activation),
             "probability": _floats(found.probability),
             "class": np.array(classes, "<f4").tobytes(),
-            "names": [found.name(label) for label in self._legend],
+            "names": [class_name(found.name(label), self.locale) for label in self._legend],
         }
 
 
-def _facts(occluder: Occluder) -> dict[str, Any]:
+def _facts(occluder: Occluder, locale: str) -> dict[str, Any]:
     """What is known with nothing hidden, for the page."""
     chances = occluder.clean_chances
     watched = chances.topk(min(_WATCHED, len(chances))).indices.tolist()
@@ -310,9 +311,9 @@ def _facts(occluder: Occluder) -> dict[str, Any]:
         "channel": occluder.channel,
         "activation": occluder.clean_activation,
         "watched": watched,
-        "names": [_name(occluder, index) for index in watched],
+        "names": [_name(occluder, index, locale) for index in watched],
         "p": [float(chances[index]) for index in watched],
-        "label": _name(occluder, occluder.label),
+        "label": _name(occluder, occluder.label, locale),
         "winner": winner,
         "mean": _colour(occluder),
     }
@@ -325,9 +326,9 @@ def _colour(occluder: Occluder) -> list[int]:
     return shown
 
 
-def _name(occluder: Occluder, label: int) -> str:
+def _name(occluder: Occluder, label: int, locale: str) -> str:
     names = occluder.net.categories
-    return names[label] if names else str(label)
+    return class_name(names[label], locale) if names else str(label)
 
 
 def _floats(values: Tensor) -> bytes:
