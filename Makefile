@@ -6,9 +6,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 BUILD  := build
 NPM    := npm --prefix js
+# Two processes, a file in one of them; one thread each, so that they do not take turns.
+PAIR   := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test install check js python browser notebooks unit format bundles picture clean
+.PHONY: help demo test install check js python browser notebooks unit oracles format bundles picture clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,11 +42,16 @@ js: js/node_modules/.stamp  ## TypeScript: types, lint, unit tests
 	$(NPM) run lint
 	$(NPM) test
 
+# Side by side what disturbs nobody; then, one after the other, what measures memory, frames and clicks.
 python: $(VENV)/.tested js/node_modules/.stamp chromium  ## all of pytest, browser and notebooks included
-	$(BIN)/pytest
+	$(PAIR) -m "not browser"
+	$(BIN)/pytest -m browser
 
-unit: $(VENV)/.tested js/node_modules/.stamp  ## pytest without browser and notebooks
-	$(BIN)/pytest -m "not browser and not notebook"
+unit: $(VENV)/.tested  ## the units of every room
+	$(PAIR) tests/unit
+
+oracles: $(VENV)/.tested  ## the engine against independent references
+	$(PAIR) tests/oracles
 
 browser: $(VENV)/.tested chromium  ## JupyterLab and Voila in Chromium; screenshots in build/screenshots
 	$(BIN)/pytest tests/browser
