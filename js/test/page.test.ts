@@ -1,11 +1,14 @@
 // @vitest-environment jsdom
 /** A page without a kernel: models that follow each other, and questions answered from what is there. */
 import { describe, expect, it } from "vitest";
+import type { RawPinned } from "../src/channel-browser/pins";
 import { Rpc, RpcError } from "../src/core/rpc";
 import { type Payload, type Ref, StaticKernel } from "../src/page/kernel";
 
 const ABSENT = { title: "Not in this page", message: "left out", hint: "write it again" };
 const KERNELLESS = { title: "This page only remembers", message: "no network", hint: "" };
+
+const bytesOf = (some: number[]) => new Uint8Array(new Float32Array(some).buffer);
 
 /** Two photos, two layers, one rule; the view knows channel 1 only. */
 function payload(): Payload {
@@ -175,6 +178,49 @@ describe("a page without a kernel", () => {
     await rpc.request("hello");
     await rpc.request("tiles", { ids: [2] }, { epoch: 5, onChunk });
     expect(got).toEqual([[[2], 255]]);
+    rpc.dispose();
+  });
+
+  it("shows pins of every layer for the photo of now, and goes where a pin leads", async () => {
+    const numbers = (some: number[]) => btoa(String.fromCharCode(...bytesOf(some)));
+    const { model, set } = open((payload) => {
+      const [scene] = payload.scenes;
+      payload.blobs = [numbers([0.5, 0, 2]), ...payload.blobs];
+      let epoch = 10;
+      for (const [key, state] of Object.entries(scene?.states ?? {})) {
+        const [, layer] = JSON.parse(key) as string[];
+        epoch += 1;
+        const strength = { $blob: 0 };
+        const measures = { strength, mean: strength, sparsity: strength, energy: strength };
+        const map = { map: [1, 1], field: [3, 3], jump: [1, 1], offset: [0, 0] };
+        state["_page"] = { epoch, layer, count: 3, measures, places: { $blob: 0 }, ...map };
+        const head = { ids: [0, 1, 2], columns: 3, tile: [1, 1] as [number, number] };
+        const sheets = payload.sheets["browser"];
+        if (sheets) sheets[epoch] = [{ head, blobs: [epoch % 2] }];
+      }
+    });
+    const pins = [
+      { layer: "conv1", channel: 2 },
+      { layer: "conv2", channel: 1 },
+      { layer: "conv9", channel: 1 },
+    ];
+    set("browser", "pins", pins);
+    const shown = () => model("browser").get("_pinned") as RawPinned;
+    expect(shown().pins.map(({ value, sheet }) => [value, sheet])).toEqual([
+      [2, 0],
+      [0, 1],
+      [undefined, null],
+    ]);
+    const before = shown();
+    set("picker", "value", "dogs");
+    expect(shown().epoch).not.toBe(before.epoch);
+    expect(shown().sheets).toHaveLength(2);
+    const rpc = new Rpc(model("browser") as never);
+    await rpc.request("visit", { layer: "conv1", channel: 2 });
+    expect(model("layers").get("value")).toBe("conv1");
+    expect(model("browser").get("active")).toBe(2);
+    set("browser", "pins", []);
+    expect(shown().pins).toEqual([]);
     rpc.dispose();
   });
 

@@ -152,6 +152,30 @@ def test_a_channel_that_was_left_out_is_said_and_the_next_one_is_shown(
     opened.until(lambda: np.array_equal(opened.pane(1), expected), "the next one is shown")
 
 
+def test_pins_keep_their_pictures_in_other_layers_and_lead_back(
+    opened: Opened, saved: zf.SavedPage
+) -> None:
+    channel = saved.channels["conv5"][1]
+    opened.click_channel(channel)
+    opened.page.keyboard.press("p")
+    pin = opened.browser.locator(".zf-pin-go")
+    drawn = pin.locator("canvas")
+    expect(pin).to_have_count(1)
+    opened.until(lambda: "zf-pin-label" in pin.inner_html(), "the pin is there")
+    opened.choose_layer("conv2")
+    opened.wait_for_layer("conv2")
+    expect(pin).not_to_have_attribute("data-waiting", "true")
+    expect(pin).not_to_have_attribute("data-missing", "true")
+    first = drawn.evaluate(READ_CANVAS)
+    opened.choose_photo("dogs")
+    opened.until(lambda: drawn.evaluate(READ_CANVAS) != first, "another photo, another picture")
+    opened.choose_photo("cat")
+    opened.until(lambda: drawn.evaluate(READ_CANVAS) == first, "the first photo's again")
+    pin.click()
+    opened.wait_for_layer("conv5")
+    expect(opened.cell(channel)).to_have_attribute("aria-current", "true")
+
+
 def test_the_page_says_its_size_and_what_is_in_it(opened: Opened, saved: zf.SavedPage) -> None:
     facts = opened.page.locator(".zf-page-facts")
     assert saved.size == saved.path.stat().st_size

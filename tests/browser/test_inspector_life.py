@@ -97,6 +97,9 @@ def test_all_of_it_speaks_korean(in_lab: Notebook, screenshots: Path) -> None:
             arg=part,
         )
         expect(text).to_be_visible()
+    # The network's classes and the names of samples are English in Python.
+    expect(inspector.root.locator(".zf-guess").filter(has_text="얼룩고양이")).to_have_count(1)
+    expect(inspector.picker.get_by_role("option", name="우주 비행사")).to_have_count(1)
     expect(inspector.browser.locator('[data-waiting="true"]:visible')).to_have_count(0)
     page.set_viewport_size({"width": 1400, "height": 2000})
     inspector.root.screenshot(path=screenshots / "inspector-ko.png")

@@ -6,8 +6,12 @@
  * traits it depends on. `starts` sets a trait when another one changes. `answers` are sheets of tiles by
  * the epoch of the scene that asks.
  */
+
+import type { RawPage } from "../channel-browser/page";
+import type { Pin } from "../channel-browser/pins";
 import { PROTOCOL, type SheetHead, type WireError } from "../core/wire";
 import { StaticModel, type Traits } from "./model";
+import { type Layer, pinned } from "./pins";
 
 /** Part and trait. */
 export type Ref = [part: string, trait: string];
@@ -54,6 +58,8 @@ interface Question {
   epoch: number;
   op: string;
   ids?: number[];
+  layer?: string;
+  channel?: number;
 }
 
 export class StaticKernel {
@@ -103,6 +109,36 @@ export class StaticKernel {
     };
     for (const ref of chosen) turn(ref);
     for (const scene of dirty) this.#show(scene);
+    const parts = new Set([part, ...[...dirty].map((scene) => scene.part)]);
+    for (const name of parts) this.#pin(name);
+  }
+
+  /** Give the pins of a part their pictures. */
+  #pin(part: string): void {
+    const model = this.#model(part);
+    const pins = (model.get("pins") ?? []) as Pin[];
+    const shown = model.get("_pinned") as object | undefined;
+    if (pins.length === 0 && Object.keys(shown ?? {}).length === 0) return;
+    const page = model.get("_page") as RawPage;
+    model.apply({ _pinned: pinned(pins, page.epoch, (layer) => this.#layer(part, layer)) });
+  }
+
+  /** What is recorded of a layer for what is chosen now; projections where it has none of the mode. */
+  #layer(part: string, layer: string): Layer | null {
+    const scene = this.#payload.scenes.find((one) => one.part === part);
+    const key = (instead: Traits) =>
+      JSON.stringify(
+        scene?.by.map((ref) => (ref[0] === part && instead[ref[1]]) || this.#value(ref)),
+      );
+    const state =
+      scene?.states[key({ layer })] ?? scene?.states[key({ layer, mode: "projection" })];
+    if (!state) return null;
+    const page = this.#revived(state["_page"]) as RawPage;
+    const chunks = this.#payload.sheets[part]?.[page.epoch] ?? [];
+    const sheets = chunks.map(({ head, blobs }) => {
+      return { head: head as SheetHead, picture: this.#view(blobs[0] ?? -1) };
+    });
+    return { page, sheets };
   }
 
   /** Show what was recorded; what was not is said, and the trait that asked for it goes back. */
@@ -157,6 +193,12 @@ export class StaticKernel {
     queueMicrotask(() => {
       if (op === "hello") {
         reply({}, [], true);
+      } else if (op === "visit") {
+        reply({}, [], true);
+        for (const trait of ["layer", "channel"] as const) {
+          const name = trait === "layer" ? trait : "active";
+          if (this.#model(part).apply({ [name]: question[trait] })) this.#follow(part, [name]);
+        }
       } else if (op === "tiles") {
         const wanted = new Set(question.ids);
         for (const { head, blobs } of this.#payload.sheets[part]?.[epoch] ?? []) {
