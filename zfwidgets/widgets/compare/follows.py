@@ -1,0 +1,132 @@
+"""What a choice on one side of a comparison's page chooses on the other, as tables.
+
+A table is a `Start` of js/src/page/kernel.ts: which trait is set when another one changes, to which
+value for every combination of the traits that it rests on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from itertools import product
+from typing import Any
+
+from zfwidgets.widgets.compare.counterpart import counterpart
+from zfwidgets.widgets.export.plan import Plan
+
+Ref = list[str]
+"""Part and trait."""
+
+
+class Half:
+    """One side of the page: what is recorded, and what the tables need to know of it.
+
+    name: "left" or "right". photos: the part in which its photo is chosen.
+    """
+
+    def __init__(self, name: str, title: str, plan: Plan, shared: bool) -> None:
+        self.name, self.title, self.plan, self.shared = name, title, plan, shared
+        self.recordings = {
+            photo: plan.net.record(picture) for photo, picture in plan.photos.items()
+        }
+        self.channels: dict[str, tuple[int, ...]] = {}
+
+    def part(self, name: str) -> str:
+        """What a part of this side is called in the page; a picker for both has no side."""
+        return name if self.shared and name == "picker" else f"{self.name}.{name}"
+
+    def ref(self, part: str, trait: str) -> Ref:
+        """A trait of a part of this side."""
+        return [self.part(part), trait]
+
+    @property
+    def layer(self) -> Ref:
+        """The trait in which its layer is chosen."""
+        return self.ref("layers", "value")
+
+    @property
+    def active(self) -> Ref:
+        """The trait in which its channel is chosen."""
+        return self.ref("browser", "active")
+
+    def layers(self) -> dict[str, Any]:
+        """The layers that are in the page, by name."""
+        return {name: self.plan.net.layers[name] for name in self.plan.layers}
+
+    def ranks(self, photo: str, layer: str) -> list[int]:
+        """Channels of the layer on a photo, the strongest first."""
+        value = self.recordings[photo].strongest(layer).value
+        order: list[int] = value.argsort(descending=True, stable=True).tolist()
+        return order
+
+
+def follows(halves: tuple[Half, Half]) -> list[dict[str, Any]]:
+    """What a choice on one side chooses on the other: layers, channels, the part of the photo."""
+    left, _ = halves
+    found: list[dict[str, Any]] = []
+    linked = ["compare", "link_layers"]
+    for one, other in (halves, halves[::-1]):
+        layers = {
+            _key(True, name): counterpart(name, one.layers(), other.layers())
+            for name in one.layers()
+        }
+        causes = [one.layer, linked] if one is left else [one.layer]
+        found += [_start(other.layer, cause, [linked, one.layer], layers) for cause in causes]
+        there, here = (half.ref("view", "window") for half in (other, one))
+        zoom = _start(there, here, [["compare", "link_zoom"]], {_key(True): True})
+        found.append({**zoom, "copies": True})
+    for one, other in (halves, halves[::-1]):
+        causes = [one.active]
+        if one is left:
+            # The right side's channel is found anew when anything changes that it rests on.
+            photos = [half.ref("picker", "value") for half in halves]
+            causes += [other.layer, ["compare", "link_channels"], *photos]
+        for by, values in (_by_number(one, other), _by_rank(one, other)):
+            found += [_start(other.active, cause, by, values) for cause in causes]
+    return found
+
+
+def _by_number(one: Half, other: Half) -> tuple[list[Ref], dict[str, Any]]:
+    by = [["compare", "link_channels"], one.layer, other.layer, one.active]
+    values = {
+        _key("number", here, there, channel): channel
+        for here, there in _pairs(one, other)
+        for channel in range(min(_count(one, here), _count(other, there)))
+    }
+    return by, values
+
+
+def _by_rank(one: Half, other: Half) -> tuple[list[Ref], dict[str, Any]]:
+    photos = [half.ref("picker", "value") for half in (one, other)]
+    by = [["compare", "link_channels"], *photos, one.layer, other.layer, one.active]
+    values: dict[str, Any] = {}
+    for mine, theirs in product(one.recordings, other.recordings):
+        if one.shared and mine != theirs:
+            continue
+        for here, there in _pairs(one, other):
+            partners = zip(one.ranks(mine, here), other.ranks(theirs, there), strict=False)
+            for channel, partner in partners:
+                values[_key("rank", mine, theirs, here, there, channel)] = partner
+    return by, values
+
+
+def _pairs(one: Half, other: Half) -> list[tuple[str, str]]:
+    """Layers of the two sides, of which one is the other's counterpart."""
+    mine, theirs = one.layers(), other.layers()
+    there = {name: counterpart(name, mine, theirs) for name in mine}
+    back = {name: counterpart(name, theirs, mine) for name in theirs}
+    return [(a, b) for a, b in product(mine, theirs) if there[a] == b or back[b] == a]
+
+
+def _count(half: Half, layer: str) -> int:
+    return int(half.plan.net.layers[layer].channels)
+
+
+def _start(what: Ref, when: Ref, by: list[Ref], values: Mapping[str, Any]) -> dict[str, Any]:
+    """`Start` of kernel.ts."""
+    return {"set": what, "when": ".".join(when), "by": by, "values": dict(values)}
+
+
+def _key(*values: Any) -> str:
+    """The values as JavaScript's JSON.stringify writes them."""
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False)
