@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,6 +162,8 @@ def fetch(
                 with urllib.request.urlopen(address, timeout=60) as answer:
                     found[name] = _sift(answer, rows, part)
             except (URLError, TimeoutError, tarfile.TarError, EOFError) as error:
+                if isinstance(error, HTTPError):
+                    error.close()  # it holds the connection
                 failed.append(error)
                 found[name] = 0
                 continue

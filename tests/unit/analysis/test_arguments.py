@@ -68,7 +68,7 @@ def test_an_option_that_is_none_is_refused(net: zf.DeconvNet) -> None:
 
 def test_weights_that_are_no_numbers_are_named_and_not_counted(net: zf.DeconvNet) -> None:
     with torch.no_grad():
-        net.model[2].weight[3] = torch.nan  # type: ignore[index, union-attr]
+        net.model[2].weight[3] = torch.nan  # type: ignore[index]
     pictures, boxes = torch.rand(4, 3, 16, 16), {"part": [(0, 0, 8, 8)] * 4}
     says = "1 of 5 channels of layer 'conv2', the first of them 3, have NaN or infinite values"
     with pytest.raises(ValueError, match=says):

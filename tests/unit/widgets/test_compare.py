@@ -13,7 +13,8 @@ import traitlets
 from PIL import Image
 
 from tests.unit.widgets.fakes import LAYERS, FakeLayer, FakeNet, picture
-from zfwidgets.widgets.compare import Compare, counterpart
+from zfwidgets.widgets.compare import Compare
+from zfwidgets.widgets.compare.counterpart import counterpart
 from zfwidgets.widgets.core.rpc import worker
 
 GALLERY = {"red": picture("red"), "white": picture("white")}
