@@ -42,6 +42,7 @@ export class PickerView {
     const { say } = shell;
     this.#upload = signButton("upload", say("upload"));
     this.#cameraButton = signButton("camera", say("camera"), { title: say("camera_title") });
+    this.#cameraButton.classList.add("zf-camera");
     this.#wallButton = signButton("wall", say("wall"), { title: say("wall_title") });
     this.#cropButton = signButton("crop", say("crop"), { title: say("crop_title") });
     const remove = { title: say("remove_title"), quiet: true };

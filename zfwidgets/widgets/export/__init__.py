@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zfwidgets.images.samples import samples
 from zfwidgets.widgets.core.strings import table
 from zfwidgets.widgets.export.page import document
 from zfwidgets.widgets.export.plan import CHANNELS, Channels, Plan, plan_for
@@ -70,8 +69,9 @@ def to_html(
             or a `DeconvNet`.
         layers: their names. Default: the convolutions, and the layer that the Inspector shows.
         channels: how many of each layer, strongest first; "all"; or a mapping layer -> indices.
-        photos: names of the Inspector's gallery or of sample photographs, a mapping name ->
-            picture, or pictures. Default: the chosen photo; "cat" for a network.
+        photos: names of the Inspector's pictures, of sample photographs or of photographs of
+            `zf.gallery()`, a mapping name -> picture, or pictures; those that ship keep their
+            attribution. Default: the chosen photo; "cat" for a network.
         rules: see `Recording.project`. Default: the Inspector's; "deconvnet" for a network.
         max_mb: the most megabytes (10^6 bytes) that the file may have.
         locale: "en" or "ko". Default: the Inspector's.
@@ -123,8 +123,10 @@ def _document(plan: Plan, stage: Stage) -> bytes:
 def _facts(plan: Plan, stage: Stage, texts: Mapping[str, str], size: int) -> list[tuple[str, str]]:
     from zfwidgets import __version__
 
-    known = samples()
-    photos = [f"{n} ({known[n].credit})" if n in known else n for n in stage.photos]
+    known = stage.credits
+    photos = [
+        f"{n} ({known[n].credit}, {known[n].source})" if n in known else n for n in stage.photos
+    ]
     return [
         (texts["fact_net"], plan.net.name),
         (texts["fact_weights"], plan.net.weights_hash()),

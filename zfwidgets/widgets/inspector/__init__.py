@@ -95,7 +95,7 @@ class Inspector(Composed):
         say: dict[str, Any] = {"locale": locale or default_locale()}
         name = f"{self.net.name} on {self.net.device}"
         self.head = InspectorHead(name=name, status="busy", **say)
-        self.picker = one_row(image, transforms=getattr(self.net, "transforms", None), **say)
+        self.picker = one_row(image, transforms=getattr(self.net, "preparation", None), **say)
         self.layers = LayerSelector(self.net, value=layer, **say)
         chosen = self.layers.value
         # Strongest first: the channel to begin with is then the first one, and in sight.
