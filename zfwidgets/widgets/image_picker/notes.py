@@ -19,7 +19,9 @@ def spoken(note: str, locale: str) -> str:
     if locale == LOCALES[0]:
         return note
     for pattern, text in _sentences(locale):
-        note = pattern.sub(lambda found, text=text: text.format(**found.groupdict()), note)
+        # From the end, so that what is replaced does not move what is still to be.
+        for found in reversed(list(pattern.finditer(note))):
+            note = note[: found.start()] + text.format(**found.groupdict()) + note[found.end() :]
     return note
 
 
