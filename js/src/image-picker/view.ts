@@ -74,6 +74,7 @@ export class PickerView {
     });
     this.#assemble();
     this.#listen();
+    this.#panels(null);
     this.#follow();
   }
 
