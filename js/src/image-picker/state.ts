@@ -16,6 +16,8 @@ export interface Item {
   source?: string;
   licence?: string;
   licence_url?: string;
+  /** What was done to the photograph as its author published it. */
+  changes?: string;
 }
 
 /** Top, left and size in pixels of the photo. */

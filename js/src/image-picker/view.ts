@@ -220,7 +220,8 @@ export class PickerView {
     const label = h("strong", {}, item?.label ?? "");
     const more = item?.problem ?? item?.credit;
     this.#caption.replaceChildren(label, ...(item ? credit(item, this.#shell.say) : []));
-    this.#caption.title = item ? [item.label, more].filter(Boolean).join(" · ") : "";
+    const told = [item?.label, more, item?.changes];
+    this.#caption.title = told.filter(Boolean).join(" · ");
   }
 
   /** Say which panels are open; give the focus back to the button of one that was closed. */

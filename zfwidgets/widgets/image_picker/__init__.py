@@ -62,7 +62,7 @@ class ImagePicker(ZFWidget):
     items = t.List(t.Dict(), read_only=True).tag(sync=True)
     """The gallery in order: ``{id, label, credit}``, plain text; with ``problem`` where a file
     cannot be read, ``note`` where its values had to be guessed, and ``author``, ``source``,
-    ``licence`` and ``licence_url`` of photographs that ship."""
+    ``licence``, ``licence_url`` and ``changes`` of photographs that ship."""
 
     value = t.Unicode(None, allow_none=True).tag(sync=True)
     """Id of the chosen picture; None while the gallery is empty. Set to the name of a photograph of

@@ -87,7 +87,7 @@ class Entry:
         if isinstance(self.photo, GalleryPhoto) and self.label == self.photo.name:
             found["label"] = class_name(self.photo, locale)
         if self.photo is not None:
-            for key in ("author", "source", "licence", "licence_url"):
+            for key in ("author", "source", "licence", "licence_url", "changes"):
                 found[key] = getattr(self.photo, key)
         if self.note:
             found["note"] = spoken(self.note, locale)

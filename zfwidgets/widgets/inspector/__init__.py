@@ -32,8 +32,9 @@ class Inspector(Composed):
 
     Parameters:
         net: a name for `zfwidgets.load`, a `torch.nn.Module`, or a `DeconvNet`.
-        image: the picture to begin with: the name of a sample, a path, a PIL image or an array; or
-            a mapping or list of them, as for `ImagePicker`. Default: the sample photographs.
+        image: the picture to begin with: the name of a sample or of a photograph of `zf.gallery()`,
+            a path, a PIL image or an array; or a mapping or list of them, as for `ImagePicker`.
+            Default: the sample photographs.
         layer: the layer to begin with, see `LayerSelector`.
         mode: what the channels' tiles show to begin with, "projection" or "feature map".
         rule: how the signal goes back, see `Recording.project`.
