@@ -22,6 +22,7 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile
 from PIL import Image
 
 from zfwidgets.images.decode import decode
+from zfwidgets.images.families import KOREAN
 from zfwidgets.images.photo import Photo
 
 SHIPPED = Path(__file__).parent / "gallery_photos" / "gallery.zip"
@@ -42,6 +43,12 @@ class Category:
     name: str
     korean: str
     families: tuple[str, ...]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What it is searched by: its names, then its families, in English and Korean."""
+        korean = (KOREAN[family] for family in self.families if family in KOREAN)
+        return (self.name, self.korean, *self.families, *korean)
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,10 @@ class Gallery(Mapping[str, GalleryPhoto]):
         return found
 
     def search(self, words: str) -> list[GalleryPhoto]:
-        """The photographs whose class (English, Korean), families or author have all the words."""
+        """The photographs that have all the words, or parts of words, in what is known of them.
+
+        That is their class and its families (English, Korean), their author and their name.
+        """
         wanted = _plain(words).split()
         return [p for p in self.values() if all(word in _searched(p) for word in wanted)]
 
@@ -163,8 +173,7 @@ def _is(known: Category, asked: int | str | Category) -> bool:
 
 
 def _searched(photo: GalleryPhoto) -> str:
-    kind = photo.category
-    return _plain(" ".join((kind.name, kind.korean, *kind.families, photo.author)))
+    return _plain(" ".join((*photo.category.words, photo.author, photo.name)))
 
 
 def _plain(text: str) -> str:

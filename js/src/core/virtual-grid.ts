@@ -293,7 +293,10 @@ export class VirtualGrid {
       const at = index * columns + column;
       const id = this.#order[at];
       cell.element.hidden = at >= count || id === undefined;
-      if (id === undefined) return;
+      if (id === undefined) {
+        blank(cell); // the row may have stood elsewhere, where it was full
+        return;
+      }
       cell.id = id;
       cell.element.dataset["channel"] = String(id);
       setAttribute(cell.element, "tabindex", at === this.#focus ? 0 : -1);
@@ -370,5 +373,11 @@ export function drawCell(cell: Cell, tile: Tile | undefined): void {
   if (cell.drawn === (tile ?? null)) return;
   cell.drawn = tile ?? null;
   if (tile) drawTile(canvas, tile, area);
-  else canvas.getContext("2d")?.clearRect(area.x, area.y, area.width, area.height);
+  else blank(cell);
+}
+
+function blank(cell: Cell): void {
+  const { canvas, area } = cell;
+  cell.drawn = null;
+  canvas.getContext("2d")?.clearRect(area.x, area.y, area.width, area.height);
 }

@@ -9,6 +9,15 @@ export interface Item {
   credit: string;
   /** Why it cannot be read; absent as far as is known. */
   problem?: string;
+  /** What decoding had to guess. */
+  note?: string;
+  /** Of photographs that ship, with the address of its page. */
+  author?: string;
+  source?: string;
+  licence?: string;
+  licence_url?: string;
+  /** What was done to the photograph as its author published it. */
+  changes?: string;
 }
 
 /** Top, left and size in pixels of the photo. */
@@ -23,6 +32,9 @@ export interface PickerState extends ZFState {
   left_out: number;
   disabled: boolean;
   rows: number;
+  gallery: boolean;
+  _accept: string;
+  _seen_note: string;
   _thumbs: DataView | null;
   _slots: Record<string, number>;
   _columns: number;
@@ -39,6 +51,9 @@ export const SIGNS = {
   crop: "M4 1v11h11M1 4h11v11",
   remove: "M2.5 4.5h11M6 4.5v-2h4v2M4 4.5l.7 9h6.6l.7-9M6.7 7v4M9.3 7v4",
   recent: "M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2zM8 4.5V8l2.5 1.5",
+  wall: "M2 2.5h5v4.5H2zM9 2.5h5v4.5H9zM2 9h5v4.5H2zM9 9h5v4.5H9z",
+  search: "M7 2.2a4.8 4.8 0 1 0 0 9.6 4.8 4.8 0 0 0 0-9.6zM10.5 10.5 14 14",
+  note: "M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8zM8 7.2v4M8 4.6v.1",
   tick: "M3 8.5 6.5 12 13 4.5",
   cross: "M4 4l8 8M12 4l-8 8",
   warning: "M8 1.8 15 14H1L8 1.8zM8 6v4M8 12v.1",

@@ -1,12 +1,14 @@
-/** The picker: its bar, the gallery, the panels of camera and crop, and what went wrong. */
+/** The picker: its bar, its pictures, the panels of camera, crop and wall, and what went wrong. */
 import { h, icon, setAttribute, setText } from "../core/dom";
 import { isAbort, RpcError } from "../core/rpc";
+import { credit } from "./credit";
 import { CropPanel } from "./crop-panel";
 import { Gallery } from "./gallery";
 import { Notices } from "./notices";
 import { Snapshot } from "./snapshot";
 import { type PickerShell, SIGNS, signButton } from "./state";
 import { Uploads } from "./uploads";
+import { WallPanel } from "./wall";
 
 /** From how many pictures on an order is worth a button. */
 const MANY = 9;
@@ -18,12 +20,15 @@ export class PickerView {
   readonly #uploads: Uploads;
   readonly #camera: Snapshot;
   readonly #crop: CropPanel;
+  readonly #wall: WallPanel;
   readonly #upload: HTMLButtonElement;
   readonly #cameraButton: HTMLButtonElement;
+  readonly #wallButton: HTMLButtonElement;
   readonly #cropButton: HTMLButtonElement;
   readonly #removeButton: HTMLButtonElement;
   readonly #recent: HTMLButtonElement;
   readonly #caption = h("p", { class: "zf-picker-caption" });
+  readonly #remarks = h("div", { class: "zf-picker-remarks", role: "note", hidden: true });
   readonly #unread = h("details", { class: "zf-unread", hidden: true });
   readonly #leftOut = h("p", { class: "zf-left-out", hidden: true });
   readonly #empty: HTMLElement;
@@ -37,6 +42,8 @@ export class PickerView {
     const { say } = shell;
     this.#upload = signButton("upload", say("upload"));
     this.#cameraButton = signButton("camera", say("camera"), { title: say("camera_title") });
+    this.#cameraButton.classList.add("zf-camera");
+    this.#wallButton = signButton("wall", say("wall"), { title: say("wall_title") });
     this.#cropButton = signButton("crop", say("crop"), { title: say("crop_title") });
     const remove = { title: say("remove_title"), quiet: true };
     this.#removeButton = signButton("remove", say("remove"), remove);
@@ -61,33 +68,42 @@ export class PickerView {
       closed: () => this.#panels(this.#cameraButton),
     });
     this.#crop = new CropPanel(shell, () => this.#panels(this.#cropButton));
+    this.#wall = new WallPanel(shell, {
+      failed: (reason) => this.#refused(reason, say("not_done")),
+      closed: () => this.#panels(this.#wallButton),
+    });
     this.#assemble();
     this.#listen();
+    this.#panels(null);
     this.#follow();
   }
 
   #assemble(): void {
     const { root, say } = this.#shell;
-    const bar = [this.#upload, this.#cameraButton, this.#hint, this.#caption];
+    const ways = [this.#upload, this.#cameraButton, this.#wallButton, this.#hint];
+    const bar = [...ways, this.#caption];
     const tools = [this.#recent, this.#cropButton, this.#removeButton];
     const strip = [this.#gallery.element, this.#uploads.element];
     root.append(
       this.#notices.element,
       h("div", { class: "zf-picker-bar" }, ...bar, ...tools),
       h("div", { class: "zf-picker-strip" }, ...strip),
+      this.#remarks,
       this.#empty,
       this.#notices.undo,
       this.#unread,
       this.#leftOut,
       this.#camera.element,
       this.#crop.element,
+      this.#wall.element,
       h("div", { class: "zf-drop", "aria-hidden": "true" }, icon(SIGNS.upload), say("drop_here")),
     );
   }
 
   #listen(): void {
     const { signal, model, commit, root } = this.#shell;
-    const file = h("input", { type: "file", accept: "image/*", multiple: true, hidden: true });
+    const accept = model.get("_accept");
+    const file = h("input", { type: "file", accept, multiple: true, hidden: true });
     root.append(file);
     const click = (button: HTMLElement, act: () => void) =>
       button.addEventListener("click", act, { signal });
@@ -115,6 +131,14 @@ export class PickerView {
         this.#panels(null);
       }
     });
+    click(this.#wallButton, () => {
+      if (this.#wall.isOpen) this.#wall.close();
+      else {
+        this.#notices.clear();
+        this.#wall.open();
+        this.#panels(null);
+      }
+    });
     click(this.#removeButton, () => {
       const value = model.get("value");
       if (value !== null) void this.#remove(value);
@@ -134,6 +158,11 @@ export class PickerView {
     });
     follow("items", () => this.#tell());
     follow("value", () => this.#tell());
+    follow("_seen_note", () => this.#remark());
+    follow("gallery", (shown) => {
+      this.#wallButton.hidden = !shown;
+      if (!shown && this.#wall.isOpen) this.#wall.close();
+    });
     follow("disabled", (disabled) => {
       this.#gallery.box.disabled = disabled;
       this.#tell();
@@ -155,7 +184,8 @@ export class PickerView {
     const items = model.get("items") ?? [];
     const disabled = model.get("disabled") || !this.#alive;
     const none = disabled || model.get("value") === null;
-    this.#upload.disabled = this.#cameraButton.disabled = disabled;
+    this.#upload.disabled = this.#cameraButton.disabled = this.#wallButton.disabled = disabled;
+    this.#wall.disabled = disabled;
     this.#cropButton.disabled = this.#removeButton.disabled = none;
     this.#recent.hidden = items.length < MANY;
     this.#empty.hidden = items.length > 0;
@@ -170,6 +200,17 @@ export class PickerView {
       h("ul", {}, ...unread.map(({ label, problem }) => h("li", {}, `${label}: ${problem}`))),
     );
     this.#describe();
+    this.#remark();
+  }
+
+  /** Quietly below the pictures: what had to be guessed to show the chosen one. */
+  #remark(): void {
+    const { model } = this.#shell;
+    const value = model.get("value");
+    const item = model.get("items")?.find(({ id }) => id === value);
+    const remarks = [item?.note, model.get("_seen_note")].filter(Boolean) as string[];
+    this.#remarks.hidden = remarks.length === 0;
+    this.#remarks.replaceChildren(...remarks.map((text) => h("p", {}, icon(SIGNS.note), text)));
   }
 
   /** The line beside the buttons: the picture under the pointer, else the chosen one. */
@@ -178,14 +219,16 @@ export class PickerView {
     const item = this.#shell.model.get("items")?.find(({ id }) => id === wanted);
     const label = h("strong", {}, item?.label ?? "");
     const more = item?.problem ?? item?.credit;
-    this.#caption.replaceChildren(label, more ? ` · ${more}` : "");
-    this.#caption.title = item ? [item.label, more].filter(Boolean).join(" · ") : "";
+    this.#caption.replaceChildren(label, ...(item ? credit(item, this.#shell.say) : []));
+    const told = [item?.label, more, item?.changes];
+    this.#caption.title = told.filter(Boolean).join(" · ");
   }
 
   /** Say which panels are open; give the focus back to the button of one that was closed. */
   #panels(back: HTMLElement | null): void {
     setAttribute(this.#cameraButton, "aria-expanded", this.#camera.isOpen);
     setAttribute(this.#cropButton, "aria-expanded", this.#crop.isOpen);
+    setAttribute(this.#wallButton, "aria-expanded", this.#wall.isOpen);
     if (back && this.#shell.root.contains(document.activeElement)) back.focus();
     else if (back && document.activeElement === document.body) back.focus();
   }

@@ -19,6 +19,7 @@ from torchvision.models import AlexNet_Weights
 
 import zfwidgets as zf
 from zfwidgets.images import Gallery, Photo, decode
+from zfwidgets.images.families import KOREAN
 from zfwidgets.images.gallery import SHIPPED, TABLE
 
 
@@ -117,6 +118,18 @@ def test_words_find_what_has_all_of_them(shipped: Gallery) -> None:
     assert shipped.search("") == list(shipped.values())
     author = shipped["jay-1"].author
     assert shipped["jay-1"] in shipped.search(author.upper())
+
+
+def test_families_and_names_are_found_too(shipped: Gallery) -> None:
+    dogs = {photo.name for photo in shipped.of("dog")}
+    assert dogs <= {photo.name for photo in shipped.search("개")}
+    assert [photo.name for photo in shipped.search("jay-1")] == ["jay-1"]
+
+
+def test_every_family_has_a_korean_name(shipped: Gallery) -> None:
+    families = {family for kind in shipped.categories for family in kind.families}
+    assert families == set(KOREAN)
+    assert all(re.fullmatch("[가-힣 ]+", name) for name in KOREAN.values())
 
 
 def test_korean_is_found_however_it_was_typed(shipped: Gallery) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -174,6 +175,32 @@ def test_the_page_runs_its_own_script_alone_and_loads_nothing(
     assert "http" not in policy.group(1)
     outside = text[: text.index('id="zf-payload"')]
     assert not re.search(r"(src|href)=|url\(\s*['\"]?http|@import", outside)
+
+
+def test_photographs_that_ship_keep_their_attribution(net: zf.DeconvNet, page: Path) -> None:
+    jay = zf.gallery()["jay-1"]
+    mine = {"mine": Image.new("RGB", (40, 40), "teal"), "bird": jay}
+    for photos in (["jay-1"], [jay], mine):
+        saved = zf.to_html(net, page, photos=photos, channels=1, progress=False)
+        picker = next(p for p in payload(page)["parts"] if p["name"] == "picker")["state"]
+        items = {item["id"]: item for item in picker["items"]}
+        name = saved.photos[-1]
+        assert items[name]["author"] == jay.author
+        assert items[name]["source"] == jay.source
+        assert items[name]["licence_url"] == jay.licence_url
+        assert picker["gallery"] is False
+        assert f"{jay.credit}, {jay.source}" in html.unescape(page.read_text("utf-8"))
+    assert "author" not in items["mine"]
+
+
+def test_an_inspectors_choice_from_the_gallery_is_attributed(net: zf.DeconvNet, page: Path) -> None:
+    inspector = zf.Inspector(net, "jay-1", locale="ko")
+    inspector.picker.crop = (20, 20, 200)
+    saved = inspector.to_html(page, channels=1, progress=False)
+    inspector.close()
+    assert saved.photos == ("jay-1",)
+    (item,) = next(p for p in payload(page)["parts"] if p["name"] == "picker")["state"]["items"]
+    assert (item["label"], item["author"]) == ("어치", zf.gallery()["jay-1"].author)
 
 
 def test_it_speaks_the_language_that_is_asked_for(

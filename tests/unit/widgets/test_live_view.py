@@ -137,6 +137,40 @@ def test_all_maps_share_one_scale_and_silence_is_dark() -> None:
     assert (silent.max(), nothing) == (0, 0.0)
 
 
+class Processor:
+    """A preparation as transformers have it: a mapping comes out, of a size of its own."""
+
+    def __call__(self, picture: Image.Image) -> dict[str, Any]:
+        small = np.asarray(picture.resize((64, 64)), np.float32) / 255
+        return {"pixel_values": [small.transpose(2, 0, 1)]}
+
+
+class Grey:
+    """A preparation that wants a grey picture, and says nothing of itself."""
+
+    def __call__(self, picture: Image.Image) -> torch.Tensor:
+        if picture.mode != "L":
+            raise ValueError("expected a grey picture")
+        return torch.from_numpy(np.asarray(picture.resize((48, 48)), np.float32))[None] / 255
+
+
+@pytest.mark.parametrize(("channels", "transforms"), [(3, Processor()), (1, Grey())])
+def test_frames_go_through_whatever_preparation_the_network_has(
+    channels: int, transforms: Any
+) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Conv2d(channels, 4, 3), torch.nn.ReLU())
+    net = zf.DeconvNet(model, transforms=transforms)
+    looker = Looker(net)
+    sent = photo(side=looker.side)
+    frame = looker.look(encoded(sent), next(iter(net.layers)))
+    recording = net.record(sent)
+    assert looker.inputs is not None
+    assert torch.equal(looker.inputs, recording.inputs)
+    assert np.array_equal(frame.seen, recording.seen()[0])
+    assert not looker.exact  # what is seen is not what was sent: it must be sent back
+
+
 def test_large_maps_are_shrunk_to_a_bounded_message() -> None:
     maps = torch.rand(64, 224, 224)
     levels, _ = shades(maps, maps.amax((1, 2)))

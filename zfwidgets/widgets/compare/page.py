@@ -204,10 +204,14 @@ def _facts(
         return " / ".join(dict.fromkeys(facts))
 
     plans = [half.plan for half in halves]
+    locale = plans[0].locale
     return [
         (texts["fact_net"], both(plan.net.name for plan in plans)),
         (texts["fact_weights"], both(plan.net.weights_hash() for plan in plans)),
-        (texts["fact_photos"], both(credited(stage.photos, plans[0].locale) for stage in stages)),
+        (
+            texts["fact_photos"],
+            both(credited(stage.photos, stage.credits, plans[0].locale) for stage in stages),
+        ),
         (texts["fact_layers"], both(", ".join(plan.layers) for plan in plans)),
         (texts["fact_channels"], both(stage.channels_in_words(texts) for stage in stages)),
         (texts["fact_rules"], ", ".join(plans[0].rules)),

@@ -74,8 +74,9 @@ def to_html(
             `torch.nn.Module` or a `DeconvNet`.
         layers: their names. Default: the convolutions, and the layer that the Inspector shows.
         channels: how many of each layer, strongest first; "all"; or a mapping layer -> indices.
-        photos: names of the Inspector's gallery or of sample photographs, a mapping name ->
-            picture, or pictures. Default: the chosen photo; "cat" for a network.
+        photos: names of the Inspector's pictures, of sample photographs or of photographs of
+            `zf.gallery()`, a mapping name -> picture, or pictures; those that ship keep their
+            attribution. Default: the chosen photo; "cat" for a network.
         rules: see `Recording.project`. Default: the Inspector's; "deconvnet" for a network.
         max_mb: the most megabytes (10^6 bytes) that the file may have.
         locale: "en" or "ko". Default: the Inspector's.
@@ -130,7 +131,7 @@ def _facts(plan: Plan, stage: Stage, texts: Mapping[str, str], size: int) -> lis
     return [
         (texts["fact_net"], plan.net.name),
         (texts["fact_weights"], plan.net.weights_hash()),
-        (texts["fact_photos"], credited(stage.photos, plan.locale)),
+        (texts["fact_photos"], credited(stage.photos, stage.credits, plan.locale)),
         (texts["fact_layers"], ", ".join(plan.layers)),
         (texts["fact_channels"], stage.channels_in_words(texts)),
         (texts["fact_rules"], ", ".join(plan.rules)),

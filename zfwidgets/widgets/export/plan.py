@@ -10,8 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from PIL import Image
 
 from zfwidgets.deconv.signals import RuleName
-from zfwidgets.images import decode
-from zfwidgets.images.samples import samples
+from zfwidgets.images import Photo, decode, gallery, samples
 from zfwidgets.widgets.core.layers import default_layer, describe
 from zfwidgets.widgets.core.nets import as_net
 from zfwidgets.widgets.core.neuron import RULES
@@ -25,6 +24,9 @@ CHANNELS = 48
 """Channels of a layer whose large projections are written unless others are asked for."""
 
 Channels = int | str | Mapping[str, Iterable[int]]
+
+Taken = tuple[Image.Image, Photo | None]
+"""A picture, and the photograph that it is of if that ships."""
 
 
 @runtime_checkable
@@ -41,10 +43,14 @@ class Explorer(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for, checked. layer, mode and rule are those with which the page begins."""
+    """What was asked for, checked. layer, mode and rule are those with which the page begins.
+
+    credits: of those photos that ship, what must be said about them; the page carries it along.
+    """
 
     net: Any
     photos: dict[str, Image.Image]
+    credits: dict[str, Photo]
     layers: tuple[str, ...]
     rules: tuple[RuleName, ...]
     locale: str
@@ -72,9 +78,11 @@ def plan_for(source: Any, layers: Any, photos: Any, rules: Any, locale: str | No
     first = default_layer([describe(net.layers[name]) for name in ordered])
     named = _rules(rules, "deconvnet" if shown is None else shown.rule)
     mode = "projection" if shown is None else shown.browser.mode
+    taken = _photos(shown, photos)
     return Plan(
         net=net,
-        photos=_photos(shown, photos),
+        photos={name: image for name, (image, _) in taken.items()},
+        credits={name: photo for name, (_, photo) in taken.items() if photo is not None},
         layers=ordered,
         rules=named,
         locale=locale or (default_locale() if shown is None else shown.locale),
@@ -103,15 +111,15 @@ def _rules(rules: Any, default: RuleName) -> tuple[RuleName, ...]:
     return named
 
 
-def _photos(shown: Explorer | None, photos: Any) -> dict[str, Image.Image]:
+def _photos(shown: Explorer | None, photos: Any) -> dict[str, Taken]:
     if photos is None:
         if shown is None:
-            return {"cat": samples()["cat"].open()}
+            return {"cat": _opened(samples()["cat"])}
         if shown.picker.image is None or shown.picker.value is None:
             raise ValueError("to_html(): the Inspector shows no photo; choose one, or give photos")
-        return {shown.picker.value: shown.picker.image}
+        photos = [shown.picker.value]
     if isinstance(photos, Mapping):
-        found = {str(name): decode(picture) for name, picture in photos.items()}
+        found = {str(name): _opened(picture) for name, picture in photos.items()}
     else:
         several = isinstance(photos, Iterable) and not isinstance(photos, (str, bytes))
         listed = [*photos] if several else [photos]
@@ -121,22 +129,30 @@ def _photos(shown: Explorer | None, photos: Any) -> dict[str, Image.Image]:
     return found
 
 
-def _named(shown: Explorer | None, photo: Any, number: int) -> tuple[str, Image.Image]:
+def _named(shown: Explorer | None, photo: Any, number: int) -> tuple[str, Taken]:
     if isinstance(photo, str):
-        if shown is not None and (image := _of_gallery(shown, photo)) is not None:
-            return photo, image
-        if photo in samples():
-            return photo, samples()[photo].open()
+        if shown is not None and (taken := _of_picker(shown, photo)) is not None:
+            return photo, taken
+        for known in (samples(), gallery()):
+            if photo in known:
+                return photo, _opened(known[photo])
+    if isinstance(photo, Photo):
+        return photo.name, _opened(photo)
     name = Path(photo).name if isinstance(photo, (str, Path)) else f"photo {number}"
-    return name, decode(photo)
+    return name, _opened(photo)
 
 
-def _of_gallery(shown: Explorer, name: str) -> Image.Image | None:
+def _opened(picture: Any) -> Taken:
+    return decode(picture), picture if isinstance(picture, Photo) else None
+
+
+def _of_picker(shown: Explorer, name: str) -> Taken | None:
     picker = shown.picker
-    if name == picker.value:
-        return picker.image  # as it was cropped
     entry = picker._entries.get(name)  # noqa: SLF001 - our own sibling; its trait would change the view
-    return None if entry is None else entry.open()
+    if entry is None:
+        return None
+    # The chosen one as it was cropped.
+    return picker.image if name == picker.value else entry.open(), entry.photo
 
 
 def chosen_channels(
@@ -178,8 +194,9 @@ def _strongest(number: int, layer: str, recordings: Mapping[str, Any]) -> tuple[
     return tuple(sorted([*turns][: max(number, len(firsts))]))
 
 
-def credited(photos: Iterable[str], locale: str) -> str:
-    """The names of the photos, samples with their authors."""
-    known = samples()
-    named = ((sample_name(n, locale), known[n].credit) if n in known else (n, "") for n in photos)
-    return "; ".join(f"{name} ({credit})" if credit else name for name, credit in named)
+def credited(photos: Iterable[str], known: Mapping[str, Photo], locale: str) -> str:
+    """The names of the photos; of those that ship what must be said of them."""
+    told = {name: f" ({photo.credit}, {photo.source})" for name, photo in known.items()}
+    return "; ".join(
+        f"{sample_name(name, locale)}{told[name]}" if name in told else name for name in photos
+    )

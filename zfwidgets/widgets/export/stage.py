@@ -96,10 +96,17 @@ class Stage:
         net, layer, rule = plan.net, plan.layer, plan.rule
         described = [describe(net.layers[name]) for name in plan.layers]
         self.head = InspectorHead(name=net.name, status="ready", **say)
-        self.picker = ImagePicker(plan.photos, rows=1, **say)
+        self.picker = ImagePicker({}, rows=1, gallery=False, **say)
+        for name, photo in plan.photos.items():
+            self.picker.add(photo, name, plan.credits.get(name, ""), choose=False)
         # The picker may have changed names, so that they are short and no two are the same.
         names = [item["id"] for item in self.picker.items]
         self.photos = dict(zip(names, plan.photos.values(), strict=True))
+        self.credits = {
+            name: plan.credits[given]
+            for name, given in zip(names, plan.photos, strict=True)
+            if given in plan.credits
+        }
         self.layers = LayerSelector(layers=described, value=layer, **say)
         self.browser = ChannelBrowser(
             layer=layer, mode=plan.mode, rule=rule, sort="strength", inset=False, **say

@@ -1,7 +1,8 @@
 """A gallery of pictures: samples, folders, uploads, camera; one of them, or a square of it, chosen.
 
 What can be large is pulled by the page: thumbnails of files when they come into sight, the photo
-when its square is chosen. A picture that cannot be read is said so, and the chosen one stays.
+when its square is chosen, the wall of `zf.gallery()` when it is opened. A picture that cannot be
+read is said so, and the chosen one stays.
 """
 
 from __future__ import annotations
@@ -13,17 +14,19 @@ import numpy as np
 import traitlets as t
 from PIL import Image, ImageOps
 
-from zfwidgets.images import ImageError, Preprocess, get_limits
+from zfwidgets.images import ImageError, Photo, Preparation, Preprocess, get_limits
 from zfwidgets.images.tiles import encode, sprite
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.rpc import Job, Responder
 from zfwidgets.widgets.core.spoken import SPOKEN_PHOTOS
-from zfwidgets.widgets.core.wire import Answer, WireError
-from zfwidgets.widgets.image_picker import gallery
-from zfwidgets.widgets.image_picker.gallery import Entry, Files
+from zfwidgets.widgets.core.wire import Answer, WireError, sheet
+from zfwidgets.widgets.image_picker import gallery, wall
+from zfwidgets.widgets.image_picker.gallery import ACCEPTED, Entry, Files
+from zfwidgets.widgets.image_picker.notes import spoken
 from zfwidgets.widgets.image_picker.uploads import Uploads
 
 _COLUMNS = 8
+_QUALITY = 86  # of thumbnails
 _MOST_IN_ATLAS = 64
 _MOST_RECENT = 12
 _PHOTO_SIDE = 1024  # of the photo that the page shows to choose the square in
@@ -36,12 +39,14 @@ class ImagePicker(ZFWidget):
         images: what the gallery begins with: a mapping of label -> picture, or an iterable of
             pictures, or a folder ("photos") or pattern ("photos/**/*.jpg") on the kernel's side. A
             picture is a path, the bytes of a file, a PIL image, a uint8 array ``[H, W, 3]`` or a
-            `Sample`. Default: the sample photographs of the package. Files of folders and patterns
+            `Photo`. Default: the sample photographs of the package. Files of folders and patterns
             (at most 1000) are decoded when they come into sight; those that cannot be read are
             listed with the reason.
-        value: id of the picture to begin with; default: the first that can be read.
-        transforms: the network's preparation, as `DeconvNet.transforms`; with a `Preprocess` the
-            crop shows what the network will see.
+        value: id of the picture to begin with, or the name of a photograph of `zf.gallery()`, which
+            joins the pictures then; default: the first that can be read.
+        gallery: whether a wall with all photographs of `zf.gallery()` can be opened and searched.
+        transforms: the network's preparation, as `DeconvNet.preparation` or `.transforms`; with a
+            preparation or a `Preprocess` the crop shows what the network will see.
 
     Raises:
         ImageError: a single picture cannot be decoded, or a folder or pattern holds none.
@@ -57,10 +62,15 @@ class ImagePicker(ZFWidget):
 
     items = t.List(t.Dict(), read_only=True).tag(sync=True, **SPOKEN_PHOTOS)
     """The gallery in order: ``{id, label, credit}``, plain text; with ``problem`` where a file
-    cannot be read."""
+    cannot be read, ``note`` where its values had to be guessed, and ``author``, ``source``,
+    ``licence``, ``licence_url`` and ``changes`` of photographs that ship."""
 
     value = t.Unicode(None, allow_none=True).tag(sync=True)
-    """Id of the chosen picture; None while the gallery is empty."""
+    """Id of the chosen picture; None while the gallery is empty. Set to the name of a photograph of
+    `zf.gallery()`, as "jay-1", it puts that photograph behind the others and chooses it."""
+
+    gallery = t.Bool(True).tag(sync=True)
+    """Whether photographs of `zf.gallery()` can be chosen as well, from a wall that is searched."""
 
     crop: Any = t.Tuple(t.Int(), t.Int(), t.Int(), default_value=None, allow_none=True).tag(
         sync=True
@@ -89,6 +99,8 @@ class ImagePicker(ZFWidget):
     rows = t.Int(0, min=0, max=1).tag(sync=True)
     """0: the gallery wraps into as many rows as it needs; 1: one row that scrolls sideways."""
 
+    _accept = t.Unicode(ACCEPTED).tag(sync=True)
+    _seen_note = t.Unicode().tag(sync=True)  # why what the network sees is shown stretched
     _thumbs = t.Bytes().tag(sync=True)
     _slots = t.Dict().tag(sync=True)  # id -> place on the atlas; others are asked for
     _columns = t.Int(_COLUMNS).tag(sync=True)
@@ -110,7 +122,10 @@ class ImagePicker(ZFWidget):
         self._removed: tuple[int, str, Entry] | None = None
         handlers = {
             name: getattr(self, f"_answer_{name}")
-            for name in ("upload", "thumbs", "photo", "seen", "remove", "restore")
+            for name in (
+                *("upload", "thumbs", "photo", "seen", "remove", "restore"),
+                *("wall", "tiles", "hang"),
+            )
         }
         # Before anything can fail: close() is called for half-made widgets too.
         self._responder = Responder(self.send, handlers)
@@ -125,19 +140,24 @@ class ImagePicker(ZFWidget):
     def _limit(self) -> int:
         return get_limits().max_bytes
 
-    def add(self, image: Any, label: str = "", credit: str = "", *, choose: bool = True) -> str:
+    def add(
+        self, image: Any, label: str = "", credit: str | Photo = "", *, choose: bool = True
+    ) -> str:
         """Put a picture into the gallery and give its id.
 
         Parameters:
-            image: a path, the bytes of a file, a PIL image, a uint8 array ``[H, W, 3]``, a Sample.
-            label: its name; a path or a sample brings its own.
-            credit: author and licence, shown with the label.
+            image: a path, the bytes of a file, a PIL image, a uint8 array ``[H, W, 3]``, a `Photo`.
+            label: its name; a path or a `Photo` brings its own.
+            credit: author and licence, shown with the label; or the `Photo` that it was made of,
+                whose attribution is shown then.
             choose: whether it becomes the chosen one.
 
         Raises:
             ImageError: it cannot be decoded. Nothing changes then.
         """
         name = self._enter_one(label or gallery.own_label(image) or "picture", image, credit)
+        entry = self._entries[name]
+        entry.thumb = entry.small()
         with self.hold_sync():
             self._show_gallery()
             if choose:
@@ -216,12 +236,15 @@ class ImagePicker(ZFWidget):
         else:
             self._enter_one(label, source)
 
-    def _enter_one(self, label: str, source: Any, credit: str = "") -> str:
+    def _enter_one(self, label: str, source: Any, credit: str | Photo = "") -> str:
         """Decode once, keep the thumbnail and the source; the picture is ready to be chosen."""
         entry, image = gallery.entry(source, label, credit)
         name = entry.label
+        there = self._entries.get(name)
+        if image is None and there is not None and there.source == source:
+            return name
+        name = self._new_id(name)
         if image is not None:
-            name = self._new_id(name)
             self._ready = name, image
         self._entries[name] = entry
         return name
@@ -252,7 +275,7 @@ class ImagePicker(ZFWidget):
         known = [(name, thumb) for name, thumb in thumbs.items() if thumb is not None]
         known = known[:_MOST_IN_ATLAS]
         sheet = sprite(np.stack([thumb for _, thumb in known]), _COLUMNS) if known else None
-        atlas = b"" if sheet is None else encode(sheet, "image/webp", quality=86)
+        atlas = b"" if sheet is None else encode(sheet, "image/webp", quality=_QUALITY)
         with self.hold_sync():
             self._slots = {name: slot for slot, (name, _) in enumerate(known)}
             self._thumbs = atlas
@@ -261,19 +284,25 @@ class ImagePicker(ZFWidget):
     def _list_items(self) -> None:
         listed = []
         for name, entry in self._entries.items():
-            item = {"id": name, "label": entry.label, "credit": entry.credit}
-            listed.append(item | ({"problem": entry.problem} if entry.problem else {}))
+            listed.append({"id": name, **entry.told(self.locale)})
         self.set_trait("items", listed)
+
+    @t.observe("locale")
+    def _tell_anew(self, _change: object) -> None:
+        if self._entries:
+            self._list_items()
+            self._look_at_preparation()
 
     # ------------------------------------------------------------------------ choice
 
     @t.validate("value")
     def _check_value(self, proposal: dict[str, Any]) -> str | None:
         value: str | None = proposal["value"]
-        if value is not None and value not in self._entries:
-            known = ", ".join(self._entries) or "none, the gallery is empty"
-            raise t.TraitError(f"value got {value!r:.80}; expected one of {known:.400}")
-        return value
+        if value is None or value in self._entries or (self.gallery and wall.known(value)):
+            return value
+        known = ", ".join(self._entries) or "none, the gallery is empty"
+        more = ", or a name of zf.gallery()" if self.gallery else ""
+        raise t.TraitError(f"value got {value!r:.80}; expected one of {known:.400}{more}")
 
     @t.observe("value")
     def _open_value(self, change: dict[str, Any]) -> None:
@@ -285,6 +314,9 @@ class ImagePicker(ZFWidget):
             return
         if self._photo is not None and self._photo[0] == name:
             return  # back from one that could not be opened
+        if name not in self._entries:
+            self.add(wall.known(name), choose=False)
+        told = self._entries[name].note
         try:
             ready = self._ready is not None and self._ready[0] == name
             photo = self._ready[1] if ready and self._ready else self._entries[name].open()
@@ -300,6 +332,8 @@ class ImagePicker(ZFWidget):
             recent = [name, *(other for other in self.recent if other != name)]
             self.set_trait("recent", recent[:_MOST_RECENT])
             self.set_trait("crop", self._crops.get(name))
+            if self._entries[name].note != told:
+                self._list_items()
         self._show_image()
 
     @t.validate("crop")
@@ -328,9 +362,28 @@ class ImagePicker(ZFWidget):
 
     @t.observe("transforms")
     def _measure_share(self, _change: object) -> None:
+        how = self._preprocess()
+        self._share = how.size / how.resize if how is not None and how.mode == "crop" else 1.0
+        self._look_at_preparation()
+
+    def _preprocess(self) -> Preprocess | None:
+        given = self.transforms
+        how = given.transforms if isinstance(given, Preparation) else given
+        return how if isinstance(how, Preprocess) else None
+
+    def _look_at_preparation(self) -> None:
+        """Find out whether inputs can be shown as they are: a preparation is asked for that."""
         how = self.transforms
-        cuts = isinstance(how, Preprocess) and how.mode == "crop"
-        self._share = how.size / how.resize if cuts else 1.0
+        if not isinstance(how, Preparation) or self._preprocess() is not None:
+            self._seen_note = ""
+        else:
+            self._responder.submit(lambda _job: self._tell_preparation(how))
+
+    def _tell_preparation(self, how: Preparation) -> None:
+        """On the worker thread."""
+        note = spoken(how.note, self.locale)
+        if self.transforms is how:
+            self._seen_note = note
 
     # ------------------------------------------------- questions, on the worker thread
 
@@ -353,7 +406,7 @@ class ImagePicker(ZFWidget):
             except ImageError:
                 self._list_items()
                 continue
-            yield Answer({"item": name}, [encode(thumb, "image/webp", quality=86)])
+            yield Answer({"item": name}, [encode(thumb, "image/webp", quality=_QUALITY)])
 
     def _answer_photo(self, job: Job) -> Answer:
         """The photo {picture}, whole, as large as is needed to choose a square in it."""
@@ -365,13 +418,14 @@ class ImagePicker(ZFWidget):
 
     def _answer_seen(self, job: Job) -> Answer:
         """What the network will see of {picture, crop}, pixel for pixel."""
-        if not isinstance(self.transforms, Preprocess):
+        how = self.transforms
+        if not isinstance(how, Preparation | Preprocess):
             return Answer({"known": False}, last=True)
         photo, crop = self._whole(job), job.request.body.get("crop")
         if crop is not None and gallery.misplaced(crop, photo.size):
             raise WireError("Unreadable question", f"expected a square, got {crop!r:.80}")
-        seen = self.transforms(gallery.square(photo, crop))[None]
-        return Answer({"known": True}, [encode(self.transforms.undo(seen)[0])], last=True)
+        seen = how(gallery.square(photo, crop))[None]
+        return Answer({"known": True}, [encode(how.undo(seen)[0])], last=True)
 
     def _whole(self, job: Job) -> Image.Image:
         """The photo {picture}. The page may have chosen it before this side has heard of it."""
@@ -388,6 +442,25 @@ class ImagePicker(ZFWidget):
     def _answer_restore(self, _job: Job) -> Answer:
         """Put the picture that was removed last back."""
         return Answer({"item": self.restore()}, last=True)
+
+    def _answer_wall(self, _job: Job) -> Answer:
+        """What hangs on the wall: names and classes, no pictures."""
+        return Answer(wall.facts(self.locale), last=True)
+
+    def _answer_tiles(self, job: Job) -> Answer:
+        """Thumbnails of the photographs {ids} of the wall, {px} wide, all on one sheet."""
+        photos = wall.photographs()
+        ids = job.request.ids("ids", len(photos))
+        px = job.request.integer("px", 16, wall.SIDE)
+        tiles = wall.thumbnails([photos[number] for number in ids], px, job.check)
+        made = sheet(ids, tiles, quality=_QUALITY)
+        return Answer(made.head(), [made.data], last=True)
+
+    def _answer_hang(self, job: Job) -> Answer:
+        """Choose the photograph {number} of the wall."""
+        photos = wall.photographs()
+        number = job.request.integer("number", 0, len(photos) - 1)
+        return Answer({"item": self.add(photos[number])}, last=True)
 
     def _known(self, job: Job, key: str) -> list[str]:
         """The id, or the list of ids, in the question's field `key`."""

@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from zfwidgets.images import ImageError, decode
-from zfwidgets.images.decode import FORMATS
+from zfwidgets.images import GalleryPhoto, ImageError, Photo, decode
+from zfwidgets.images.decode import SUFFIXES
 from zfwidgets.images.samples import Sample, samples
+from zfwidgets.widgets.image_picker.notes import spoken
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -33,7 +34,9 @@ MOST_FILES = 1000
 _MOST_SEEN = 100_000  # names that are looked at before a pattern counts as endless
 _MAX_LABEL = 60
 _LEAST_CROP = 16  # pixels
-_SUFFIXES = {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}
+
+ACCEPTED = ",".join(("image/*", *SUFFIXES, ".npy"))
+"""What the page's file dialogue offers; in folders, arrays are more often data than pictures."""
 
 
 @dataclass
@@ -41,17 +44,21 @@ class Entry:
     """A picture of the gallery. Kept as it came: decoded pictures are twenty times larger.
 
     Attributes:
-        source: a `Sample`, the bytes of a file, a decoded image, or the path of a file that is read
+        source: a `Photo`, the bytes of a file, a decoded image, or the path of a file that is read
             each time it is wanted.
+        photo: the photograph that it is or was made of, with author, page and licence.
         thumb: uint8 ``[THUMB, THUMB, 3]``; None while nobody has looked at it.
         problem: why it cannot be read, empty as far as is known.
+        note: what `decode` had to guess, empty as far as is known.
     """
 
     label: str
     credit: str
     source: Any
+    photo: Photo | None = None
     thumb: Pixels | None = None
     problem: str = ""
+    note: str = ""
 
     def open(self) -> Image.Image:
         """Decode it.
@@ -60,31 +67,56 @@ class Entry:
             ImageError: it cannot be read; `problem` says why from then on.
         """
         try:
-            if isinstance(self.source, Sample):
+            if isinstance(self.source, Photo):
                 return self.source.open()
-            return decode(self.source, name=self.label)
+            image = decode(self.source, name=self.label)
         except ImageError as error:
             self.problem = f"{error.title}. {error.message}"
             raise
+        # An image that was decoded before has been guessed about before.
+        self.note = image.info.get("note", self.note)
+        return image
 
     def small(self) -> Pixels:
         """Its thumbnail. Raises as `open` does."""
         return thumbnail(self.open()) if self.thumb is None else self.thumb
 
+    def told(self, locale: str) -> dict[str, str]:
+        """What the page is told of it, in plain texts."""
+        found = {"label": self.label, "credit": self.credit}
+        if isinstance(self.photo, GalleryPhoto) and self.label == self.photo.name:
+            found["label"] = class_name(self.photo, locale)
+        if self.photo is not None:
+            for key in ("author", "source", "licence", "licence_url", "changes"):
+                found[key] = getattr(self.photo, key)
+        if self.note:
+            found["note"] = spoken(self.note, locale)
+        if self.problem:
+            found["problem"] = self.problem
+        return found
 
-def entry(source: Any, label: str, credit: str = "") -> tuple[Entry, Image.Image | None]:
+
+def class_name(photo: GalleryPhoto, locale: str) -> str:
+    """What is on a photograph of the gallery."""
+    return photo.category.korean if locale == "ko" else photo.category.name
+
+
+def entry(source: Any, label: str, credit: str | Photo = "") -> tuple[Entry, Image.Image | None]:
     """A picture that was handed over, and the decoded image if there is one.
 
     Raises:
         ImageError: it cannot be decoded.
     """
-    if isinstance(source, Sample):
-        return Entry(source.name, source.credit, source, _sample_thumb(source)), None
+    if isinstance(source, Photo):
+        thumb = _sample_thumb(source) if isinstance(source, Sample) else None
+        return Entry(source.name, source.credit, source, source, thumb), None
     label = clean_label(label)
     image = decode(source, name=label)
     # A path may point to something else tomorrow, and arrays can be written to.
     kept = source if isinstance(source, bytes) else image
-    return Entry(label, credit, kept, thumbnail(image)), image
+    photo, words = (credit, credit.credit) if isinstance(credit, Photo) else (None, credit)
+    note = image.info.get("note", "")
+    return Entry(label, words, kept, photo, thumbnail(image), note=note), image
 
 
 @dataclass(frozen=True)
@@ -106,7 +138,7 @@ def sources(images: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(images, Mapping):
         yield from ((str(label), _found(source)) for label, source in images.items())
         return
-    if isinstance(images, (str, bytes, Path, Image.Image, np.ndarray, Sample)):
+    if isinstance(images, (str, bytes, Path, Image.Image, np.ndarray, Photo)):
         images = [images]
     for number, source in enumerate(images, 1):
         yield own_label(source) or f"picture {number}", _found(source)
@@ -123,7 +155,7 @@ def is_several(source: Any) -> bool:
 
 def own_label(source: Any) -> str:
     """The name that a picture brings with it, or none."""
-    if isinstance(source, Sample):
+    if isinstance(source, Photo):
         return source.name
     return Path(source).name if isinstance(source, (str, Path)) else ""
 
@@ -193,7 +225,7 @@ def _found(source: Any) -> Any:
 
 
 def _pictures_in(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    return (path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES))
 
 
 def _listed(paths: Iterator[Path], what: str, given: str) -> Files:

@@ -32,8 +32,9 @@ class Inspector(Composed):
 
     Parameters:
         net: a name for `zfwidgets.load`, a `torch.nn.Module`, or a `DeconvNet`.
-        image: the picture to begin with: the name of a sample, a path, a PIL image or an array; or
-            a mapping or list of them, as for `ImagePicker`. Default: the sample photographs.
+        image: the picture to begin with: the name of a sample or of a photograph of `zf.gallery()`,
+            a path, a PIL image or an array; or a mapping or list of them, as for `ImagePicker`.
+            Default: the sample photographs.
         layer: the layer to begin with, see `LayerSelector`.
         mode: what the channels' tiles show to begin with, "projection" or "feature map".
         rule: how the signal goes back, see `Recording.project`.
@@ -95,7 +96,7 @@ class Inspector(Composed):
         say: dict[str, Any] = {"locale": locale or default_locale()}
         name = f"{self.net.name} on {self.net.device}"
         self.head = InspectorHead(name=name, status="busy", **say)
-        self.picker = one_row(image, transforms=getattr(self.net, "transforms", None), **say)
+        self.picker = one_row(image, transforms=getattr(self.net, "preparation", None), **say)
         self.layers = LayerSelector(self.net, value=layer, **say)
         chosen = self.layers.value
         # Strongest first: the channel to begin with is then the first one, and in sight.

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.deconv.signals import RuleName
-from zfwidgets.images import Limits, Preprocess, decode, resize
+from zfwidgets.images import Limits, Preparation, Preprocess, decode, resize
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -96,13 +95,14 @@ class Looker:
             KeyError, IndexError: the network has no such layer or channel.
         """
         began = time.perf_counter()
-        inputs = self.net.preprocess(self.prepare(decode(data, LIMITS, "the camera's frame"))[None])
+        frame = self.prepare.open(decode(data, LIMITS, "the camera's frame"))
+        inputs = self.net.preprocess(self.prepare(frame)[None])
         worked = time.thread_time()
         with _threads(None if layer in self._heavy else 1):
-            frame = self._seen(inputs, layer, channel, rule)
+            found = self._seen(inputs, layer, channel, rule)
         self._heavy.tell(layer, time.thread_time() - worked)
         self.inputs = inputs
-        return replace(frame, seconds=time.perf_counter() - began)
+        return replace(found, seconds=time.perf_counter() - began)
 
     def again(self, layer: str, channel: int | None = None, rule: RuleName = "deconvnet") -> Frame:
         """The last frame, looked at another way.
@@ -196,17 +196,20 @@ def shades(maps: Tensor, strengths: Tensor) -> tuple[Pixels, float]:
     return levels.to(torch.uint8).cpu().numpy(), max(scale, 0.0)
 
 
-def _preparation(net: DeconvNet) -> tuple[Any, int, bool]:
+def _preparation(net: DeconvNet) -> tuple[Preparation, int, bool]:
     """How a frame becomes an input, the side of the square that the page should send, and whether
     that square is just what the network sees.
 
-    With a `Preprocess` it is, and nothing is resized again. Of other preparations only their result
-    is known: they get some more to crop.
+    With a `Preprocess` in colour it is, and nothing is resized again. Of other preparations only
+    their result is known: they get some more to crop.
     """
-    how = net.transforms
+    _ = net.layers  # only then is it known which size the network takes
+    given = net.preparation
+    how = given.transforms
     if isinstance(how, Preprocess):
-        return replace(how, mode="squash"), how.size, how.channels != "L"
-    return how, 256, False
+        squashed = Preparation(replace(how, mode="squash"), given.channels)
+        return squashed, how.size, how.channels in ("RGB", "BGR") and net.planes is None
+    return given, max(256, *(given.size or (0,))), False
 
 
 @contextmanager
