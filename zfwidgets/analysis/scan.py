@@ -9,10 +9,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from zfwidgets.analysis.exemplars import Exemplars, exemplars_of
 from zfwidgets.analysis.scanning.checkpoint import read, write
 from zfwidgets.analysis.scanning.scanner import Scanner
 from zfwidgets.analysis.stream import Images
+from zfwidgets.analysis.strongest import Exemplars, exemplars_of
 from zfwidgets.analysis.usage import LayerUsage, Usage, usage_of
 from zfwidgets.deconv import DeconvNet
 

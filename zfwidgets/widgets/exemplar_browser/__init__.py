@@ -15,13 +15,20 @@ import traitlets as t
 from PIL import Image
 from torch import nn
 
+from zfwidgets.images import gallery
 from zfwidgets.images.sheet import contact_sheet
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.nets import as_net
 from zfwidgets.widgets.core.neuron import RULES
 from zfwidgets.widgets.core.rpc import AHEAD, Cancelled, Job, Responder
 from zfwidgets.widgets.core.wire import Answer, describe_error, sheet
-from zfwidgets.widgets.exemplar_browser.sources import network_of, scan_in, scanner_of
+from zfwidgets.widgets.exemplar_browser.sources import (
+    is_net,
+    network_of,
+    scan_in,
+    scanner_of,
+    shipped_scan,
+)
 from zfwidgets.widgets.exemplar_browser.tiles import SORTS, Gallery, Pictures, Wall, drawn
 
 if TYPE_CHECKING:
@@ -45,10 +52,11 @@ class ExemplarBrowser(ZFWidget):
 
     Parameters:
         source: a `Scan`, `Exemplars`, a mapping from layer to `Exemplars`, or a file saved by one
-            of them: shown at once. A `DeconvNet` or a `torch.nn.Module`: it is scanned in the
-            background, and what is known so far is shown.
+            of them: shown at once. A `DeconvNet`, a `torch.nn.Module` or the name of a network: it
+            is scanned in the background, and what is known so far is shown.
         images: the pictures, as `scan` takes them: a folder, a mapping, a list or a dataset; for
-            exemplars those that were scanned, under the same names.
+            exemplars those that were scanned, under the same names. Default: `gallery()`; the scan
+            of it by a bundled network ships and is shown at once.
         net: the network of the exemplars, or its name for `zfwidgets.load`; default: the bundled
             one of their name.
         layers, k, labels, batch, checkpoint: of the scan, see `scan`.
@@ -61,6 +69,7 @@ class ExemplarBrowser(ZFWidget):
         ValueError: the network is not the one that was scanned.
 
     Examples:
+        >>> zf.ExemplarBrowser("zfnet")
         >>> zf.ExemplarBrowser(net, "photos/")
         >>> zf.ExemplarBrowser(zf.Scan.load("scan.safetensors"), "photos/")
     """
@@ -105,7 +114,7 @@ class ExemplarBrowser(ZFWidget):
     def __init__(
         self,
         source: DeconvNet | nn.Module | Scan | Exemplars | Mapping[str, Exemplars] | str | Path,
-        images: Any,
+        images: Any = None,
         *,
         net: DeconvNet | nn.Module | str | None = None,
         layers: Sequence[str] | None = None,
@@ -124,8 +133,12 @@ class ExemplarBrowser(ZFWidget):
         self._steps: Iterator[Any] | None = None
         self._stopping = False
         self._looked = (0, 0.0)
+        self._k: int | None = None  # pictures of a channel that are shown; None: all that are kept
         found = None
-        if isinstance(source, nn.Module) or hasattr(source, "record"):
+        if is_net(source) and images is None:
+            live, self._k = as_net(source), k
+            found = shipped_scan(live)
+        elif is_net(source):
             live = as_net(source)
             self._scanner = scanner_of(live, images, layers, k, labels, batch, checkpoint)
             self._steps = iter(self._scanner)
@@ -136,7 +149,7 @@ class ExemplarBrowser(ZFWidget):
             for one in found.exemplars.values():
                 one.check(live)
         self._found = found
-        self._gallery = Gallery(live, images)
+        self._gallery = Gallery(live, gallery() if images is None else images)
         super().__init__(**kwargs)
         self._responder = Responder(
             self.send,
@@ -337,7 +350,7 @@ class ExemplarBrowser(ZFWidget):
             raise ValueError(f"layer={self.layer!r}: expected one of {names}")
         usage = found.usage.layers.get(self.layer)
         rule = self.rule
-        one = found.exemplars[self.layer]
+        one = found.exemplars[self.layer].first(self._k or found.exemplars[self.layer].k)
         return Wall(next(self._epochs), self._gallery, one, usage, rule)
 
     # --------------------------------------------------------------------------------- answers

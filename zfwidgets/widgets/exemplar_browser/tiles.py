@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from zfwidgets.analysis.exemplars import Exemplars, patches_of
 from zfwidgets.analysis.stream import Images, Item, items, loaded
+from zfwidgets.analysis.strongest import Exemplars, patches_of
 from zfwidgets.analysis.usage import LayerUsage
 from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.deconv.signals import RuleName
