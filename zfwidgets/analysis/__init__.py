@@ -1,5 +1,6 @@
 """What one learns: functions of a DeconvNet and pictures that return small results."""
 
+from zfwidgets.analysis.concepts import Concepts, concepts
 from zfwidgets.analysis.exemplars import exemplars
 from zfwidgets.analysis.faithfulness import Faithfulness, faithfulness
 from zfwidgets.analysis.filters import FilterComparison, Filters, compare_filters, filters
@@ -10,6 +11,7 @@ from zfwidgets.analysis.strongest import Exemplars, Panel
 from zfwidgets.analysis.usage import LayerUsage, Usage, assert_healthy, usage
 
 __all__ = [
+    "Concepts",
     "Exemplars",
     "Faithfulness",
     "FilterComparison",
@@ -22,6 +24,7 @@ __all__ = [
     "Usage",
     "assert_healthy",
     "compare_filters",
+    "concepts",
     "exemplars",
     "faithfulness",
     "filters",
