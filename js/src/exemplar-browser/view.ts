@@ -7,12 +7,12 @@
 import { h, perFrame, setAttribute, setText } from "../core/dom";
 import { type LoaderOwner, TileLoader } from "../core/loader";
 import { RpcError, RpcTimeout } from "../core/rpc";
+import { ScanBar } from "../core/scan-bar";
 import type { Shell } from "../core/shell";
 import { decodeSheet, TileStore } from "../core/tiles";
 import { type Cell, type GridOwner, type Pick, VirtualGrid } from "../core/virtual-grid";
 import { drawMosaic } from "./mosaic";
 import { Panel } from "./panel";
-import { ScanBar } from "./scan-bar";
 import type { ExemplarKey, ExemplarState } from "./state";
 import { Toolbar } from "./toolbar";
 import { brief, percent, type RawWall, type Sort, Wall } from "./wall";

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,9 @@ from zfwidgets.images.sheet import contact_sheet
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.nets import as_net
 from zfwidgets.widgets.core.neuron import RULES
-from zfwidgets.widgets.core.rpc import AHEAD, Cancelled, Job, Responder
+from zfwidgets.widgets.core.rpc import Cancelled, Job, Responder
 from zfwidgets.widgets.core.wire import Answer, describe_error, sheet
+from zfwidgets.widgets.exemplar_browser.background import BackgroundScan, Progress
 from zfwidgets.widgets.exemplar_browser.sources import (
     is_net,
     network_of,
@@ -39,10 +39,6 @@ if TYPE_CHECKING:
 _FIRST_PX = 300
 """Longer side of the mosaics of the first page, which is saved with the notebook."""
 _FIRST_CHANNELS = 12
-_LEAST_SECONDS = 2.0
-"""Least time between two looks at a scan that goes on."""
-_GROWTH = 1.5
-"""The next look comes when so many times as many pictures were seen."""
 _STATIC_SECONDS = 3.0
 """How long the display of a widget may wait for its picture."""
 
@@ -129,10 +125,8 @@ class ExemplarBrowser(ZFWidget):
         self._settled = threading.Event()
         self._shown: Wall | None = None
         self._preparing: Job | None = None
-        self._scanner: Scanner | None = None
-        self._steps: Iterator[Any] | None = None
-        self._stopping = False
-        self._looked = (0, 0.0)
+        self._scan: BackgroundScan | None = None
+        scanner: Scanner | None = None
         self._k: int | None = None  # pictures of a channel that are shown; None: all that are kept
         found = None
         if is_net(source) and images is None:
@@ -140,8 +134,7 @@ class ExemplarBrowser(ZFWidget):
             found = shipped_scan(live)
         elif is_net(source):
             live = as_net(source)
-            self._scanner = scanner_of(live, images, layers, k, labels, batch, checkpoint)
-            self._steps = iter(self._scanner)
+            scanner = scanner_of(live, images, layers, k, labels, batch, checkpoint)
         else:
             found = scan_in(source)
             first = next(iter(found.exemplars.values()))
@@ -165,7 +158,10 @@ class ExemplarBrowser(ZFWidget):
         if found is not None:
             self._offer(list(found.exemplars))
             self._show()
-        else:
+        elif scanner is not None:
+            self._scan = BackgroundScan(
+                scanner, self._responder, look=self._look, tell=self._tell, fail=self._break_off
+            )
             self.go_on()
 
     # ------------------------------------------------------------------------------ for people
@@ -177,16 +173,14 @@ class ExemplarBrowser(ZFWidget):
 
     def stop(self) -> None:
         """Stop the scan after the present batch; what was found stays."""
-        self._stopping = True
+        if self._scan is not None:
+            self._scan.stop()
 
     def go_on(self) -> None:
         """Go on with a scan that was stopped."""
-        if self._steps is None or self._responder is None:
-            return
-        self._stopping = False
-        self._settled.clear()
-        self._tell("running")
-        self._responder.submit(self._step, AHEAD)
+        if self._scan is not None:
+            self._settled.clear()
+            self._scan.go_on()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing is scanned or prepared any more, `timeout` seconds at most."""
@@ -194,7 +188,7 @@ class ExemplarBrowser(ZFWidget):
 
     def close(self) -> None:
         """End the widget and its work."""
-        self._stopping = True
+        self.stop()
         if self._responder is not None:
             self._responder.close()
         super().close()
@@ -225,56 +219,28 @@ class ExemplarBrowser(ZFWidget):
 
     # -------------------------------------------------------------------------------- scanning
 
-    def _step(self, job: Job) -> None:
-        """On the worker: see a batch; others' questions come before the next."""
-        assert self._steps is not None
-        assert self._scanner is not None
-        if self._stopping:
-            self._look()
-            self._tell("stopped")
-            return
-        try:
-            state = next(self._steps, None)
-        except Exception as error:  # noqa: BLE001 - shown in the widget
-            self._steps = None
-            self.fail(error)
-            self._tell("stopped")
-            with self.hold_sync():
-                self.status = "ready" if self._shown else "error"
-            self._settled.set()
-            return
-        job.check()
-        if state is None:
-            self._steps = None
-            self._look()
-            self._tell("done")
-            return
-        seen, looked = self._looked
-        if len(state.ids) >= _GROWTH * seen and time.monotonic() - looked > _LEAST_SECONDS:
-            self._look()
-        self._tell("running")
-        if self._responder is not None:
-            self._responder.submit(self._step, AHEAD)
-
     def _look(self) -> None:
-        """Show what the scan knows so far."""
+        """On the worker: show what the scan knows so far."""
         from zfwidgets.analysis.scan import scan_of
 
-        assert self._scanner is not None
-        if self._scanner.state is None:
+        assert self._scan is not None
+        if self._scan.scanner.state is None:
             self._settled.set()
             return
-        self._found = scan_of(self._scanner)
+        self._found = scan_of(self._scan.scanner)
         self._offer(list(self._found.exemplars))
         self._show()
-        self._looked = len(self._scanner.state.ids), time.monotonic()
 
-    def _tell(self, state: str) -> None:
-        scanner = self._scanner
-        if scanner is None:
-            return
-        scanned = 0 if scanner.state is None else len(scanner.state.ids)
-        self.progress = {"state": state, "scanned": scanned, "total": scanner.total}
+    def _tell(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def _break_off(self, error: Exception) -> None:
+        """On the worker: the scan cannot go on; what was found stays."""
+        self.fail(error)
+        self.progress = {**self.progress, "state": "stopped"}
+        with self.hold_sync():
+            self.status = "ready" if self._shown else "error"
+        self._settled.set()
 
     def _offer(self, layers: list[str]) -> None:
         if layers == self.layers:

@@ -48,6 +48,8 @@ def scanner_of(
     labels: Any,
     batch: int,
     checkpoint: str | Path | None,
+    *,
+    usage: bool = True,
 ) -> Scanner:
     """The scan that shall go on in the background. Raises TypeError for one-way images."""
     known: Any = images
@@ -61,7 +63,7 @@ def scanner_of(
         known,
         layers,
         k,
-        usage=True,
+        usage=usage,
         batch=batch,
         labels=labels,
         checkpoint=checkpoint,

@@ -48,6 +48,18 @@ class Gallery:
         self._items: dict[str, Item] | None = None
         self._last: Hung | None = None
 
+    def find(self, names: Sequence[str]) -> list[Item]:
+        """The pictures of these names. Raises KeyError for one that is missing."""
+        if self._items is None:
+            self._items = {item.id: item for item in items(self._images)}
+        missing = [name for name in names if name not in self._items]
+        if missing:
+            raise KeyError(
+                f"image {missing[0]!r} is not among the images given; give those that were "
+                "scanned, under the same names."
+            )
+        return [self._items[name] for name in names]
+
     def hang(self, found: Exemplars, channels: Sequence[int]) -> Hung:
         """All pictures that the channels need, and perhaps more.
 
@@ -58,15 +70,7 @@ class Gallery:
         if last is not None and last.layer == found.layer and needed <= {*last.names}:
             return last
         names = found.ids if len(found.ids) <= _PICTURES_AT_ONCE else tuple(sorted(needed))
-        if self._items is None:
-            self._items = {item.id: item for item in items(self._images)}
-        missing = [name for name in names if name not in self._items]
-        if missing:
-            raise KeyError(
-                f"image {missing[0]!r} is not among the images given; give those that were "
-                "scanned, under the same names."
-            )
-        batch = loaded(self.net, [self._items[name] for name in names])
+        batch = loaded(self.net, self.find(names))
         recording = self.net.record(batch.inputs, upto=found.layer)
         self._last = Hung(found.layer, recording, names, recording.seen())
         return self._last
