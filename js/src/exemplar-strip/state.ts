@@ -1,5 +1,6 @@
 /** The traits of a strip of exemplars, as Python's ExemplarStrip has them, and the keys of its texts. */
 import type strings from "../../../zfwidgets/widgets/exemplar_strip/strings.json";
+import type { Word } from "../core/concepts";
 import type { Progress } from "../core/scan-bar";
 import type { ZFState } from "../core/shell";
 import type { Say } from "../core/strings";
@@ -19,15 +20,6 @@ export interface Fact {
   value: number;
   /** Whether the neuron sees something beyond the picture's edge. */
   outside: boolean;
-}
-
-/** What the strongest pictures have in common: `count` of `of`, `lift` times the share of a draw by lot. */
-export interface Word {
-  name: string;
-  count: number;
-  of: number;
-  lift: number;
-  p: number;
 }
 
 export interface Shown {

@@ -4,13 +4,14 @@
  *
  * Pictures are swapped whole, together with what is said of them; until then the old ones stay, dimmed.
  */
+import { word, wordHint } from "../core/concepts";
 import { h, icon, setAttribute, setText, uid } from "../core/dom";
 import { isAbort, RpcError } from "../core/rpc";
 import { ScanBar } from "../core/scan-bar";
 import type { Shell } from "../core/shell";
 import { decodeSheet, drawTile } from "../core/tiles";
 import { isShown, type Shown, type StripKey, type StripState } from "./state";
-import { brief, detail, summary, word, wordHint } from "./words";
+import { brief, detail, summary } from "./words";
 
 const FOLD = "M6 4l4 4-4 4";
 const BACK = "M7 3 3 7l4 4M3 7h6a4 4 0 0 1 0 8";

@@ -159,14 +159,22 @@ class Sheet:
         }
 
 
-def sheet(ids: Sequence[int], tiles: npt.NDArray[np.uint8], mime: str = "image/webp") -> Sheet:
-    """Put tiles ``[N, h, w, 3]`` of the channels `ids` on one sheet, as square as possible."""
+def sheet(
+    ids: Sequence[int],
+    tiles: npt.NDArray[np.uint8],
+    mime: str = "image/webp",
+    quality: int | None = None,
+) -> Sheet:
+    """Put tiles ``[N, h, w, 3]`` of the channels `ids` on one sheet, as square as possible.
+
+    mime, quality: as for `encode`; for photographs a quality saves nine bytes of ten.
+    """
     count, height, width, _ = tiles.shape
     if count != len(ids):
         raise ValueError(f"expected one tile per id, got {count} tiles for {len(ids)} ids")
     columns = max(1, round((count * height / width) ** 0.5))
     columns = min(columns, count)
-    data = tile_files.encode(tile_files.sprite(tiles, columns), mime)
+    data = tile_files.encode(tile_files.sprite(tiles, columns), mime, quality)
     return Sheet(tuple(ids), data, mime, (height, width), columns)
 
 

@@ -30,6 +30,7 @@ from zfwidgets.widgets.exemplar_browser.sources import (
     shipped_scan,
 )
 from zfwidgets.widgets.exemplar_browser.tiles import SORTS, Gallery, Pictures, Wall, drawn
+from zfwidgets.widgets.exemplar_browser.words import named, told
 
 if TYPE_CHECKING:
     from zfwidgets.analysis import Exemplars, Scan
@@ -55,7 +56,9 @@ class ExemplarBrowser(ZFWidget):
             of it by a bundled network ships and is shown at once.
         net: the network of the exemplars, or its name for `zfwidgets.load`; default: the bundled
             one of their name.
-        layers, k, labels, batch, checkpoint: of the scan, see `scan`.
+        layers, k, labels, batch, checkpoint: of the scan, see `scan`. Labels that are texts, the
+            folders within a folder, and the gallery's classes say what a channel's strongest
+            pictures have in common, see `concepts`.
 
     Keys in the grid: arrows, Home, End, PageUp, PageDown move; Enter or Space opens a channel's
     panel; Escape closes it.
@@ -142,13 +145,14 @@ class ExemplarBrowser(ZFWidget):
             for one in found.exemplars.values():
                 one.check(live)
         self._found = found
-        self._gallery = Gallery(live, gallery() if images is None else images)
+        self._gallery = Gallery(live, gallery() if images is None else images, named(labels))
         super().__init__(**kwargs)
         self._responder = Responder(
             self.send,
             {
                 "tiles": self._answer_tiles,
                 "panel": self._answer_panel,
+                "words": self._answer_words,
                 "stop": lambda _: self.stop(),
                 "go": lambda _: self.go_on(),
             },
@@ -346,6 +350,16 @@ class ExemplarBrowser(ZFWidget):
             return Answer({"facts": []}, last=True)
         made = sheet(range(len(tiles)), tiles)
         return Answer({**made.head(), "facts": facts}, [made.data], last=True)
+
+    def _answer_words(self, job: Job) -> Answer:
+        """On the worker: ``{ids: [channel]}`` -> what its strongest pictures have in common."""
+        wall = self._shown
+        if wall is None or wall.epoch != job.request.epoch:
+            return Answer({"words": []}, last=True)  # the page waits for it before it asks anew
+        (channel,) = job.request.ids("ids", wall.count)[:1]
+        kept = self._found.exemplars[wall.found.layer] if self._found else wall.found
+        words = [told(word, self.locale) for word in self._gallery.words(kept, channel)]
+        return Answer({"words": words}, last=True)
 
 
 def _cut(page: dict[str, Any]) -> Pictures:

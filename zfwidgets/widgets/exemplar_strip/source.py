@@ -12,7 +12,7 @@ from torch import Tensor
 from zfwidgets.analysis.shipped import K, exemplars_that_ship
 from zfwidgets.analysis.stream import Images, loaded, pair
 from zfwidgets.analysis.strongest import Exemplars, patches_of
-from zfwidgets.analysis.vocabulary import Concept, Labels, Vocabulary
+from zfwidgets.analysis.vocabulary import Concept, Labels
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.deconv.signals import RuleName
 from zfwidgets.images import Photo, contrast, gallery
@@ -54,10 +54,7 @@ class Source:
     ) -> None:
         self.found = found
         self._net, self._images = net, images
-        self._labels = None if labels is None else list(labels)
-        self._gallery = Gallery(net, images)
-        self._vocabulary: Vocabulary | None = None
-        self._counted = 0
+        self._gallery = Gallery(net, images, labels)
 
     @staticmethod
     def shipped(net: DeconvNet) -> Source:
@@ -94,7 +91,7 @@ class Source:
                 )
             ]
         made = np.concatenate(patches + projections) if best else np.zeros((0, 1, 1, 3), np.uint8)
-        return Strip(every, made, facts, self._words(every, channel))
+        return Strip(every, made, facts, self._gallery.words(every, channel))
 
     def picture(self, name: str) -> tuple[Any, bool]:
         """The picture of this id as a picker takes it, and whether it becomes the very same input.
@@ -110,16 +107,6 @@ class Source:
         """What must be said of a photograph of the gallery; None for others'."""
         shown = gallery() if self._images is gallery() else {}
         return shown.get(name)
-
-    def _words(self, found: Exemplars, channel: int) -> tuple[Concept, ...]:
-        """None, too, where nothing is known of the pictures."""
-        if self._counted != found.scanned:
-            self._counted = found.scanned
-            try:
-                self._vocabulary = Vocabulary.of(found, self._images, self._labels)
-            except ValueError:
-                self._vocabulary = None
-        return () if self._vocabulary is None else self._vocabulary.named(found, channel)
 
 
 def _size(height: int, width: int) -> tuple[int, int]:
