@@ -40,6 +40,7 @@ export interface StripState extends ZFState {
   channel: number | null;
   opened: boolean;
   in_sight: boolean;
+  clickable: boolean;
   picked: { id?: string; layer?: string; channel?: number };
   home: string;
   status: "empty" | "busy" | "ready" | "error";

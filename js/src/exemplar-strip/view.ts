@@ -103,7 +103,7 @@ export class StripView {
     list.addEventListener(
       "click",
       (event) => {
-        if (button(event)) this.#ask("pick", { ids: [rank(event)] });
+        if (button(event) && this.#clickable) this.#ask("pick", { ids: [rank(event)] });
       },
       { signal },
     );
@@ -151,6 +151,10 @@ export class StripView {
     });
     observer.observe(root);
     signal.addEventListener("abort", () => observer.disconnect(), { once: true });
+  }
+
+  get #clickable(): boolean {
+    return this.#alive && this.#shell.model.get("clickable");
   }
 
   // ------------------------------------------------------------------------------------- pictures
@@ -217,7 +221,7 @@ export class StripView {
   #tell(rank: number | null): void {
     const { say } = this.#shell;
     const fact = rank === null ? undefined : this.#shown?.pictures[rank];
-    const invitation = this.#shown?.pictures.length && this.#alive ? say("invite") : "";
+    const invitation = this.#shown?.pictures.length && this.#clickable ? say("invite") : "";
     setText(this.#detail, fact && rank !== null ? detail(say, rank, fact) : invitation);
   }
 
@@ -269,7 +273,8 @@ export class StripView {
     for (const button of this.#list.querySelectorAll("button")) {
       const visited = here && button.dataset["id"] === picked.id;
       setAttribute(button, "aria-current", visited ? "true" : null);
-      button.disabled = !this.#alive;
+      // Not disabled: it can still be pointed at, and tells whose picture it is.
+      setAttribute(button, "aria-disabled", this.#clickable ? null : "true");
     }
   }
 }

@@ -65,10 +65,15 @@ def ask(strip: ExemplarStrip, op: str, **body: Any) -> list[dict[str, Any]]:
     """Ask as the page does; what comes back."""
     sent: list[dict[str, Any]] = []
     assert strip._responder is not None
-    strip._responder._send = lambda content, _buffers: sent.append(content)  # type: ignore[misc]
+    strip._responder._send = lambda content, _buffers: sent.append(content)
     strip._responder.on_msg(None, {"v": 1, "id": 1, "epoch": 0, "op": op, **body}, [])
     worker().join()
     return sent
+
+
+def hold(gate: threading.Event) -> None:
+    """Keep the worker busy until the gate opens."""
+    gate.wait(LIMIT)
 
 
 def by_sorting(net: DeconvNet, photos: dict[str, Any], layer: str, channel: int) -> list[Any]:
@@ -121,9 +126,10 @@ def test_large_fields_are_shown_smaller(photos: dict[str, Any]) -> None:
     found = zf.exemplars(net, some, layers=["pool5"], k=3, progress=False)
     field = net.layers["pool5"].receptive_field
     assert max(field) > 160
-    strip = Source(net, some, found).draw("pool5", 3, "deconvnet", lambda: None)
+    channel = int(found["pool5"].value[:, 0].argmax())
+    strip = Source(net, some, found).draw("pool5", channel, "deconvnet", lambda: None)
     assert strip.pictures.shape[1:] == (160, 160, 3)
-    expected = resize(found["pool5"].patches(net, some, 3)[0], 160, 160)
+    expected = resize(found["pool5"].patches(net, some, channel)[0], 160, 160)
     np.testing.assert_array_equal(strip.pictures[: len(expected)], expected)
 
 
@@ -154,7 +160,7 @@ def test_of_quick_changes_only_the_last_is_drawn(
 
     monkeypatch.setattr(Source, "draw", watched)
     gate = threading.Event()
-    worker().put(lambda: gate.wait(LIMIT) and None, 0)
+    worker().put(lambda: hold(gate), 0)
     for channel in (3, 4, 5):
         strip.channel = channel
     assert strip.status == "busy"
@@ -285,7 +291,7 @@ def test_closing_frees_network_pictures_and_widget(photos: dict[str, Any]) -> No
     strip = ExemplarStrip(net, layer="conv2", channel=0, in_sight=True)
     strip.scan(photos)
     worker().join()
-    references = [weakref.ref(net), weakref.ref(strip)]
+    references: list[weakref.ref[Any]] = [weakref.ref(net), weakref.ref(strip)]
     strip.close()
     del strip, net
     gc.collect()

@@ -24,7 +24,7 @@ from zfwidgets.widgets.core.wire import Answer, describe_error, sheet
 from zfwidgets.widgets.exemplar_browser.background import BackgroundScan, Progress
 from zfwidgets.widgets.exemplar_browser.sources import scanner_of
 from zfwidgets.widgets.exemplar_browser.words import told
-from zfwidgets.widgets.exemplar_strip.source import Source, Strip
+from zfwidgets.widgets.exemplar_strip.source import PX, Source, Strip
 
 _KEPT = 64
 """Strips that are remembered, so that going back and forth between channels costs nothing."""
@@ -42,6 +42,8 @@ class ExemplarStrip(ZFWidget):
 
     Parameters:
         net: a `DeconvNet`.
+        source: a scan and its pictures. Default: the one that ships, if it is of this network.
+        px, quality: longer side of a picture at most, and quality of the WebP.
         layer, channel, rule: what is shown, see the traits.
 
     Examples:
@@ -70,6 +72,9 @@ class ExemplarStrip(ZFWidget):
     """The exemplar that was clicked: ``{id, layer, channel, row, col}``, the picture and the neuron
     in it; empty for none, and when the way back was taken."""
 
+    clickable = t.Bool(True).tag(sync=True)
+    """Whether a click on a picture picks it."""
+
     home = t.Unicode().tag(sync=True)
     """What the way back leads to, in words; empty: there is none."""
 
@@ -83,16 +88,28 @@ class ExemplarStrip(ZFWidget):
     _lacking = t.Unicode().tag(sync=True)  # why there is nothing to show
     _offered = t.Int(0).tag(sync=True)  # pictures of the gallery that a click scans; 0: no offer
 
-    def __init__(self, net: Any, *, inline: bool = False, **traits: Any) -> None:
+    def __init__(
+        self,
+        net: Any,
+        source: Source | None = None,
+        *,
+        px: int = PX,
+        quality: int = _QUALITY,
+        inline: bool = False,
+        **traits: Any,
+    ) -> None:
         """`inline` computes in the calling thread: for tests and platforms without threads."""
         self._net = net
-        self._source: Source | None = None
+        self._source = source
+        self._px, self._quality = px, quality
         self._scan: BackgroundScan | None = None
         self._scanned: Any = None  # the pictures and labels of that scan
         self._made: OrderedDict[tuple[object, ...], dict[str, Any]] = OrderedDict()
         self._job: Job | None = None
         self._responder: Responder | None = None
-        self._untried = ships(getattr(net, "name", ""))  # a scan may ship, nobody has looked yet
+        self._untried = source is None and ships(
+            getattr(net, "name", "")
+        )  # a scan may ship, nobody has looked yet
         super().__init__(**traits)
         handlers = {
             "pick": self._answer_pick,
@@ -104,7 +121,7 @@ class ExemplarStrip(ZFWidget):
         self._responder = Responder(self.send, handlers, inline=inline)
         self.on_msg(self._responder.on_msg)
         self.observe(self._ask, ["layer", "channel", "rule", "opened", "in_sight", "locale"])
-        if not self._untried:
+        if not self._untried and source is None:
             self._offer(self.say("no_scan", net=getattr(net, "name", "")))
         self._ask()
 
@@ -237,7 +254,7 @@ class ExemplarStrip(ZFWidget):
         self._lacking = ""
         key = (layer, channel, rule, self.locale)
         if key not in self._made:
-            strip = source.draw(layer, channel, rule, job.check)
+            strip = source.draw(layer, channel, rule, job.check, self._px)
             self._made[key] = self._told(source, strip, channel)
         self._made.move_to_end(key)
         while len(self._made) > _KEPT:
@@ -274,7 +291,7 @@ class ExemplarStrip(ZFWidget):
         }
         if not pictures:
             return facts
-        made = sheet(range(len(strip.pictures)), strip.pictures, quality=_QUALITY)
+        made = sheet(range(len(strip.pictures)), strip.pictures, quality=self._quality)
         return {**facts, "sheet": made.head(), "data": made.data}
 
     # --------------------------------------------------------------------------------- answers

@@ -61,8 +61,12 @@ class Source:
         """The scan of the gallery that ships. Raises as `exemplars_that_ship`."""
         return Source(net, gallery(), exemplars_that_ship(net, K))
 
-    def draw(self, layer: str, channel: int, rule: RuleName, check: Callable[[], None]) -> Strip:
+    def draw(
+        self, layer: str, channel: int, rule: RuleName, check: Callable[[], None], px: int = PX
+    ) -> Strip:
         """The strip of a channel; `check` may raise to stop in between.
+
+        px: longer side of a picture at most.
 
         Raises KeyError for a layer that was not scanned, IndexError for a channel there is not.
         """
@@ -78,7 +82,7 @@ class Source:
             neurons = recording.neurons(layer, here, [channel] * len(names), rows, cols)
             seen, outside = patches_of(recording, neurons)
             projected = recording.project(neurons, rule)
-            size = _size(seen.shape[1], seen.shape[2])
+            size = _size(seen.shape[1], seen.shape[2], px)
             patches.append(resize(seen, *size))
             # Small first: contrast looks for percentiles.
             pixels = projected.to_rgb(projected.pixels)
@@ -109,6 +113,6 @@ class Source:
         return shown.get(name)
 
 
-def _size(height: int, width: int) -> tuple[int, int]:
-    scale = min(1.0, PX / max(height, width))
+def _size(height: int, width: int, px: int) -> tuple[int, int]:
+    scale = min(1.0, px / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
