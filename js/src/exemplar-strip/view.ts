@@ -266,7 +266,9 @@ export class StripView {
   #showWay(): void {
     const { model, say } = this.#shell;
     const [home, picked] = [model.get("home"), model.get("picked")];
+    const stranded = document.activeElement === this.#back;
     this.#back.hidden = home === "" || !this.#alive;
+    if (stranded && this.#back.hidden) this.#fold.focus({ preventScroll: true });
     setText(this.#backText, say("back", { home }));
     const shown = this.#shown;
     const here = shown?.layer === picked.layer && shown?.channel === picked.channel;

@@ -47,7 +47,7 @@ class ExemplarStrip(ZFWidget):
         layer, channel, rule: what is shown, see the traits.
 
     Examples:
-        >>> strip = zf.ExemplarStrip(zf.load("zfnet"), layer="conv5", channel=17)
+        >>> strip = ExemplarStrip(zf.load("zfnet"), layer="conv5", channel=17)
         >>> ipywidgets.link((browser, "active"), (strip, "channel"))
     """
 
