@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from zfwidgets.analysis.architecture import architecture_report as architecture_report
     from zfwidgets.analysis.clusters import clusters as clusters
     from zfwidgets.analysis.comparison import compare_channels as compare_channels
+    from zfwidgets.analysis.concepts import concepts as concepts
     from zfwidgets.analysis.confusion import confusion as confusion
     from zfwidgets.analysis.correspondence import correspondence as correspondence
     from zfwidgets.analysis.equivariance import equivariance as equivariance
@@ -91,6 +92,7 @@ _HOME = {
     "architecture_report": "analysis.architecture",
     "clusters": "analysis.clusters",
     "compare_channels": "analysis.comparison",
+    "concepts": "analysis.concepts",
     "confusion": "analysis.confusion",
     "correspondence": "analysis.correspondence",
     "equivariance": "analysis.equivariance",

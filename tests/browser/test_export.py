@@ -184,6 +184,29 @@ def test_the_page_says_its_size_and_what_is_in_it(opened: Opened, saved: zf.Save
         expect(facts).to_contain_text(text)
 
 
+def test_the_exemplars_of_the_channels_that_were_written_are_there(
+    opened: Opened, net: zf.DeconvNet, saved: zf.SavedPage
+) -> None:
+    assert saved.exemplars >= 4
+    strip = opened.page.locator(".zf-exemplar-strip")
+    pairs = strip.locator(".zf-strip-pair")
+    best = int(net.record(zf.samples()["cat"].open()).strongest("conv5").value.argmax())
+    names = [name for name, *_ in zf.exemplars(net, layer="conv5").of(best)]
+    expect(pairs).to_have_count(9)
+    assert pairs.evaluate_all("all => all.map(one => one.dataset.id)") == names
+    pairs.first.hover()
+    expect(strip.locator(".zf-strip-detail")).to_contain_text(zf.gallery()[names[0]].author)
+    pairs.first.click()
+    expect(strip.get_by_role("alert")).to_be_hidden()
+    left_out = next(c for c in range(256) if c not in saved.channels["conv5"])
+    opened.click_channel(left_out)
+    expect(strip).to_contain_text("Not in this page.")
+    opened.choose_layer("conv2")
+    expect(pairs).to_have_count(9)
+    expect(strip).to_contain_text("of conv2?")
+    expect(opened.page.locator(".zf-page-facts")).to_contain_text("Exemplars")
+
+
 def test_nothing_can_be_loaded_from_anywhere(opened: Opened) -> None:
     refused = opened.page.evaluate(
         """() => new Promise(done => {

@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from zfwidgets.analysis.exemplars import Exemplars, exemplars
+from zfwidgets.analysis.exemplars import exemplars
 from zfwidgets.analysis.shared_images import SharedImages
 from zfwidgets.analysis.stream import Images, find, prepared
+from zfwidgets.analysis.strongest import Exemplars
 from zfwidgets.deconv import DeconvNet, Neurons, Projections
 from zfwidgets.deconv.checkpoints import Checkpoints
 

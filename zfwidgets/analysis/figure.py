@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zfwidgets.analysis.exemplars import Exemplars
 from zfwidgets.analysis.plot.block import Block
+from zfwidgets.analysis.strongest import Exemplars
 from zfwidgets.deconv import DeconvNet, Projections, Recording
 from zfwidgets.deconv.signals import RuleName
 from zfwidgets.images.contrast import MID_GREY

@@ -11,10 +11,10 @@ from typing import Unpack
 from torch import Tensor
 
 from zfwidgets.analysis.arguments import told
-from zfwidgets.analysis.exemplars import Exemplars, exemplars_of
 from zfwidgets.analysis.scanning.checkpoint import read, write
 from zfwidgets.analysis.scanning.scanner import Scanner, UsageOptions
 from zfwidgets.analysis.stream import Images
+from zfwidgets.analysis.strongest import Exemplars, exemplars_of
 from zfwidgets.analysis.usage import LayerUsage, Usage, usage_of
 from zfwidgets.deconv import DeconvNet
 

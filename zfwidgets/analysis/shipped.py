@@ -8,15 +8,17 @@ places uint8), values float32. The header names the weights and the gallery that
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from zfwidgets.analysis.exemplars import Exemplars, exemplars
 from zfwidgets.analysis.scanning.checkpoint import read, write
+from zfwidgets.analysis.scanning.scanner import Scanner
 from zfwidgets.analysis.scanning.top import NAMES, Top
+from zfwidgets.analysis.strongest import Exemplars, exemplars_of
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.images import Gallery, gallery
 
@@ -33,7 +35,9 @@ _TEXTS = ("net", "weights", "preprocessing")
 def make(net: DeconvNet, path: str | Path, shown: Gallery | None = None) -> None:
     """Scan the gallery with a network and write what ships."""
     shown = gallery() if shown is None else shown
-    found = exemplars(net, shown, layers=LAYERS, k=K)
+    scanner = Scanner(net, shown, LAYERS, K, usage=False)
+    scanner.run()
+    found = exemplars_of(scanner)
     names = sorted(shown)
     place = {name: number for number, name in enumerate(names)}
     tensors = {}
@@ -69,12 +73,12 @@ def shipped_exemplars(
             f"k={k}: a scan that ships keeps {K} photographs a channel; expected 1 to {K}."
         )
     shown = gallery() if shown is None else shown
-    path = folder / f"{net}.safetensors"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in folder.glob("*.safetensors")))
+    if not ships(net, folder):
         raise KeyError(
-            f"no scan of {net!r} ships; there are {known}. Others: zf.exemplars(net, images)."
+            f"no scan of {net!r} ships; there are {', '.join(_shipped(folder))}. Others: "
+            "zf.exemplars(net, images)."
         )
+    path = folder / f"{net}.safetensors"
     tensors, header = _read(path, path.stat().st_mtime_ns)
     if header["gallery"] != shown.sha256:
         raise ValueError(
@@ -84,6 +88,28 @@ def shipped_exemplars(
         )
     names = json.loads(header["names"])
     return {layer: _exemplars(layer, tensors, header, names, k) for layer in LAYERS}
+
+
+def ships(net: str, folder: Path = SCANS) -> bool:
+    """Whether a scan of the gallery by a network of this name ships."""
+    return net in _shipped(folder)
+
+
+def exemplars_that_ship(net: DeconvNet, k: int = 9) -> dict[str, Exemplars]:
+    """The same for a network that is there, which must be the one that was scanned.
+
+    Raises:
+        KeyError, ValueError: as `shipped_exemplars`; ValueError also for a network of other weights
+            or another preparation than those that were scanned.
+    """
+    found = shipped_exemplars(net.name, k)
+    # All layers were scanned in one pass: what holds for one holds for all.
+    next(iter(found.values())).check(net)
+    return found
+
+
+def _shipped(folder: Path) -> Sequence[str]:
+    return sorted(file.stem for file in folder.glob("*.safetensors"))
 
 
 def _exemplars(

@@ -1,17 +1,12 @@
 /** The traits of an exemplar browser, as Python's ExemplarBrowser has them, and the keys of its texts. */
 import type strings from "../../../zfwidgets/widgets/exemplar_browser/strings.json";
+import type { Progress } from "../core/scan-bar";
 import type { ZFState } from "../core/shell";
 import type { Say } from "../core/strings";
 import type { RawWall, Sort } from "./wall";
 
 export type ExemplarKey = keyof typeof strings;
 export type ExemplarSay = Say<ExemplarKey>;
-
-export interface Progress {
-  state: "running" | "stopped" | "done";
-  scanned: number;
-  total: number | null;
-}
 
 export interface ExemplarState extends ZFState {
   layers: string[];

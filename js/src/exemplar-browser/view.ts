@@ -4,15 +4,17 @@
  * A wall is swapped for the next one whole, numbers and first pictures together. Until then the old
  * one stays, dimmed.
  */
+import { type Word, word } from "../core/concepts";
 import { h, perFrame, setAttribute, setText } from "../core/dom";
+import { Latest } from "../core/latest";
 import { type LoaderOwner, TileLoader } from "../core/loader";
-import { RpcError, RpcTimeout } from "../core/rpc";
+import { isAbort, RpcError, RpcTimeout } from "../core/rpc";
+import { ScanBar } from "../core/scan-bar";
 import type { Shell } from "../core/shell";
 import { decodeSheet, TileStore } from "../core/tiles";
 import { type Cell, type GridOwner, type Pick, VirtualGrid } from "../core/virtual-grid";
 import { drawMosaic } from "./mosaic";
 import { Panel } from "./panel";
-import { ScanBar } from "./scan-bar";
 import type { ExemplarKey, ExemplarState } from "./state";
 import { Toolbar } from "./toolbar";
 import { brief, percent, type RawWall, type Sort, Wall } from "./wall";
@@ -35,6 +37,11 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
   readonly #summary = h("span", { class: "zf-summary" });
   readonly #detail = h("span", { class: "zf-detail" });
   readonly #empty = h("p", { class: "zf-empty" });
+  /** By channel, as far as they are known. */
+  readonly #words = new Map<number, Word[]>();
+  readonly #asked = new Latest((question: { epoch: number; id: number }) =>
+    this.#askWords(question),
+  );
   #wall: Wall | null = null;
   #latest = 0;
   #order: readonly number[] = [];
@@ -204,6 +211,7 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
     this.#store.clear();
     if (wall?.raw.layer !== this.#wall?.raw.layer) this.#grid.element.scrollTop = 0;
     this.#wall = wall;
+    this.#words.clear();
     if (image && wall) this.#store.add(wall.raw.sheet, image);
     this.#configure();
     this.#toolbar.setSort(this.#shell.model.get("sort"), wall);
@@ -313,6 +321,7 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
       setText(this.#detail, "");
       return;
     }
+    const words = this.#spoken(wall, id);
     const values = {
       id,
       value: brief(wall.strength(id)),
@@ -320,6 +329,27 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
       energy: percent(wall.energy(id)),
       lifetime: brief(wall.measure("lifetime", id)),
     };
-    setText(this.#detail, this.#shell.say(wall.knowsUsage ? "detail_usage" : "detail", values));
+    const text = this.#shell.say(wall.knowsUsage ? "detail_usage" : "detail", values);
+    setText(this.#detail, words ? `${text} · ${words}` : text);
+  }
+
+  /** What a channel's strongest pictures have in common, once Python has said it. */
+  #spoken(wall: Wall, id: number): string {
+    const known = this.#words.get(id);
+    if (!known && !this.#saved) this.#asked.ask({ epoch: wall.raw.epoch, id });
+    return (known ?? []).map((one) => word(this.#shell.say, one)).join(" · ");
+  }
+
+  async #askWords({ epoch, id }: { epoch: number; id: number }): Promise<void> {
+    const { rpc, signal } = this.#shell;
+    if (epoch !== this.#wall?.raw.epoch || this.#words.has(id)) return;
+    try {
+      const answer = await rpc.request("words", { ids: [id], ahead: true }, { epoch, signal });
+      if (epoch !== this.#wall?.raw.epoch) return;
+      this.#words.set(id, answer["words"] as Word[]);
+      this.#showDetail();
+    } catch (reason) {
+      if (!isAbort(reason)) this.failed(reason);
+    }
   }
 }

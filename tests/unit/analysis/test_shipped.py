@@ -74,6 +74,32 @@ def test_another_gallery_is_refused_in_words(tmp_path: Path) -> None:
         shipped_exemplars("zfnet", shown=Gallery(other))
 
 
+def test_without_images_a_bundled_networks_exemplars_are_those_that_ship() -> None:
+    ships = shipped_exemplars("zfnet")
+    every = zf.exemplars("zfnet")
+    assert list(every) == list(LAYERS)
+    assert all(every[layer].of(17) == ships[layer].of(17) for layer in LAYERS)
+    one = zf.exemplars(zf.load("zfnet", device="cpu"), layer="conv4", k=3)
+    assert one.of(200) == ships["conv4"].of(200)[:3]
+    assert list(zf.exemplars("alexnet", layers=["conv2", "conv5"])) == ["conv2", "conv5"]
+
+
+def test_the_first_of_each_channel_are_its_strongest() -> None:
+    found = shipped_exemplars("zfnet", K)["conv5"]
+    nine = found.first(9)
+    assert (nine.k, nine.scanned) == (9, found.scanned)
+    assert [nine.of(c) for c in range(256)] == [found.of(c)[:9] for c in range(256)]
+
+
+def test_without_images_other_weights_layers_and_networks_are_refused() -> None:
+    with pytest.raises(ValueError, match="other weights than the network that was scanned"):
+        zf.exemplars(zf.load("zfnet", untrained=True, device="cpu"))
+    with pytest.raises(KeyError, match=r"'fc8' is not among the layers.*conv1, conv2"):
+        zf.exemplars("zfnet", layer="fc8")
+    with pytest.raises(KeyError, match="no scan of 'cnn-s-untrained' ships"):
+        zf.exemplars("cnn-s-untrained")
+
+
 def test_what_cannot_be_given_is_said() -> None:
     with pytest.raises(KeyError, match="there are alexnet, zfnet"):
         shipped_exemplars("vgg16")

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+import zfwidgets as zf
 from tests.unit.widgets.browsing import LIMIT, TinyNet, cut
 from zfwidgets.analysis import Scan, exemplars, scan
 from zfwidgets.deconv import DeconvNet
@@ -248,3 +249,22 @@ def test_a_closed_browser_leaves_nothing_behind(net: Any, photos: Any, found: An
         del browser
         gc.collect()
         assert gone() is None
+
+
+def test_a_bundled_network_opens_with_its_scan_of_the_gallery(make: Make) -> None:
+    browser = make("alexnet", layer="conv5")
+    assert browser.progress == {}
+    assert browser.scan is not None
+    assert browser.scan.scanned == browser._page["scanned"] == len(zf.gallery())
+    assert (browser._page["count"], browser._page["k"]) == (256, 9)
+    ((head, _),) = ask(browser, "panel", ids=[7], px=32)
+    told = [(fact["id"], fact["row"], fact["col"]) for fact in head["facts"]]
+    found = zf.exemplars("alexnet", layer="conv5")
+    assert told == [(name, row, col) for name, row, col, _ in found.of(7)]
+
+
+def test_without_pictures_there_must_be_a_scan_that_ships_of_these_weights(net: DeconvNet) -> None:
+    with pytest.raises(TypeError, match="no scan of 'tiny' ships"):
+        ExemplarBrowser(net)
+    with pytest.raises(ValueError, match="other weights"):
+        ExemplarBrowser(zf.load("zfnet", untrained=True, device="cpu"))

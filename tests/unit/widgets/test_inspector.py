@@ -9,11 +9,16 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 import traitlets
+from PIL import Image
 
+from tests.unit.widgets.browsing import TinyNet
 from tests.unit.widgets.fakes import FakeNet, picture
-from zfwidgets.images import ImageError
+from zfwidgets.deconv import DeconvNet
+from zfwidgets.images import ImageError, Preprocess
 from zfwidgets.widgets.core import nets
 from zfwidgets.widgets.core.rpc import worker
 from zfwidgets.widgets.inspector import Inspector
@@ -200,3 +205,83 @@ def test_two_inspectors_of_one_network_do_not_disturb_each_other(make: Make) -> 
     two.picker.value = "white"
     worker().join()
     assert two.recording.picture.min() == 255
+
+
+# ------------------------------------------------------------------------------------ exemplars
+
+
+@pytest.fixture(name="visited")
+def visited_fixture(make: Make) -> Inspector:
+    """An Inspector of a small network that has been shown twelve pictures."""
+    torch.manual_seed(1)
+    net = DeconvNet(TinyNet().eval(), Preprocess(size=32, resize=32), device="cpu", name="tiny")
+    pixels = np.random.default_rng(5).integers(0, 255, (12, 32, 32, 3), np.uint8)
+    inspector = make(net, layer="conv2")
+    inspector.scan({f"noise {i:02d}": Image.fromarray(one) for i, one in enumerate(pixels)})
+    inspector.strip.in_sight = True
+    worker().join()
+    return inspector
+
+
+def pick(inspector: Inspector, rank: int) -> dict[str, Any]:
+    """Click an exemplar; what is known of it."""
+    fact: dict[str, Any] = inspector.strip._shown["pictures"][rank]
+    inspector.strip._responder.on_msg(  # type: ignore[union-attr]
+        None, {"v": 1, "id": 1, "epoch": 0, "op": "pick", "ids": [rank]}, []
+    )
+    worker().join()
+    return fact
+
+
+def test_the_strip_follows_layer_channel_and_rule(visited: Inspector) -> None:
+    visited.layers.value = "conv1"
+    worker().join()
+    visited.browser.active = 3
+    visited.rule = "guided"
+    worker().join()
+    shown = visited.strip._shown
+    assert (shown["layer"], shown["channel"], shown["rule"]) == ("conv1", 3, "guided")
+
+
+def test_a_click_shows_the_photo_of_an_exemplar_at_its_neuron(visited: Inspector) -> None:
+    fact = pick(visited, 4)
+    neuron = visited.view.neuron
+    assert visited.picker.value == fact["id"]
+    assert visited.strip.home == "red"
+    assert (neuron["row"], neuron["col"]) == (fact["row"], fact["col"])
+    assert neuron["value"] == pytest.approx(fact["value"], rel=1e-5)
+    assert (neuron["layer"], neuron["channel"]) == ("conv2", visited.channel)
+
+
+def test_the_way_back_leads_to_the_photo_and_neuron_before(visited: Inspector) -> None:
+    visited.view.place = (2, 5)
+    worker().join()
+    for rank in (0, 3, 0):
+        pick(visited, rank)
+    names = [item["id"] for item in visited.picker.items]
+    assert len(names) == len(set(names)) == len(GALLERY) + 2, "each joins the gallery once"
+    visited.strip.leave()
+    worker().join()
+    assert (visited.picker.value, visited.view.place, visited.strip.home) == ("red", (2, 5), "")
+    assert (visited.view.neuron["row"], visited.view.neuron["col"]) == (2, 5)
+
+
+def test_another_photo_chosen_by_hand_ends_the_visit(visited: Inspector) -> None:
+    pick(visited, 1)
+    visited.picker.value = "white"
+    worker().join()
+    assert (visited.strip.home, visited.strip.picked, visited.view.place) == ("", {}, None)
+    assert visited.picker.value == "white"
+
+
+def test_another_channel_during_a_visit_is_looked_at_where_it_is_strongest(
+    visited: Inspector,
+) -> None:
+    pick(visited, 1)
+    visited.browser.active = 1 if visited.channel == 0 else 0
+    worker().join()
+    assert visited.view.place is None
+    assert visited.strip.home == "red", "the way back stays"
+    visited.strip.leave()
+    worker().join()
+    assert (visited.picker.value, visited.view.place) == ("red", None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,9 @@ def _halves(
     there = shown[1].net.layers
     names = {counterpart(name, shown[0].net.layers, there) for name in first.layers}
     second = plan_for(shown[1], names | {shown[1].layer}, photos, rules, locale)
-    left, right = (Half(*some, shared) for some in zip(SIDES, titles, (first, second), strict=True))
+    # Of two networks' exemplars there is no telling in one narrow column.
+    plans = [replace(plan, exemplars=None) for plan in (first, second)]
+    left, right = (Half(*some, shared) for some in zip(SIDES, titles, plans, strict=True))
     return left, right
 
 
@@ -210,7 +212,7 @@ def _facts(
         (texts["fact_weights"], both(plan.net.weights_hash() for plan in plans)),
         (
             texts["fact_photos"],
-            both(credited(stage.photos, stage.credits, plans[0].locale) for stage in stages),
+            both(credited(stage.photos, stage.credits, locale) for stage in stages),
         ),
         (texts["fact_layers"], both(", ".join(plan.layers) for plan in plans)),
         (texts["fact_channels"], both(stage.channels_in_words(texts) for stage in stages)),

@@ -19,9 +19,10 @@ from zfwidgets.analysis.evolution import (
     column,
     joined,
 )
-from zfwidgets.analysis.exemplars import Exemplars, exemplars
+from zfwidgets.analysis.exemplars import exemplars
 from zfwidgets.analysis.shared_images import SharedImages
 from zfwidgets.analysis.stream import Images
+from zfwidgets.analysis.strongest import Exemplars
 from zfwidgets.deconv import Recording
 from zfwidgets.deconv.checkpoints import Checkpoints
 from zfwidgets.deconv.checkpoints import checkpoints as bundled

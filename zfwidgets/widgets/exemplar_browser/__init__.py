@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +14,23 @@ import traitlets as t
 from PIL import Image
 from torch import nn
 
+from zfwidgets.images import gallery
 from zfwidgets.images.sheet import contact_sheet
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.nets import as_net
 from zfwidgets.widgets.core.neuron import RULES
-from zfwidgets.widgets.core.rpc import AHEAD, Cancelled, Job, Responder
+from zfwidgets.widgets.core.rpc import Cancelled, Job, Responder
 from zfwidgets.widgets.core.wire import Answer, describe_error, sheet
-from zfwidgets.widgets.exemplar_browser.sources import network_of, scan_in, scanner_of
+from zfwidgets.widgets.exemplar_browser.background import BackgroundScan, Progress
+from zfwidgets.widgets.exemplar_browser.sources import (
+    is_net,
+    network_of,
+    scan_in,
+    scanner_of,
+    shipped_scan,
+)
 from zfwidgets.widgets.exemplar_browser.tiles import SORTS, Gallery, Pictures, Wall, drawn
+from zfwidgets.widgets.exemplar_browser.words import named, told
 
 if TYPE_CHECKING:
     from zfwidgets.analysis import Exemplars, Scan
@@ -32,10 +40,6 @@ if TYPE_CHECKING:
 _FIRST_PX = 300
 """Longer side of the mosaics of the first page, which is saved with the notebook."""
 _FIRST_CHANNELS = 12
-_LEAST_SECONDS = 2.0
-"""Least time between two looks at a scan that goes on."""
-_GROWTH = 1.5
-"""The next look comes when so many times as many pictures were seen."""
 _STATIC_SECONDS = 3.0
 """How long the display of a widget may wait for its picture."""
 
@@ -45,13 +49,16 @@ class ExemplarBrowser(ZFWidget):
 
     Parameters:
         source: a `Scan`, `Exemplars`, a mapping from layer to `Exemplars`, or a file saved by one
-            of them: shown at once. A `DeconvNet` or a `torch.nn.Module`: it is scanned in the
-            background, and what is known so far is shown.
+            of them: shown at once. A `DeconvNet`, a `torch.nn.Module` or the name of a network: it
+            is scanned in the background, and what is known so far is shown.
         images: the pictures, as `scan` takes them: a folder, a mapping, a list or a dataset; for
-            exemplars those that were scanned, under the same names.
+            exemplars those that were scanned, under the same names. Default: `gallery()`; the scan
+            of it by a bundled network ships and is shown at once.
         net: the network of the exemplars, or its name for `zfwidgets.load`; default: the bundled
             one of their name.
-        layers, k, labels, batch, checkpoint: of the scan, see `scan`.
+        layers, k, labels, batch, checkpoint: of the scan, see `scan`. Labels that are texts, the
+            folders within a folder, and the gallery's classes say what a channel's strongest
+            pictures have in common, see `concepts`.
 
     Keys in the grid: arrows, Home, End, PageUp, PageDown move; Enter or Space opens a channel's
     panel; Escape closes it.
@@ -61,6 +68,7 @@ class ExemplarBrowser(ZFWidget):
         ValueError: the network is not the one that was scanned.
 
     Examples:
+        >>> zf.ExemplarBrowser("zfnet")
         >>> zf.ExemplarBrowser(net, "photos/")
         >>> zf.ExemplarBrowser(zf.Scan.load("scan.safetensors"), "photos/")
     """
@@ -105,7 +113,7 @@ class ExemplarBrowser(ZFWidget):
     def __init__(
         self,
         source: DeconvNet | nn.Module | Scan | Exemplars | Mapping[str, Exemplars] | str | Path,
-        images: Any,
+        images: Any = None,
         *,
         net: DeconvNet | nn.Module | str | None = None,
         layers: Sequence[str] | None = None,
@@ -120,15 +128,16 @@ class ExemplarBrowser(ZFWidget):
         self._settled = threading.Event()
         self._shown: Wall | None = None
         self._preparing: Job | None = None
-        self._scanner: Scanner | None = None
-        self._steps: Iterator[Any] | None = None
-        self._stopping = False
-        self._looked = (0, 0.0)
+        self._scan: BackgroundScan | None = None
+        scanner: Scanner | None = None
+        self._k: int | None = None  # pictures of a channel that are shown; None: all that are kept
         found = None
-        if isinstance(source, nn.Module) or hasattr(source, "record"):
+        if is_net(source) and images is None:
+            live, self._k = as_net(source), k
+            found = shipped_scan(live)
+        elif is_net(source):
             live = as_net(source)
-            self._scanner = scanner_of(live, images, layers, k, labels, batch, checkpoint)
-            self._steps = iter(self._scanner)
+            scanner = scanner_of(live, images, layers, k, labels, batch, checkpoint)
         else:
             found = scan_in(source)
             first = next(iter(found.exemplars.values()))
@@ -136,13 +145,14 @@ class ExemplarBrowser(ZFWidget):
             for one in found.exemplars.values():
                 one.check(live)
         self._found = found
-        self._gallery = Gallery(live, images)
+        self._gallery = Gallery(live, gallery() if images is None else images, named(labels))
         super().__init__(**kwargs)
         self._responder = Responder(
             self.send,
             {
                 "tiles": self._answer_tiles,
                 "panel": self._answer_panel,
+                "words": self._answer_words,
                 "stop": lambda _: self.stop(),
                 "go": lambda _: self.go_on(),
             },
@@ -152,7 +162,10 @@ class ExemplarBrowser(ZFWidget):
         if found is not None:
             self._offer(list(found.exemplars))
             self._show()
-        else:
+        elif scanner is not None:
+            self._scan = BackgroundScan(
+                scanner, self._responder, look=self._look, tell=self._tell, fail=self._break_off
+            )
             self.go_on()
 
     # ------------------------------------------------------------------------------ for people
@@ -164,16 +177,14 @@ class ExemplarBrowser(ZFWidget):
 
     def stop(self) -> None:
         """Stop the scan after the present batch; what was found stays."""
-        self._stopping = True
+        if self._scan is not None:
+            self._scan.stop()
 
     def go_on(self) -> None:
         """Go on with a scan that was stopped."""
-        if self._steps is None or self._responder is None:
-            return
-        self._stopping = False
-        self._settled.clear()
-        self._tell("running")
-        self._responder.submit(self._step, AHEAD)
+        if self._scan is not None:
+            self._settled.clear()
+            self._scan.go_on()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing is scanned or prepared any more, `timeout` seconds at most."""
@@ -181,7 +192,7 @@ class ExemplarBrowser(ZFWidget):
 
     def close(self) -> None:
         """End the widget and its work."""
-        self._stopping = True
+        self.stop()
         if self._responder is not None:
             self._responder.close()
         super().close()
@@ -212,56 +223,28 @@ class ExemplarBrowser(ZFWidget):
 
     # -------------------------------------------------------------------------------- scanning
 
-    def _step(self, job: Job) -> None:
-        """On the worker: see a batch; others' questions come before the next."""
-        assert self._steps is not None
-        assert self._scanner is not None
-        if self._stopping:
-            self._look()
-            self._tell("stopped")
-            return
-        try:
-            state = next(self._steps, None)
-        except Exception as error:  # noqa: BLE001 - shown in the widget
-            self._steps = None
-            self.fail(error)
-            self._tell("stopped")
-            with self.hold_sync():
-                self.status = "ready" if self._shown else "error"
-            self._settled.set()
-            return
-        job.check()
-        if state is None:
-            self._steps = None
-            self._look()
-            self._tell("done")
-            return
-        seen, looked = self._looked
-        if len(state.ids) >= _GROWTH * seen and time.monotonic() - looked > _LEAST_SECONDS:
-            self._look()
-        self._tell("running")
-        if self._responder is not None:
-            self._responder.submit(self._step, AHEAD)
-
     def _look(self) -> None:
-        """Show what the scan knows so far."""
+        """On the worker: show what the scan knows so far."""
         from zfwidgets.analysis.scan import scan_of
 
-        assert self._scanner is not None
-        if self._scanner.state is None:
+        assert self._scan is not None
+        if self._scan.scanner.state is None:
             self._settled.set()
             return
-        self._found = scan_of(self._scanner)
+        self._found = scan_of(self._scan.scanner)
         self._offer(list(self._found.exemplars))
         self._show()
-        self._looked = len(self._scanner.state.ids), time.monotonic()
 
-    def _tell(self, state: str) -> None:
-        scanner = self._scanner
-        if scanner is None:
-            return
-        scanned = 0 if scanner.state is None else len(scanner.state.ids)
-        self.progress = {"state": state, "scanned": scanned, "total": scanner.total}
+    def _tell(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def _break_off(self, error: Exception) -> None:
+        """On the worker: the scan cannot go on; what was found stays."""
+        self.fail(error)
+        self.progress = {**self.progress, "state": "stopped"}
+        with self.hold_sync():
+            self.status = "ready" if self._shown else "error"
+        self._settled.set()
 
     def _offer(self, layers: list[str]) -> None:
         if layers == self.layers:
@@ -337,7 +320,7 @@ class ExemplarBrowser(ZFWidget):
             raise ValueError(f"layer={self.layer!r}: expected one of {names}")
         usage = found.usage.layers.get(self.layer)
         rule = self.rule
-        one = found.exemplars[self.layer]
+        one = found.exemplars[self.layer].first(self._k or found.exemplars[self.layer].k)
         return Wall(next(self._epochs), self._gallery, one, usage, rule)
 
     # --------------------------------------------------------------------------------- answers
@@ -367,6 +350,16 @@ class ExemplarBrowser(ZFWidget):
             return Answer({"facts": []}, last=True)
         made = sheet(range(len(tiles)), tiles)
         return Answer({**made.head(), "facts": facts}, [made.data], last=True)
+
+    def _answer_words(self, job: Job) -> Answer:
+        """On the worker: ``{ids: [channel]}`` -> what its strongest pictures have in common."""
+        wall = self._shown
+        if wall is None or wall.epoch != job.request.epoch:
+            return Answer({"words": []}, last=True)  # the page waits for it before it asks anew
+        (channel,) = job.request.ids("ids", wall.count)[:1]
+        kept = self._found.exemplars[wall.found.layer] if self._found else wall.found
+        words = [told(word, self.locale) for word in self._gallery.words(kept, channel)]
+        return Answer({"words": words}, last=True)
 
 
 def _cut(page: dict[str, Any]) -> Pictures:

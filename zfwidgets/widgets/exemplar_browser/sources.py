@@ -6,13 +6,38 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zfwidgets.analysis.exemplars import Exemplars
+from torch import nn
+
 from zfwidgets.analysis.scan import Scan
 from zfwidgets.analysis.scanning.scanner import Scanner
+from zfwidgets.analysis.shipped import K, exemplars_that_ship, ships
 from zfwidgets.analysis.stream import Indexed
+from zfwidgets.analysis.strongest import Exemplars
 from zfwidgets.analysis.usage import Usage
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.deconv.load import load
+
+
+def is_net(source: Any) -> bool:
+    """Whether it is a network, or a text that can only be the name of one."""
+    if isinstance(source, str):
+        return Path(source).suffix != ".safetensors" and not Path(source).exists()
+    return isinstance(source, nn.Module) or hasattr(source, "record")
+
+
+def shipped_scan(net: DeconvNet) -> Scan:
+    """The scan of the gallery by a bundled network, as it ships.
+
+    Raises:
+        TypeError: none ships of a network of this name.
+        ValueError: it is of other weights, or of another gallery.
+    """
+    if not ships(net.name):
+        raise TypeError(
+            f"no scan of {net.name!r} ships; give pictures to scan: "
+            "ExemplarBrowser(net, zf.gallery())"
+        )
+    return scan_in(exemplars_that_ship(net, K))
 
 
 def scanner_of(
@@ -23,6 +48,8 @@ def scanner_of(
     labels: Any,
     batch: int,
     checkpoint: str | Path | None,
+    *,
+    usage: bool = True,
 ) -> Scanner:
     """The scan that shall go on in the background. Raises TypeError for one-way images."""
     known: Any = images
@@ -36,7 +63,7 @@ def scanner_of(
         known,
         layers,
         k,
-        usage=True,
+        usage=usage,
         batch=batch,
         labels=labels,
         checkpoint=checkpoint,

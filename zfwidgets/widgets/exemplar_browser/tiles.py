@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from zfwidgets.analysis.exemplars import Exemplars, patches_of
 from zfwidgets.analysis.stream import Images, Item, items, loaded
+from zfwidgets.analysis.strongest import Exemplars, patches_of
 from zfwidgets.analysis.usage import LayerUsage
+from zfwidgets.analysis.vocabulary import Concept, Labels, Vocabulary
 from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.deconv.signals import RuleName
 from zfwidgets.images import contrast
@@ -42,11 +43,40 @@ class Hung:
 class Gallery:
     """The network and the pictures that exemplars are drawn from; the last recording is kept."""
 
-    def __init__(self, net: DeconvNet, images: Images) -> None:
+    def __init__(self, net: DeconvNet, images: Images, labels: Labels | None = None) -> None:
+        """labels: what is on the pictures, see `Vocabulary`."""
         self.net = net
+        self._labels = None if labels is None else list(labels)
         self._images = images
         self._items: dict[str, Item] | None = None
         self._last: Hung | None = None
+        self._vocabulary: Vocabulary | None = None
+        self._counted = 0
+
+    def words(self, found: Exemplars, channel: int) -> tuple[Concept, ...]:
+        """What a channel's strongest pictures have in common; nothing if nothing is known of them.
+
+        found: all that a scan has kept, not only what is shown.
+        """
+        if self._counted != found.scanned:
+            self._counted = found.scanned
+            try:
+                self._vocabulary = Vocabulary.of(found, self._images, self._labels)
+            except ValueError:
+                self._vocabulary = None
+        return () if self._vocabulary is None else self._vocabulary.named(found, channel)
+
+    def find(self, names: Sequence[str]) -> list[Item]:
+        """The pictures of these names. Raises KeyError for one that is missing."""
+        if self._items is None:
+            self._items = {item.id: item for item in items(self._images)}
+        missing = [name for name in names if name not in self._items]
+        if missing:
+            raise KeyError(
+                f"image {missing[0]!r} is not among the images given; give those that were "
+                "scanned, under the same names."
+            )
+        return [self._items[name] for name in names]
 
     def hang(self, found: Exemplars, channels: Sequence[int]) -> Hung:
         """All pictures that the channels need, and perhaps more.
@@ -58,15 +88,7 @@ class Gallery:
         if last is not None and last.layer == found.layer and needed <= {*last.names}:
             return last
         names = found.ids if len(found.ids) <= _PICTURES_AT_ONCE else tuple(sorted(needed))
-        if self._items is None:
-            self._items = {item.id: item for item in items(self._images)}
-        missing = [name for name in names if name not in self._items]
-        if missing:
-            raise KeyError(
-                f"image {missing[0]!r} is not among the images given; give those that were "
-                "scanned, under the same names."
-            )
-        batch = loaded(self.net, [self._items[name] for name in names])
+        batch = loaded(self.net, self.find(names))
         recording = self.net.record(batch.inputs, upto=found.layer)
         self._last = Hung(found.layer, recording, names, recording.seen())
         return self._last

@@ -24,7 +24,8 @@ __all__ = ["PageTooLarge", "SavedPage", "to_html"]
 class SavedPage:
     """What `to_html` wrote: the file, its size in bytes, and what can be explored in it.
 
-    channels: per layer those whose large projections are there; all have tiles.
+    channels: per layer those whose large projections are there; all have tiles. exemplars: of how
+    many channels the strongest pictures are there, too.
     """
 
     path: Path
@@ -34,13 +35,15 @@ class SavedPage:
     layers: tuple[str, ...]
     rules: tuple[str, ...]
     channels: Mapping[str, tuple[int, ...]]
+    exemplars: int = 0
 
     def __str__(self) -> str:
         large = sum(len(some) for some in self.channels.values())
         return (
             f"{self.path}: {megabytes(self.size)} MB; {self.net}; "
             f"photos {', '.join(self.photos)}; layers {', '.join(self.layers)}; "
-            f"rules {', '.join(self.rules)}; {large} channels with large projections"
+            f"rules {', '.join(self.rules)}; {large} channels with large projections, "
+            f"{self.exemplars} with exemplars"
         )
 
 
@@ -66,8 +69,10 @@ def to_html(
     """Write one HTML file that opens without network or Python and can still be explored.
 
     Every channel of the layers gets its tiles; large projections are written for `channels`, pixel
-    for pixel (tiles of projections are compressed). Interrupting the kernel, or Ctrl-C, stops it;
-    a file that was there before stays as it was.
+    for pixel (tiles of projections are compressed), and of the strongest dozen of them the
+    pictures that excite them most, by the Inspector's scan or the one that ships, while there is
+    room.
+    Interrupting the kernel, or Ctrl-C, stops it; a file that was there before stays as it was.
 
     Parameters:
         source: an `Inspector` or a `Compare`; or a network: a name for `zfwidgets.load`, a
@@ -103,7 +108,14 @@ def to_html(
     path = Path(path).expanduser()
     write(path, page)
     return SavedPage(
-        path, len(page), plan.net.name, tuple(stage.photos), plan.layers, plan.rules, stage.channels
+        path,
+        len(page),
+        plan.net.name,
+        tuple(stage.photos),
+        plan.layers,
+        plan.rules,
+        stage.channels,
+        stage.exemplars,
     )
 
 
@@ -135,6 +147,15 @@ def _facts(plan: Plan, stage: Stage, texts: Mapping[str, str], size: int) -> lis
         (texts["fact_layers"], ", ".join(plan.layers)),
         (texts["fact_channels"], stage.channels_in_words(texts)),
         (texts["fact_rules"], ", ".join(plan.rules)),
+        *_exemplar_fact(stage, texts),
         (texts["fact_size"], texts["size"].format(megabytes=megabytes(size))),
         (texts["fact_made"], f"zfwidgets {__version__}"),
     ]
+
+
+def _exemplar_fact(stage: Stage, texts: Mapping[str, str]) -> list[tuple[str, str]]:
+    if not stage.exemplars:
+        return []
+    size = megabytes(stage.exemplar_bytes)
+    fact = texts["exemplars"].format(count=stage.exemplars, megabytes=size)
+    return [(texts["fact_exemplars"], fact)]

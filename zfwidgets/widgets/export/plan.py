@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
 
+from zfwidgets.analysis.shipped import ships
 from zfwidgets.deconv.signals import RuleName
 from zfwidgets.images import Photo, decode, gallery, samples
 from zfwidgets.widgets.core.layers import default_layer, describe
@@ -16,6 +17,7 @@ from zfwidgets.widgets.core.nets import as_net
 from zfwidgets.widgets.core.neuron import RULES
 from zfwidgets.widgets.core.spoken import sample_name
 from zfwidgets.widgets.core.strings import default_locale
+from zfwidgets.widgets.exemplar_strip.source import Source
 
 MODES = ("feature map", "projection", "photo patch", "filter")
 """What the tiles of the page can show, in layers that have it."""
@@ -57,6 +59,8 @@ class Plan:
     layer: str
     mode: str
     rule: RuleName
+    exemplars: Source | None = None
+    """The scan whose strongest pictures are shown; None: none is known of the network."""
 
 
 def plan_for(source: Any, layers: Any, photos: Any, rules: Any, locale: str | None) -> Plan:
@@ -89,7 +93,22 @@ def plan_for(source: Any, layers: Any, photos: Any, rules: Any, locale: str | No
         layer=begin if begin in ordered else first,
         mode=mode if mode in MODES else "projection",
         rule=shown.rule if shown is not None and shown.rule in named else named[0],
+        exemplars=_exemplars(net, shown),
     )
+
+
+def _exemplars(net: Any, shown: Explorer | None) -> Source | None:
+    """Of the Inspector's own scan, or of the one that ships if it is of this network."""
+    strip = getattr(shown, "strip", None)
+    if strip is not None and strip.source is not None:
+        own: Source = strip.source
+        return own
+    if not ships(net.name):
+        return None
+    try:
+        return Source.shipped(net)
+    except ValueError:
+        return None
 
 
 def _layers(net: Any, layers: Any, begin: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from zfwidgets.widgets.channel_browser import ChannelBrowser
 from zfwidgets.widgets.channel_browser.tiles import MODES as browser_modes  # noqa: N811
 from zfwidgets.widgets.core.layers import describe
 from zfwidgets.widgets.core.rpc import settle
+from zfwidgets.widgets.exemplar_strip import ExemplarStrip
 from zfwidgets.widgets.export.offstage import Blobs, offstage
 from zfwidgets.widgets.export.page import megabytes
 from zfwidgets.widgets.export.plan import MODES, Channels, Plan, chosen_channels
@@ -32,6 +33,13 @@ _LOSSY = 48
 """Tiles with a longer side than this are compressed with loss: they get by with an eighth of the
 bytes. Not feature maps: they are numbers, and small."""
 _QUALITY = {"projection": 88, "photo patch": 75}
+
+_EXEMPLAR, _EXEMPLAR_QUALITY = 96, 75
+"""Longer side of exemplars in pixels, and their quality: they are seen small."""
+_EXEMPLARS = 12
+"""Channels a layer that have them; each takes nine photographs' way through the network."""
+_ROOM = 0.9
+"""Share of the page's bytes that may be taken before exemplars are left out."""
 
 _VIEWED = ("layer", "channel", "rule", "place", "all_rules", "contrast", "colours")
 """What a view's pictures depend on, besides the photo."""
@@ -119,6 +127,20 @@ class Stage:
             "browser": self.browser,
             "view": self.view,
         }
+        self.strip: ExemplarStrip | None = None
+        if plan.exemplars is not None:
+            self.strip = self.parts["strip"] = ExemplarStrip(
+                net,
+                plan.exemplars,
+                px=_EXEMPLAR,
+                quality=_EXEMPLAR_QUALITY,
+                layer=layer,
+                rule=rule,
+                in_sight=True,
+                clickable=False,
+                **say,
+            )
+        self.exemplars = self.exemplar_bytes = 0
         self._tapes = {name: offstage(part) for name, part in self.parts.items()}
         self._scenes = {
             "head": _Scenes("head", [_PHOTO]),
@@ -127,6 +149,9 @@ class Stage:
             "view": _Scenes("view", [_PHOTO, *(["view", name] for name in _VIEWED)]),
         }
         self._unseen = _Scenes("view", [_PHOTO])
+        if self.strip is not None:
+            traits = ("layer", "channel", "rule")
+            self._scenes["strip"] = _Scenes("strip", [["strip", name] for name in traits])
 
     def close(self) -> None:
         """Close the widgets; what was recorded stays."""
@@ -163,6 +188,8 @@ class Stage:
                 # Photos cost much the same: after the first it is known what all will.
                 mine = self._blobs.size - before
                 self.check_size(before + mine * len(recordings) / done)
+        if self.strip is not None:
+            self._exemplars(self.strip, next(iter(recordings.values())))
 
     def _photo(self, photo: str, recording: Any) -> Iterator[None]:
         self.picker.value = photo
@@ -225,6 +252,42 @@ class Stage:
             self._scenes["view"].take(self._state("view"), photo, *settings)
             yield
 
+    def _exemplars(self, strip: ExemplarStrip, recording: Any) -> None:
+        """The strips of the strongest of the channels with large projections, while there is room.
+
+        Those that a layer begins with are always there; a channel that has none says so.
+        """
+        plan, before = self.plan, self._blobs.size
+        scenes, found = self._scenes["strip"], plan.exemplars.found if plan.exemplars else {}
+        strongest = {
+            name: recording.strongest(name).value.argsort(descending=True, stable=True).tolist()
+            for name in plan.layers
+            if name in found
+        }
+        first = [(name, some[0]) for name, some in strongest.items()]
+        large = [
+            (name, channel)
+            for name, some in strongest.items()
+            for channel in [one for one in some if one in self.channels[name]][:_EXEMPLARS]
+        ]
+        strip.channel = None
+        for name, channel in dict.fromkeys([*first, *large]):
+            if (name, channel) not in first and self._blobs.size > _ROOM * self.limit:
+                break
+            for rule in plan.rules:
+                strip.layer, strip.rule, strip.channel = name, rule, channel
+                settle()
+                scenes.take(self._state("strip"), name, channel, rule)
+                strip.channel = None
+            self.exemplars += 1
+        self.exemplar_bytes = self._blobs.size - before
+        absent = {"_shown": {}, "_lacking": strip.say("left_out"), "status": "empty"}
+        state = self._state("strip", **absent)
+        for name in plan.layers:
+            for channel in (None, *range(plan.net.layers[name].channels)):
+                for rule in plan.rules:
+                    scenes.taken.setdefault(_key(name, channel, rule), state)
+
     def _state(self, part: str, **instead: Any) -> dict[str, Any]:
         """The part's traits, some of them replaced, with their bytes by number."""
         self._check(part)
@@ -285,9 +348,9 @@ class Stage:
             **errors,
             "parts": self._parts(),
             "links": [
-                [chosen, _LAYER, ["view", "layer"]],
-                [["browser", "active"], ["view", "channel"]],
-                [_RULE, ["view", "rule"]],
+                [chosen, _LAYER, *self._of("layer")],
+                [["browser", "active"], *self._of("channel")],
+                [_RULE, *self._of("rule")],
             ],
             "starts": [
                 {
@@ -302,6 +365,10 @@ class Stage:
             "blobs": self._blobs.texts,
         }
 
+    def _of(self, trait: str) -> list[Ref]:
+        """The same trait of the parts that show one neuron."""
+        return [[part, trait] for part in ("view", "strip") if part in self.parts]
+
     def _parts(self) -> list[dict[str, Any]]:
         plan = self.plan
         photo = next(iter(self.photos))
@@ -312,6 +379,7 @@ class Stage:
             "layers": {"value": plan.layer},
             "browser": {**shared, "mode": plan.mode, "active": channel, "_page": {}},
             "view": {**shared, "channel": channel},
+            "strip": {**shared, "channel": channel, "_shown": {}},
         }
         return [
             {

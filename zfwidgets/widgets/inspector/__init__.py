@@ -18,7 +18,9 @@ from zfwidgets.widgets.core.neuron import RULES
 from zfwidgets.widgets.core.rpc import Job, Responder, settle
 from zfwidgets.widgets.core.strings import LOCALES, default_locale
 from zfwidgets.widgets.core.wire import describe_error
+from zfwidgets.widgets.exemplar_strip import ExemplarStrip
 from zfwidgets.widgets.image_picker.row import one_row
+from zfwidgets.widgets.inspector.visit import Visit
 from zfwidgets.widgets.inspector_head import InspectorHead, top_classes
 from zfwidgets.widgets.layer_selector import LayerSelector
 from zfwidgets.widgets.projection_view import ProjectionView
@@ -40,7 +42,10 @@ class Inspector(Composed):
         rule: how the signal goes back, see `Recording.project`.
         locale: language of all parts, "en" or "ko".
 
-    The parts are widgets of their own, ``picker``, ``layers``, ``browser``, ``view`` and
+    Below the projection stand the nine photographs of the gallery that excite the channel most, for
+    the bundled networks at once, for others after `scan`; a click shows the neuron in that photo.
+
+    The parts are widgets of their own, ``picker``, ``layers``, ``browser``, ``view``, ``strip`` and
     ``charts``, and can be linked to anything else. What the Inspector does can be done by hand:
 
         >>> picker, layers = ImagePicker(), LayerSelector(net)
@@ -104,7 +109,9 @@ class Inspector(Composed):
             layer=chosen, mode=mode, rule=rule, sort="strength", inset=False, **say
         )
         self.view = ProjectionView(layer=chosen, rule=rule, inline=inline, **say)
+        self.strip = ExemplarStrip(self.net, layer=chosen, rule=rule, inline=inline, **say)
         self.charts = Charts(self.browser, opened=False, inline=inline, **say)
+        self._visit = Visit(self.picker, self.view, self.strip)
         self._job: Job | None = None
         grid = ipywidgets.Box([*self.parts])
         grid.add_class("zf-parts").add_class("zf-inspector-grid")
@@ -116,8 +123,22 @@ class Inspector(Composed):
 
     @property
     def parts(self) -> tuple[Any, ...]:
-        """Head, picker, layers, browser, view and charts."""
-        return self.head, self.picker, self.layers, self.browser, self.view, self.charts
+        """Head, picker, layers, browser, view, strip and charts."""
+        return (
+            *(self.head, self.picker, self.layers, self.browser, self.view),
+            *(self.strip, self.charts),
+        )
+
+    def scan(self, images: Any = None, **options: Any) -> None:
+        """Find the pictures that excite each channel most; returns at once, see the strip.
+
+        images: a folder, a mapping, a list or a dataset; default: `gallery()`. options: as
+        `ExemplarStrip.scan` has them: ``layers``, ``labels``, ``batch``, ``checkpoint``, a file
+        from which the same call goes on.
+
+            >>> inspector.scan("photos/", checkpoint="photos.part")
+        """
+        self.strip.scan(images, **options)
 
     def to_html(self, path: str | Path, **options: Any) -> SavedPage:
         """Write one HTML file that opens without a kernel and can be explored: `zf.to_html`."""
@@ -145,6 +166,8 @@ class Inspector(Composed):
             t.link((self.layers, "value"), (self, "layer")),
             t.link((self, "channel"), (self.browser, "active")),
             t.link((self, "channel"), (self.view, "channel")),
+            t.dlink((self, "channel"), (self.strip, "channel")),
+            t.dlink((self, "rule"), (self.strip, "rule")),
             t.link((self, "rule"), (self.browser, "rule")),
             t.link((self, "rule"), (self.view, "rule")),
             # The photo is large beside the browser: what it points at is shown there.
@@ -161,7 +184,7 @@ class Inspector(Composed):
     def _change_layer(self, _change: object) -> None:
         # An index means nothing in another layer, and may not exist there.
         self.channel = None
-        self.browser.layer = self.view.layer = self.layer
+        self.browser.layer = self.view.layer = self.strip.layer = self.layer
         self._choose_channel()
 
     def _choose_channel(self) -> None:
@@ -187,6 +210,7 @@ class Inspector(Composed):
     def _record(self, _change: object = None) -> None:
         if self._job is not None:
             self._job.cancel()
+        self._visit.noticed()
         image = self.picker.image
         if image is None:
             return
@@ -213,6 +237,7 @@ class Inspector(Composed):
             self.layers.input_size = [int(side) for side in recording.inputs.shape[2:]]
         self.head.classes = classes
         self.browser.recording = recording
+        self._visit.arrived()
         self.view.recording = recording
         self._set("ready", {})
         if self.channel is None:

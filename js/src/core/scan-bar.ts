@@ -1,15 +1,24 @@
 /** How far the scan is, and the button that stops it or lets it go on. */
-import { h, setText } from "../core/dom";
-import type { ExemplarSay, Progress } from "./state";
+import { h, setText } from "./dom";
+import type { Say } from "./strings";
+
+/** The trait `progress` of a widget that scans. */
+export interface Progress {
+  state: "running" | "stopped" | "done";
+  scanned: number;
+  total: number | null;
+}
+
+export type ScanKey = "scan_bar" | "scanning" | "scanning_open" | "stopped" | "stop" | "go_on";
 
 export class ScanBar {
   readonly element: HTMLElement;
-  readonly #say: ExemplarSay;
+  readonly #say: Say<ScanKey>;
   readonly #bar = h("progress", { class: "zf-scan-bar" });
   readonly #text = h("span", { class: "zf-scan-text" });
   readonly #button = h("button", { class: "zf-button", type: "button" });
 
-  constructor(say: ExemplarSay, ask: (op: "stop" | "go") => void, signal: AbortSignal) {
+  constructor(say: Say<ScanKey>, ask: (op: "stop" | "go") => void, signal: AbortSignal) {
     this.#say = say;
     this.#bar.setAttribute("aria-label", say("scan_bar"));
     this.element = h(
