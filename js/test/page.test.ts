@@ -2,7 +2,8 @@
 /** A page without a kernel: models that follow each other, and questions answered from what is there. */
 import { describe, expect, it } from "vitest";
 import { Rpc, RpcError } from "../src/core/rpc";
-import { type Payload, StaticKernel } from "../src/page/kernel";
+import { StaticKernel } from "../src/page/kernel";
+import type { Payload } from "../src/page/payload";
 
 const ABSENT = { title: "Not in this page", message: "left out", hint: "write it again" };
 const KERNELLESS = { title: "This page only remembers", message: "no network", hint: "" };
