@@ -8,6 +8,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
+import { workerText } from "./engine.mjs";
 
 /** The module is sent with every widget and saved with every notebook, hence a ceiling. */
 const MAX_BYTES = 60 * 1024;
@@ -36,6 +37,7 @@ const options = {
   legalComments: "none",
   // UMD code would find RequireJS in exported HTML and register itself instead of loading.
   define: { "define.amd": "false" },
+  plugins: [workerText],
   logLevel: "info",
 };
 

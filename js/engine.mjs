@@ -45,7 +45,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const node = outfile.endsWith(".mjs");
   await esbuild.build({
     ...common,
-    entryPoints: [join(here, "src", "engine", node ? "local.ts" : "page.ts")],
+    entryPoints: [join(here, "src", "engine", node ? "local.ts" : "index.ts")],
     outfile,
     plugins: [workerText],
     logLevel: "warning",

@@ -3,7 +3,8 @@
 import { describe, expect, it } from "vitest";
 import type { RawPinned } from "../src/channel-browser/pins";
 import { Rpc, RpcError } from "../src/core/rpc";
-import { type Payload, type Ref, StaticKernel } from "../src/page/kernel";
+import { StaticKernel } from "../src/page/kernel";
+import type { Payload, Ref } from "../src/page/payload";
 
 const ABSENT = { title: "Not in this page", message: "left out", hint: "write it again" };
 const KERNELLESS = { title: "This page only remembers", message: "no network", hint: "" };
@@ -215,6 +216,7 @@ describe("a page without a kernel", () => {
     set("picker", "value", "dogs");
     expect(shown().epoch).not.toBe(before.epoch);
     expect(shown().sheets).toHaveLength(2);
+    set("picker", "value", "cat");
     const rpc = new Rpc(model("browser") as never);
     await rpc.request("visit", { layer: "conv1", channel: 2 });
     expect(model("layers").get("value")).toBe("conv1");

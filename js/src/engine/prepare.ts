@@ -40,6 +40,22 @@ export function prepare(photo: Photo, preparation: Preparation): Float32Array<Ar
   return input;
 }
 
+/** What the network sees, for people: an input [C, size, size] as colours, or grey alone. */
+export function undo(input: Float32Array, preparation: Preparation): Pixels {
+  const { size, channels, mean, std, scale } = preparation;
+  const planes = mean.length;
+  const data = new Uint8ClampedArray(3 * size * size);
+  for (let colour = 0; colour < 3; colour++) {
+    const plane = planes < 3 ? 0 : channels === "BGR" ? 2 - colour : colour;
+    const [gain, middle] = [std[plane] ?? 1, mean[plane] ?? 0];
+    for (let n = 0; n < size * size; n++) {
+      const value = (input[plane * size * size + n] as number) * gain + middle;
+      data[3 * n + colour] = value * (255 / scale); // rounded and clipped by the array
+    }
+  }
+  return { data, width: size, height: size, channels: 3 };
+}
+
 /** What each of the 256 shades becomes, rounded as torch rounds. */
 function table(scale: number, mean: number, std: number): Float32Array {
   const f = Math.fround;
@@ -97,7 +113,7 @@ function placement(width: number, height: number, preparation: Preparation): Pla
 }
 
 /** Python's round(): halves go to the even neighbour. */
-function halfEven(value: number): number {
+export function halfEven(value: number): number {
   const low = Math.floor(value);
   const over = value - low;
   if (over !== 0.5) return Math.round(value);

@@ -57,21 +57,22 @@ export function resize(
   return same ? wide : vertical(wide, down);
 }
 
-/** For every output which inputs it is made of, from `first` on, and their weights. */
-interface Weights {
+/** For every output which inputs it is made of, from `first` on, and their weights; `each` at most. */
+export interface Taps {
   first: Int32Array;
   count: Int32Array;
   each: number;
-  weight: Int32Array;
+  weight: Float64Array;
 }
 
-function weights(
+/** The taps of `outputs` places that share out the inputs from `begin` to `end`. */
+export function taps(
   inputs: number,
   begin: number,
   end: number,
   outputs: number,
   interpolation: Exclude<Interpolation, "nearest">,
-): Weights {
+): Taps {
   const [reach, filter] = FILTERS[interpolation];
   const scale = Math.fround(end - begin) / outputs;
   const widen = Math.max(1, scale);
@@ -79,7 +80,7 @@ function weights(
   const each = Math.ceil(support) * 2 + 1;
   const first = new Int32Array(outputs);
   const count = new Int32Array(outputs);
-  const weight = new Int32Array(outputs * each);
+  const weight = new Float64Array(outputs * each);
   for (let n = 0; n < outputs; n++) {
     const centre = begin + (n + 0.5) * scale;
     const low = Math.max(0, Math.trunc(centre - support + 0.5));
@@ -88,14 +89,25 @@ function weights(
       filter((i + low - centre + 0.5) * (1 / widen)),
     );
     const total = raw.reduce((sum, value) => sum + value, 0);
-    raw.forEach((value, i) => {
-      const share = (total ? value / total : value) * 2 ** PRECISION;
-      weight[n * each + i] = Math.trunc(share < 0 ? share - 0.5 : share + 0.5);
-    });
+    weight.set(total ? raw.map((value) => value / total) : raw, n * each);
     first[n] = low;
     count[n] = high - low;
   }
   return { first, count, each, weight };
+}
+
+/** Weights as whole numbers, with PRECISION bits behind the point. */
+interface Weights extends Omit<Taps, "weight"> {
+  weight: Int32Array;
+}
+
+function weights(...given: Parameters<typeof taps>): Weights {
+  const made = taps(...given);
+  const weight = Int32Array.from(made.weight, (value) => {
+    const share = value * 2 ** PRECISION;
+    return Math.trunc(share < 0 ? share - 0.5 : share + 0.5);
+  });
+  return { ...made, weight };
 }
 
 function rounded(sum: number): number {

@@ -1,8 +1,13 @@
 /**
- * A page without a kernel: the same widgets, their models answered by what was recorded. Python writes
- * the document around it (zfwidgets/widgets/export/page.py) and hands over the payload and the widgets' modules.
+ * A page without Python: the same widgets, their models answered by what was recorded, and by an engine
+ * where the page has one. Python writes the document around it (zfwidgets/widgets/export/page.py) and hands
+ * over the payload and the widgets' modules.
  */
-import { type Payload, StaticKernel } from "./kernel";
+import type * as engineModule from "../engine";
+import type { Engine } from "../engine/engine";
+import { StaticKernel } from "./kernel";
+import { Live } from "./live";
+import type { EnginePayload, Payload } from "./payload";
 
 interface Widget {
   render(props: { model: unknown; el: HTMLElement }): unknown;
@@ -10,8 +15,17 @@ interface Widget {
 
 export default {
   /** Show every part of the payload in the element with its name as `data-part`. */
-  start(payload: Payload, widgets: Record<string, Widget>): StaticKernel {
-    const kernel = new StaticKernel(payload);
+  start(
+    payload: Payload,
+    widgets: Record<string, Widget>,
+    engine?: (typeof engineModule)["default"],
+  ): StaticKernel {
+    const { engine: described } = payload;
+    const opening = described && engine && opened(described, engine);
+    const kernel = new StaticKernel(
+      payload,
+      opening && ((host) => new Live(host, described, opening)),
+    );
     for (const { name, bundle } of payload.parts) {
       const el = document.querySelector<HTMLElement>(`[data-part="${name}"]`);
       const model = kernel.models.get(name);
@@ -21,3 +35,33 @@ export default {
     return kernel;
   },
 };
+
+/** The engine, once the weights at the end of the document are there; the page says how far it is. */
+async function opened(
+  { graph, texts }: EnginePayload,
+  engine: (typeof engineModule)["default"],
+): Promise<Engine> {
+  const line = document.querySelector<HTMLElement>(".zf-page-engine");
+  const tell = (state: "opening" | "ready" | "failed") => {
+    document.documentElement.dataset["engine"] = state;
+    if (line) line.textContent = texts[`engine_${state}`] ?? "";
+  };
+  tell("opening");
+  try {
+    if (document.readyState === "loading") {
+      await new Promise((done) => {
+        document.addEventListener("DOMContentLoaded", done, { once: true });
+      });
+    }
+    await new Promise((done) => setTimeout(done)); // the widgets first
+    const element = document.querySelector("#zf-weights");
+    const weights = await engine.unpack(element?.textContent ?? "");
+    element?.remove(); // ten megabytes of text
+    const made = await engine.open(graph, weights);
+    tell("ready");
+    return made;
+  } catch (reason) {
+    tell("failed");
+    throw reason;
+  }
+}

@@ -1,83 +1,74 @@
 /**
  * What stands in for Python in a page without a kernel: it sets the widgets' traits and answers their
- * questions from what was recorded when the page was written. It computes nothing.
+ * questions from what was recorded when the page was written. It computes nothing; for what was not recorded
+ * it asks `Beyond`, where there is one.
  *
  * `links` are traits that are always equal. `scenes` say what a part shows for every combination of the
  * traits it depends on. `starts` sets a trait when another one changes. `answers` are sheets of tiles by
  * the epoch of the scene that asks.
  */
-
 import type { RawPage } from "../channel-browser/page";
 import type { Pin } from "../channel-browser/pins";
 import { PROTOCOL, type SheetHead, type WireError } from "../core/wire";
 import { StaticModel, type Traits } from "./model";
+import type { Blob64, Payload, Ref, Scene } from "./payload";
 import { type Layer, pinned } from "./pins";
 
-/** Part and trait. */
-export type Ref = [part: string, trait: string];
-
-export interface Scene {
-  part: string;
-  by: Ref[];
-  /** Traits of the part, by the values of `by` as one JSON text. */
-  states: Record<string, Traits>;
-  /** What to show for a combination that was left out: the same, by fewer traits. Else it is refused. */
-  otherwise?: { by: Ref[]; states: Record<string, Traits> };
+/** Who is asked for what was not recorded. */
+export interface Beyond {
+  /** Show what is asked of a part now; tells the host when it is there, or why it cannot be. */
+  show(part: string): void;
+  /** Something that was recorded is shown: what was under way for the part is not wanted any more. */
+  drop(part: string): void;
+  /** A trait has changed; what else changes with it, by part. */
+  changed(ref: Ref): Record<string, Traits>;
+  answer(part: string, question: Question, buffers: DataView[], reply: Reply): void;
 }
 
-export interface Start {
-  set: Ref;
-  when: string;
-  by: Ref[];
-  values: Record<string, unknown>;
-  /** Set the value of `when` itself, where `values` has something. */
-  copies?: boolean;
+/** What it may do with the page. */
+export interface Host {
+  model(part: string): StaticModel;
+  /** Set traits as Python would; what follows from them follows. */
+  set(part: string, traits: Traits): void;
+  /** The part shows what its traits ask for: that is where it goes back to. */
+  show(part: string, traits: Traits): void;
+  /** What is asked of a part cannot be shown: say so, and go back. */
+  refuse(part: string, error: WireError): void;
+  view(blob: Blob64): DataView;
 }
 
-export interface Chunk {
-  head: Partial<SheetHead> & Record<string, unknown>;
-  blobs: number[];
-}
-
-export interface Payload {
-  parts: { name: string; bundle: string; state: Traits }[];
-  bundles: Record<string, string>;
-  links: Ref[][];
-  starts: Start[];
-  scenes: Scene[];
-  /** By part, then by epoch: the sheets of all its tiles. */
-  sheets: Record<string, Record<string, Chunk[]>>;
-  /** Errors for what was left out of the page, and for what only a kernel can do. */
-  absent: WireError;
-  kernelless: WireError;
-  blobs: string[];
-}
-
-interface Question {
+export interface Question {
   id: number;
   epoch: number;
   op: string;
   ids?: number[];
-  layer?: string;
-  channel?: number;
+  [field: string]: unknown;
 }
 
-export class StaticKernel {
+/** One chunk of an answer, or why there is none. */
+export interface Reply {
+  chunk(body: object, buffers: DataView[], last: boolean): void;
+  refuse(error: WireError): void;
+}
+
+export class StaticKernel implements Host {
   readonly models = new Map<string, StaticModel>();
   readonly #payload: Payload;
   readonly #views = new Map<number, DataView>();
   /** The last values for which a scene had something to show. */
   readonly #good = new Map<Scene, unknown[]>();
+  readonly #beyond: Beyond | undefined;
 
-  constructor(payload: Payload) {
+  constructor(payload: Payload, beyond?: (host: Host) => Beyond) {
     this.#payload = payload;
     for (const { name, state } of payload.parts) {
       const model = new StaticModel(this.#revived(state) as Traits, {
         saved: (names) => this.#follow(name, names),
-        asked: (content) => this.#answer(name, content as unknown as Question),
+        asked: (content, buffers) => this.#answer(name, content as unknown as Question, buffers),
       });
       this.models.set(name, model);
     }
+    this.#beyond = beyond?.(this);
     for (const scene of payload.scenes) this.#show(scene);
   }
 
@@ -91,16 +82,19 @@ export class StaticKernel {
     const chosen: Ref[] = names.map((name) => [part, name]);
     const dirty = new Set<Scene>();
     const set = ([owner, trait]: Ref, value: unknown) => {
-      if (this.#model(owner).apply({ [trait]: value })) turn([owner, trait]);
+      if (this.model(owner).apply({ [trait]: value })) turn([owner, trait]);
     };
     const turn = (ref: Ref) => {
       const value = this.#value(ref);
+      for (const [owner, traits] of Object.entries(this.#beyond?.changed(ref) ?? {})) {
+        for (const [trait, other] of Object.entries(traits)) set([owner, trait], other);
+      }
       for (const link of this.#payload.links) {
         if (link.some((end) => same(end, ref))) for (const end of link) set(end, value);
       }
       for (const start of this.#payload.starts) {
         if (start.when !== ref.join(".") || chosen.some((end) => same(end, start.set))) continue;
-        const first = start.values[this.#key(start.by)];
+        const first = start.values[this.#key(start.by)] ?? start.otherwise;
         if (first !== undefined) set(start.set, start.copies ? value : first);
       }
       for (const scene of this.#payload.scenes) {
@@ -109,13 +103,14 @@ export class StaticKernel {
     };
     for (const ref of chosen) turn(ref);
     for (const scene of dirty) this.#show(scene);
+    if (this.#beyond) return; // it draws pins itself
     const parts = new Set([part, ...[...dirty].map((scene) => scene.part)]);
     for (const name of parts) this.#pin(name);
   }
 
   /** Give the pins of a part their pictures. */
   #pin(part: string): void {
-    const model = this.#model(part);
+    const model = this.model(part);
     const pins = (model.get("pins") ?? []) as Pin[];
     const shown = model.get("_pinned") as object | undefined;
     if (pins.length === 0 && Object.keys(shown ?? {}).length === 0) return;
@@ -136,34 +131,60 @@ export class StaticKernel {
     const page = this.#revived(state["_page"]) as RawPage;
     const chunks = this.#payload.sheets[part]?.[page.epoch] ?? [];
     const sheets = chunks.map(({ head, blobs }) => {
-      return { head: head as SheetHead, picture: this.#view(blobs[0] ?? -1) };
+      return { head: head as SheetHead, picture: this.view({ $blob: blobs[0] ?? -1 }) };
     });
     return { page, sheets };
   }
 
-  /** Show what was recorded; what was not is said, and the trait that asked for it goes back. */
+  /** Show what was recorded; for what was not, ask `Beyond`, or say that it is not there. */
   #show(scene: Scene): void {
-    const model = this.#model(scene.part);
     const state = scene.states[this.#key(scene.by)];
-    const other = scene.otherwise;
-    const instead = other && { ...other.states[this.#key(other.by)], error: this.#payload.absent };
-    const good = this.#good.get(scene);
     if (state) {
+      this.#beyond?.drop(scene.part);
+      this.show(scene.part, this.#revived(state) as Traits);
+    } else if (this.#beyond) this.#beyond.show(scene.part);
+    else this.refuse(scene.part, this.#payload.absent);
+  }
+
+  set(part: string, traits: Traits): void {
+    const model = this.model(part);
+    const names = Object.keys(traits).filter((name) => model.get(name) !== traits[name]);
+    if (model.apply(traits)) this.#follow(part, names);
+  }
+
+  show(part: string, traits: Traits): void {
+    for (const scene of this.#payload.scenes) {
+      if (scene.part !== part) continue;
       this.#good.set(
         scene,
         scene.by.map((ref) => this.#value(ref)),
       );
-      model.apply(this.#revived(state) as Traits);
-    } else if (instead) {
-      model.apply(this.#revived(instead) as Traits);
-    } else if (good) {
-      const before = scene.by.map((ref) => this.#value(ref));
-      scene.by.forEach(([part, trait], i) => {
-        this.#model(part).apply({ [trait]: good[i] });
-        if (before[i] !== good[i]) this.#follow(part, [trait]);
-      });
-      model.apply({ error: this.#payload.absent });
     }
+    this.model(part).apply(traits);
+  }
+
+  /** Show the little that is there with the error; else the traits that asked for it go back. */
+  refuse(part: string, error: WireError): void {
+    for (const scene of this.#payload.scenes) {
+      if (scene.part !== part) continue;
+      const other = scene.otherwise;
+      const instead = other?.states[this.#key(other.by)];
+      const good = this.#good.get(scene);
+      if (instead) {
+        this.model(part).apply({ ...(this.#revived(instead) as Traits), error });
+      } else if (good) {
+        this.#goBack(scene, good);
+        this.model(part).apply({ error });
+      }
+    }
+  }
+
+  #goBack(scene: Scene, good: unknown[]): void {
+    const before = scene.by.map((ref) => this.#value(ref));
+    scene.by.forEach(([part, trait], i) => {
+      this.model(part).apply({ [trait]: good[i] });
+      if (before[i] !== good[i]) this.#follow(part, [trait]);
+    });
   }
 
   #key(refs: Ref[]): string {
@@ -171,10 +192,10 @@ export class StaticKernel {
   }
 
   #value([part, trait]: Ref): unknown {
-    return this.#model(part).get(trait);
+    return this.model(part).get(trait);
   }
 
-  #model(part: string): StaticModel {
+  model(part: string): StaticModel {
     const model = this.models.get(part);
     if (!model) throw new Error(`the page has no part ${part}`);
     return model;
@@ -182,41 +203,45 @@ export class StaticKernel {
 
   // ---------------------------------------------------------------------------------- questions
 
-  #answer(part: string, question: Question): void {
+  #answer(part: string, question: Question, buffers: DataView[]): void {
     const { op, id, epoch } = question;
-    if (op === "cancel") return;
-    const reply = (body: object, buffers: DataView[], last: boolean) => {
-      const content = { ...body, v: PROTOCOL, id, epoch, ok: true, last };
-      this.#model(part).receive(content, buffers);
+    const model = this.model(part);
+    const reply: Reply = {
+      chunk: (body, sent, last) =>
+        model.receive({ ...body, v: PROTOCOL, id, epoch, ok: true, last }, sent),
+      refuse: (error) => model.receive({ v: PROTOCOL, id, ok: false, error }, []),
     };
     // As from Python: never before the question's own call has returned.
     queueMicrotask(() => {
+      const recorded = op === "tiles" ? this.#payload.sheets[part]?.[epoch] : undefined;
       if (op === "hello") {
-        reply({}, [], true);
-      } else if (op === "visit") {
-        reply({}, [], true);
-        for (const trait of ["layer", "channel"] as const) {
-          const name = trait === "layer" ? trait : "active";
-          if (this.#model(part).apply({ [name]: question[trait] })) this.#follow(part, [name]);
-        }
-      } else if (op === "tiles") {
+        reply.chunk({}, [], true);
+      } else if (op === "visit" && !this.#beyond) {
+        reply.chunk({}, [], true);
+        this.set(part, { layer: question["layer"] });
+        this.set(part, { active: question["channel"] });
+      } else if (recorded) {
         const wanted = new Set(question.ids);
-        for (const { head, blobs } of this.#payload.sheets[part]?.[epoch] ?? []) {
+        for (const { head, blobs } of recorded) {
           if (!head.ids?.some((channel) => wanted.has(channel))) continue;
-          const buffers = blobs.map((number) => this.#view(number));
-          reply(head, buffers, false);
+          reply.chunk(
+            head,
+            blobs.map((number) => this.view({ $blob: number })),
+            false,
+          );
         }
-        reply({}, [], true);
-      } else {
-        const refusal = { v: PROTOCOL, id, ok: false, error: this.#payload.kernelless };
-        this.#model(part).receive(refusal, []);
+        reply.chunk({}, [], true);
+      } else if (this.#beyond) {
+        this.#beyond.answer(part, question, buffers, reply);
+      } else if (op !== "cancel") {
+        reply.refuse(this.#payload.kernelless);
       }
     });
   }
 
   // -------------------------------------------------------------------------------------- bytes
 
-  #view(number: number): DataView {
+  view({ $blob: number }: Blob64): DataView {
     let view = this.#views.get(number);
     if (!view) {
       const text = atob(this.#payload.blobs[number] ?? "");
@@ -232,7 +257,7 @@ export class StaticKernel {
     if (Array.isArray(value)) return value.map((item) => this.#revived(item));
     if (typeof value !== "object" || value === null) return value;
     const number = (value as { $blob?: number }).$blob;
-    if (number !== undefined) return this.#view(number);
+    if (number !== undefined) return this.view({ $blob: number });
     return Object.fromEntries(
       Object.entries(value).map(([key, item]) => [key, this.#revived(item)]),
     );

@@ -9,7 +9,7 @@ export interface Owner {
   /** The widget has changed these traits and wants Python to know. */
   saved(names: string[]): void;
   /** The widget asks a question. */
-  asked(content: Traits): void;
+  asked(content: Traits, buffers: DataView[]): void;
 }
 
 export class StaticModel {
@@ -37,8 +37,15 @@ export class StaticModel {
     if (names.length > 0) this.#owner.saved(names);
   }
 
-  send(content: Traits): void {
-    this.#owner.asked(content);
+  send(content: Traits, _callbacks?: unknown, buffers: BufferSource[] = []): void {
+    this.#owner.asked(
+      content,
+      buffers.map((buffer) =>
+        buffer instanceof ArrayBuffer
+          ? new DataView(buffer)
+          : new DataView(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.byteLength),
+      ),
+    );
   }
 
   on(event: string, callback: Callback): void {

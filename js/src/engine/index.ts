@@ -2,10 +2,12 @@
 import workerCode from "worker:./worker";
 import { Engine, workers } from "./engine";
 import type { Graph } from "./graph";
+import { unpack } from "./packing";
 
 export { Engine, type Options, type Recording, Superseded } from "./engine";
 export { EngineError, type Graph } from "./graph";
 export type { Neuron, Projection } from "./net";
+export { unpack } from "./packing";
 export type { Photo } from "./prepare";
 export type { Method } from "./signal";
 
@@ -20,3 +22,6 @@ export function open(
 ): Promise<Engine> {
   return Engine.open(graph, weights, workers(workerCode, graph, cores));
 }
+
+/** The engine as a page's module, which it gets as a whole. */
+export default { open, unpack };

@@ -1,0 +1,33 @@
+/**
+ * Weights as they stand in a page, written by zfwidgets/page/packing.py: the first bytes of all pairs,
+ * then the second ones (exponents are alike, fractions are not), deflated, in base64.
+ */
+import { EngineError } from "./graph";
+import { fromBase64 } from "./weights";
+
+/** The block of weights. Rejects with EngineError if the text is damaged. */
+export async function unpack(text: string): Promise<Uint8Array> {
+  if (typeof DecompressionStream === "undefined") {
+    throw new EngineError(
+      "This browser cannot unpack the network's weights. Use a browser of 2023 or later: Chrome or " +
+        "Edge 91, Firefox 113, Safari 16.4.",
+    );
+  }
+  let planes: Uint8Array;
+  try {
+    const packed = new Blob([fromBase64(text.trim()) as BlobPart]);
+    const stream = packed.stream().pipeThrough(new DecompressionStream("deflate"));
+    planes = new Uint8Array(await new Response(stream).arrayBuffer());
+  } catch {
+    throw new EngineError(
+      "The network's weights are damaged: they cannot be unpacked. Download or export the page again.",
+    );
+  }
+  const half = planes.length / 2;
+  const bytes = new Uint8Array(planes.length);
+  for (let n = 0; n < half; n++) {
+    bytes[2 * n] = planes[n] as number;
+    bytes[2 * n + 1] = planes[half + n] as number;
+  }
+  return bytes;
+}

@@ -1,0 +1,75 @@
+/** What Python writes into a page (zfwidgets/widgets/export/stage.py and engine.py): the recordings, the network. */
+
+import type { SheetHead, WireError } from "../core/wire";
+import type { Graph, Pair } from "../engine/graph";
+import type { Traits } from "./model";
+
+/** Part and trait. */
+export type Ref = [part: string, trait: string];
+
+/** Bytes by their number in `blobs`. */
+export interface Blob64 {
+  $blob: number;
+}
+
+export interface Scene {
+  part: string;
+  by: Ref[];
+  /** Traits of the part, by the values of `by` as one JSON text. */
+  states: Record<string, Traits>;
+  /** What to show for a combination that was left out: the same, by fewer traits. Else it is refused. */
+  otherwise?: { by: Ref[]; states: Record<string, Traits> };
+}
+
+export interface Start {
+  set: Ref;
+  when: string;
+  by: Ref[];
+  values: Record<string, unknown>;
+  /** For what is not among the values; absent: the trait stays. */
+  otherwise?: unknown;
+  /** Set the value of `when` itself, where `values` has something. */
+  copies?: boolean;
+}
+
+export interface Chunk {
+  head: Partial<SheetHead> & Record<string, unknown>;
+  blobs: number[];
+}
+
+/** What the page must know of a layer beside its place in the graph. */
+export interface LayerFacts {
+  map: Pair;
+  field: Pair;
+  jump: Pair;
+  offset: Pair;
+  kernel: Pair;
+}
+
+/** What the engine needs beside its weights, which stand in an element of their own. */
+export interface EnginePayload {
+  graph: Graph;
+  layers: Record<string, LayerFacts>;
+  /** The files of the gallery's photos. */
+  photos: Record<string, Blob64>;
+  /** The filters of layers that have colours, as tiles. */
+  filters: Record<string, Chunk[]>;
+  heat: Blob64;
+  signed: Blob64;
+  texts: Record<string, string>;
+}
+
+export interface Payload {
+  parts: { name: string; bundle: string; state: Traits }[];
+  bundles: Record<string, string>;
+  links: Ref[][];
+  starts: Start[];
+  scenes: Scene[];
+  /** By part, then by epoch: the sheets of all its tiles. */
+  sheets: Record<string, Record<string, Chunk[]>>;
+  /** Errors for what was left out of the page, and for what only a kernel can do. */
+  absent: WireError;
+  kernelless: WireError;
+  blobs: string[];
+  engine?: EnginePayload;
+}
