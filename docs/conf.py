@@ -15,7 +15,7 @@ DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS / "_ext"))
 
 project = "zfwidgets"
-author = "the zfwidgets developers"
+author = "the zfwidgets authors"
 project_copyright = author
 version = release = zfwidgets.__version__
 

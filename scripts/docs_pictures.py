@@ -43,6 +43,7 @@ def picture(name, widget):
 
 CELLS = {
     "inspector": 'zf.Inspector(net, image="cat", layer="conv5")',
+    "inspector-ko": 'zf.Inspector(net, image="dogs", layer="conv4", locale="ko")',
     "image-picker": 'zf.ImagePicker(value="raccoon", transforms=net.transforms)',
     "layer-selector": 'zf.LayerSelector(net, value="conv3")',
     "channel-browser": (
@@ -89,14 +90,6 @@ def freeze(widget: Locator) -> None:
     widget.get_by_role("button", name="Start camera").click()
     expect(widget.locator(".zf-live-status")).to_contain_text("frames/s")
     widget.get_by_role("button", name="Freeze").click()
-
-
-def middle(widget: Locator) -> None:
-    """An evolution half-way through the training."""
-    slider = widget.locator("input[type=range]").first
-    slider.focus()
-    for _ in range(3):
-        slider.press("ArrowRight")
 
 
 BEFORE: dict[str, Callable[[Locator], None]] = {"live-view": freeze}

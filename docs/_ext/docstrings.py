@@ -71,7 +71,9 @@ def as_fields(lines: list[str], names: list[str], form: str) -> list[str]:
     return kept
 
 
-def process(_app: Sphinx, what: str, _name: str, thing: Any, _options: Any, lines: list[str]) -> None:
+def process(
+    _app: Sphinx, what: str, _name: str, thing: Any, _options: Any, lines: list[str]
+) -> None:
     """For `autodoc-process-docstring`."""
     if what in ("class", "exception", "function", "method"):
         # What a class is made of is no parameter to most people: they are handed one.

@@ -33,11 +33,11 @@ class ImagePicker(ZFWidget):
 
     Parameters:
         images: what the gallery begins with: a mapping of label -> picture, or an iterable of
-            pictures, or a folder (``"photos"``) or pattern (``"photos/**/*.jpg"``) on the kernel's side. A
-            picture is a path, the bytes of a file, a PIL image, a uint8 array ``[H, W, 3]`` or a
-            `Sample`. Default: the sample photographs of the package. Files of folders and patterns
-            (at most 1000) are decoded when they come into sight; those that cannot be read are
-            listed with the reason.
+            pictures, or a folder (``"photos"``) or pattern (``"photos/**/*.jpg"``) on the kernel's
+            side. A picture is a path, the bytes of a file, a PIL image, a uint8 array ``[H, W, 3]``
+            or a `Sample`. Default: the sample photographs of the package. Files of folders and
+            patterns (at most 1000) are decoded when they come into sight; those that cannot be read
+            are listed with the reason.
         value: id of the picture to begin with; default: the first that can be read.
         transforms: the network's preparation, as `DeconvNet.transforms`; with a `Preprocess` the
             crop shows what the network will see.
