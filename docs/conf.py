@@ -31,8 +31,6 @@ extensions = [
     "pictures",
 ]
 exclude_patterns = ["_ext", "_build", "pictures/README.md", "notebooks/dashboard.ipynb"]
-# `zoo*` is a place kept for pages that come later.
-suppress_warnings = ["toc.empty_glob"]
 
 # --- text ---------------------------------------------------------------------------------------
 

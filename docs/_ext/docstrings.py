@@ -8,6 +8,7 @@ the signature says, so that no other colon is taken for one.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import re
@@ -20,6 +21,7 @@ from zfwidgets.analysis.result import Result
 
 PARAMETER = ":param {name}: {text}"
 ATTRIBUTE = "- **{name}**: {text}"
+SEVERAL = re.compile(r"^:(param|raises) (\w+(?:, \w+)+):")
 SECTION = re.compile(r"^(Args|Parameters|Raises|Returns|Examples?|Attributes|Note):\s*$")
 
 
@@ -28,10 +30,8 @@ def parameters(thing: Any) -> list[str]:
     names: list[str] = []
     if dataclasses.is_dataclass(thing):
         names += [field.name for field in dataclasses.fields(thing)]
-    try:
+    with contextlib.suppress(TypeError, ValueError):  # a built-in, or no callable
         names += [name for name in inspect.signature(thing).parameters if name != "self"]
-    except (TypeError, ValueError):  # a built-in, or no callable
-        pass
     return names
 
 
@@ -81,6 +81,19 @@ def process(
         lines[:] = as_fields(lines, parameters(thing), form)
 
 
+def join(
+    _app: Sphinx, _what: str, _name: str, _thing: Any, _options: Any, lines: list[str]
+) -> None:
+    """For `autodoc-process-docstring`, after napoleon: names that share a description.
+
+    A blank within a field's argument would make the first name the type of the second.
+    """
+    lines[:] = [
+        SEVERAL.sub(lambda found: f":{found[1]} {found[2].replace(', ', ',')}:", line)
+        for line in lines
+    ]
+
+
 def hide(_app: Sphinx, what: str, _name: str, thing: Any, *_rest: Any) -> tuple[str, None] | None:
     """For `autodoc-process-signature`: nobody makes a result by hand."""
     if what == "class" and isinstance(thing, type) and issubclass(thing, Result):
@@ -89,7 +102,8 @@ def hide(_app: Sphinx, what: str, _name: str, thing: Any, *_rest: Any) -> tuple[
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Before napoleon, which leaves fields alone."""
+    """Around napoleon, which leaves fields alone."""
     app.connect("autodoc-process-docstring", process, priority=400)
+    app.connect("autodoc-process-docstring", join, priority=600)
     app.connect("autodoc-process-signature", hide)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""The site names everything that is public, shows nothing that is not there, and fetches nothing."""
+"""The site names everything that is public, and shows nothing that is not there."""
 
 from __future__ import annotations
 
