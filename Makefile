@@ -10,7 +10,7 @@ NPM    := npm --prefix js
 PAIR   := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test install check js python browser notebooks unit oracles format bundles picture clean
+.PHONY: help demo test install check js python browser notebooks unit oracles docs pictures format bundles picture clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +69,14 @@ bundles: js/node_modules/.stamp  ## rebuild zfwidgets/widgets/static from js/
 picture: browser  ## take the README's picture anew
 	$(BIN)/python scripts/readme_picture.py
 
+docs: $(VENV)/.documented  ## the site, in build/docs (EXECUTE=off: notebooks without outputs)
+	EXECUTE=$(EXECUTE) $(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet \
+	  -d $(BUILD)/docs-read$(EXECUTE) docs $(BUILD)/docs
+	@echo "The site is in $(BUILD)/docs; begin at index.html."
+
+pictures: $(VENV)/.tested chromium  ## take the site's pictures of the widgets anew
+	$(BIN)/python -m scripts.docs_pictures
+
 format: $(VENV)/.tested js/node_modules/.stamp  ## let ruff and biome write the code their way
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
@@ -91,6 +99,10 @@ $(VENV)/.installed: pyproject.toml $(VENV)/.made
 
 $(VENV)/.tested: pyproject.toml $(VENV)/.made
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[test]'
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.documented: pyproject.toml $(VENV)/.made
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[docs]'
 	touch $@ $(VENV)/.installed
 
 js/node_modules/.stamp: js/package.json js/package-lock.json

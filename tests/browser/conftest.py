@@ -53,8 +53,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def chromium_path() -> str:
     """The system's Chromium; a missing one fails the tests, for a skipped test proves nothing."""
     named = os.environ.get("ZF_CHROMIUM")
     path = named or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
@@ -63,6 +62,13 @@ def chromium() -> Iterator[Browser]:
             f"no Chromium: looked for {', '.join(CHROMIUM_NAMES)}; "
             "`apt-get install chromium`, or set ZF_CHROMIUM to its path"
         )
+    return path
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One Chromium for all tests."""
+    path = chromium_path()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser

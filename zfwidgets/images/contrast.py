@@ -71,16 +71,16 @@ def contrast(
 
     Args:
         rule: ``"symmetric"`` keeps signs readable: zero is exactly grey 128, and the percentile of
-            |x| over the channels of a tile becomes full contrast.  Exact zeros do not count in the
-            percentile, so a projection looks the same alone and pasted on a large empty canvas; a
-            tile of nothing but zeros stays flat grey.  ``"minmax"`` sends the smallest value to
+            ``|x|`` over the channels of a tile becomes full contrast.  Exact zeros do not count in
+            the percentile, so a projection looks the same alone and pasted on a large empty canvas;
+            a tile of nothing but zeros stays flat grey.  ``"minmax"`` sends the smallest value to
             black and the largest to white; a constant tile is flat grey.
         share: ``"tile"`` scales each picture on its own, ``"all"`` makes brightness comparable
             between tiles.
         percentile: 0 < percentile <= 100, used by ``"symmetric"`` (nearest rank from above).
         gain: one factor per channel, applied first: `Preprocess.pixel_gain` undoes the division by
             the standard deviation, so that colours are balanced.
-        full: with ``"symmetric"``, the |x| of full contrast instead of the percentile: pictures
+        full: with ``"symmetric"``, the ``|x|`` of full contrast instead of the percentile: pictures
             shown with one number can be compared.
 
     Raises:

@@ -169,7 +169,7 @@ class EvolutionView(ZFWidget):
 
     @property
     def evolution(self) -> Evolution | None:
-        """The numbers of what is shown, with `.to_frame()` and `.plot()`; None until computed."""
+        """Numbers of what is shown, with ``.to_frame()`` and ``.plot()``; None until computed."""
         return self._found
 
     def wait(self, timeout: float | None = None) -> bool:

@@ -37,11 +37,11 @@ class ImagePicker(ZFWidget):
 
     Parameters:
         images: what the gallery begins with: a mapping of label -> picture, or an iterable of
-            pictures, or a folder ("photos") or pattern ("photos/**/*.jpg") on the kernel's side. A
-            picture is a path, the bytes of a file, a PIL image, a uint8 array ``[H, W, 3]`` or a
-            `Photo`. Default: the sample photographs of the package. Files of folders and patterns
-            (at most 1000) are decoded when they come into sight; those that cannot be read are
-            listed with the reason.
+            pictures, or a folder (``"photos"``) or pattern (``"photos/**/*.jpg"``) on the kernel's
+            side. A picture is a path, the bytes of a file, a PIL image, a uint8 array ``[H, W, 3]``
+            or a `Photo`. Default: the sample photographs of the package. Files of folders and
+            patterns (at most 1000) are decoded when they come into sight; those that cannot be read
+            are listed with the reason.
         value: id of the picture to begin with, or the name of a photograph of `zf.gallery()`, which
             joins the pictures then; default: the first that can be read.
         gallery: whether a wall with all photographs of `zf.gallery()` can be opened and searched.

@@ -71,11 +71,11 @@ class ProjectionView(ZFWidget):
     """Whether the projections by all four rules stand side by side."""
 
     contrast = t.Enum(CONTRASTS, "percentile").tag(sync=True)
-    """Which |x| is full contrast: of each picture the 99.5th "percentile" or the "largest"; the
+    """Which ``|x|`` is full contrast: of each picture the 99.5th "percentile" or the "largest"; the
     99.5th percentile of all pictures, "shared"; or `full`, "fixed"."""
 
     full = t.Float(1.0).tag(sync=True)
-    """The |x| of full contrast if `contrast` is "fixed"; else that of the first picture."""
+    """The ``|x|`` of full contrast if `contrast` is "fixed"; else that of the first picture."""
 
     colours = t.Enum(COLOURS, "colour").tag(sync=True)
     """"colour": red, green and blue around mid-grey; "signed": their mean, from blue (negative)

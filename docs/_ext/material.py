@@ -1,0 +1,71 @@
+"""What the site shows but does not keep: the notebooks, and a page written by `to_html`.
+
+Notebooks are stored once, in `notebooks/`; Sphinx reads only below `docs/`, so they are copied to
+`docs/notebooks/` (ignored by git) when they have changed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+ROOT = Path(__file__).resolve().parents[2]
+EXPORTED = ROOT / "build" / "docs-cache" / "inspector.html"
+
+_log = logging.getLogger(__name__)
+
+
+def copy_notebooks(docs: Path) -> None:
+    """Make docs/notebooks/ the same as notebooks/; what has not changed keeps its time."""
+    folder = docs / "notebooks"
+    folder.mkdir(exist_ok=True)
+    stored = {file.name: file for file in (ROOT / "notebooks").glob("*.ipynb")}
+    for copy in folder.glob("*.ipynb"):
+        if copy.name not in stored:
+            copy.unlink()
+    for name, file in stored.items():
+        copy = folder / name
+        if not copy.exists() or copy.read_bytes() != file.read_bytes():
+            shutil.copyfile(file, copy)
+
+
+def exported_page() -> Path:
+    """The page that the site embeds, written anew when the widgets have changed."""
+    sources = [*(ROOT / "zfwidgets/widgets").rglob("*"), *(ROOT / "zfwidgets/page").rglob("*")]
+    newest = max(file.stat().st_mtime for file in sources if file.suffix != ".pyc")
+    if not EXPORTED.exists() or EXPORTED.stat().st_mtime < newest:
+        from zfwidgets import to_html
+
+        _log.info("writing the exported page ...")
+        EXPORTED.parent.mkdir(parents=True, exist_ok=True)
+        to_html(
+            "zfnet",
+            EXPORTED,
+            photos=("cat", "dogs"),
+            layers=("conv1", "conv3", "conv5"),
+            channels=12,
+            progress=False,
+        )
+    return EXPORTED
+
+
+def gather(app: Sphinx) -> None:
+    """Before anything is read."""
+    copy_notebooks(Path(app.srcdir))
+
+
+def embed(app: Sphinx, error: Exception | None) -> None:
+    """Beside the pages, once they are written."""
+    if error is None and app.builder.format == "html":
+        folder = Path(app.outdir) / "_static"
+        shutil.copyfile(exported_page(), folder / "inspector.html")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Around a build."""
+    app.connect("builder-inited", gather)
+    app.connect("build-finished", embed)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,159 @@
+"""The pictures of the site: every widget in Voila in a real Chromium, light and dark.
+
+    python scripts/docs_pictures.py [NAME ...]
+
+writes docs/pictures/NAME-light.webp and NAME-dark.webp. Run by `make pictures`, when a widget looks
+other than before; look at what it writes.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+import zfwidgets as zf
+from tests.browser import conftest, hosts
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURES = ROOT / "docs" / "pictures"
+WIDTH = 1240  # pixels, of the page
+QUALITY = 80
+STILL = 4  # looks in a row that must show the same
+PAUSE = 700  # ms between looks
+LIMIT = 180  # looks until it must stand still
+
+BEGIN = """
+import ipywidgets
+import zfwidgets as zf
+
+net = zf.load("zfnet")
+cat = net.record(zf.sample("cat").open())
+best = {name: int(cat.strongest(name).value.argmax()) for name in ("conv3", "conv5")}
+
+
+def picture(name, widget):
+    return ipywidgets.VBox([widget]).add_class(f"picture-{name}")
+"""
+
+CELLS = {
+    "inspector": 'zf.Inspector(net, image="cat", layer="conv5")',
+    "inspector-ko": 'zf.Inspector(net, image="dogs", layer="conv4", locale="ko")',
+    "image-picker": 'zf.ImagePicker(value="raccoon", transforms=net.transforms)',
+    "layer-selector": 'zf.LayerSelector(net, value="conv3")',
+    "channel-browser": (
+        'zf.ChannelBrowser(cat, layer="conv4", mode="projection", sort="strength", height=430)'
+    ),
+    "feature-maps": (
+        'zf.ChannelBrowser(cat, layer="conv2", mode="feature map", sort="strength", height=330)'
+    ),
+    "projection-view": (
+        'zf.ProjectionView(cat, layer="conv5", channel=best["conv5"], all_rules=True)'
+    ),
+    "charts": 'zf.Charts(recording=cat, layer="conv5")',
+    "compare": 'zf.Compare("zfnet", "alexnet", image="cat", layer="conv3")',
+    "steps-view": 'zf.StepsView(cat, layer="conv3", channel=best["conv3"])',
+    "exemplar-browser": """zf.ExemplarBrowser(
+    zf.exemplars(net, zf.gallery(), "conv5", progress=False), zf.gallery(), net=net, tile_size=280
+)""",
+    "evolution-view": 'zf.EvolutionView("zfnet", layer="conv2")',
+    "invariance-view": 'zf.InvarianceView(cat, transform="rotation")',
+    "occlusion-view": 'zf.OcclusionView(cat, label="tabby", scanning=True)',
+    "mask-picker": """zf.MaskPicker(
+    net,
+    [zf.sample(name).path for name in ("cat", "raccoon", "dogs", "astronaut")],
+    {
+        "eye": [(60, 40, 108, 88), (64, 116, 104, 148), (14, 66, 38, 90), (30, 84, 46, 102)],
+        "nose": [(164, 116, 206, 160), (114, 132, 146, 162), (40, 80, 58, 104), (40, 88, 54, 106)],
+    },
+)""",
+    "live-view": 'zf.LiveView(net, layer="conv2")',
+}
+
+
+def film(path: Path) -> Path:
+    """What Chromium's camera sees: a photograph that does not move, as motion JPEG."""
+    photo = zf.sample("dogs").open().convert("RGB").resize((640, 480))
+    frame = io.BytesIO()
+    photo.save(frame, "JPEG", quality=92)
+    path.write_bytes(frame.getvalue() * 4)
+    return path
+
+
+def freeze(widget: Locator) -> None:
+    """A live view with one frame of the camera."""
+    widget.get_by_role("button", name="Start camera").click()
+    expect(widget.locator(".zf-live-status")).to_contain_text("frames/s")
+    widget.get_by_role("button", name="Freeze").click()
+
+
+BEFORE: dict[str, Callable[[Locator], None]] = {"live-view": freeze}
+
+
+def still(page: Page, widget: Locator, name: str) -> bytes:
+    """A picture of a widget that has nothing more to draw."""
+    last, same = b"", 0
+    for _ in range(LIMIT):
+        shot = widget.screenshot(animations="disabled")
+        waiting = widget.locator('[data-waiting="true"]:visible, [data-busy="true"]:visible')
+        same = same + 1 if shot == last and waiting.count() == 0 else 0
+        if same == STILL:
+            return shot
+        last = shot
+        page.wait_for_timeout(PAUSE)
+    raise RuntimeError(f"{name} did not come to rest within {LIMIT * PAUSE / 1000:.0f} s")
+
+
+def write(shot: bytes, path: Path) -> None:
+    """As WebP, and say how large it is."""
+    with Image.open(io.BytesIO(shot)) as image:
+        image.convert("RGB").save(path, quality=QUALITY, method=6)
+        print(f"{path.name}: {image.width} x {image.height}, {path.stat().st_size:,} bytes")
+
+
+def take(page: Page, names: list[str], theme: str) -> None:
+    """All widgets of one page."""
+    for name in names:
+        widget = page.locator(f".picture-{name}")
+        expect(widget).to_be_visible(timeout=conftest.KERNEL_LIMIT)
+        widget.scroll_into_view_if_needed()
+        if name in BEFORE:
+            BEFORE[name](widget)
+        write(still(page, widget, name), PICTURES / f"{name}-{theme}.webp")
+
+
+def main(names: list[str]) -> int:
+    """Take the pictures of these widgets, of all by default."""
+    names = names or list(CELLS)
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    cells = [f"picture({name!r}, {CELLS[name]})" for name in names]
+    with tempfile.TemporaryDirectory() as place:
+        folder, home = Path(place) / "notebooks", Path(place) / "home"
+        folder.mkdir()
+        conftest.write_notebook(folder / "pictures.ipynb", BEGIN, *cells)
+        camera = film(Path(place) / "camera.mjpeg")
+        flags = [*conftest.FLAGS, f"--use-file-for-fake-video-capture={camera}"]
+        with hosts.voila(folder, home) as voila, sync_playwright() as playwright:
+            path = conftest.chromium_path()
+            browser = playwright.chromium.launch(executable_path=path, args=flags)
+            for theme in ("light", "dark"):
+                page = conftest.new_page(
+                    browser,
+                    viewport={"width": WIDTH, "height": 1000},
+                    permissions=["camera"],
+                )
+                url = f"{voila.url}/voila/render/pictures.ipynb?theme={theme}"
+                page.goto(url, timeout=2 * conftest.KERNEL_LIMIT)
+                take(page, names, theme)
+                page.context.close()
+            browser.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
