@@ -205,14 +205,17 @@ def _receptive_field(calls: list[Call], end: int) -> Window:
 def _feeders(index: int, calls: list[Call], layer_at: dict[int, str]) -> tuple[str, ...]:
     """The nearest layers before this one."""
     found: list[str] = []
-    queue = [s for s in calls[index].sources if s is not None]
+    seen: set[int] = set()  # where branches part and meet, the ways are many
+    queue = list(calls[index].sources)
     while queue:
         source = queue.pop(0)
+        if source is None or source in seen:
+            continue
+        seen.add(source)
         if source in layer_at:
-            if layer_at[source] not in found:
-                found.append(layer_at[source])
+            found.append(layer_at[source])
         else:
-            queue += [s for s in calls[source].sources if s is not None]
+            queue += calls[source].sources
     return tuple(found)
 
 
