@@ -215,6 +215,7 @@ describe("a page without a kernel", () => {
     set("picker", "value", "dogs");
     expect(shown().epoch).not.toBe(before.epoch);
     expect(shown().sheets).toHaveLength(2);
+    set("picker", "value", "cat");
     const rpc = new Rpc(model("browser") as never);
     await rpc.request("visit", { layer: "conv1", channel: 2 });
     expect(model("layers").get("value")).toBe("conv1");
