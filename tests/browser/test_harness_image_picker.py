@@ -229,7 +229,7 @@ def test_one_row_scrolls_inside_the_column(page: Page) -> None:
     box = page.locator(".zf-image-picker").bounding_box()
     assert box is not None
     assert box["width"] <= 300
-    assert box["height"] < 140
+    assert box["height"] < 150  # buttons, the attribution, and a single row
     expect(page.get_by_role("option", selected=True)).to_be_in_viewport()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
