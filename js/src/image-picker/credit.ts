@@ -19,6 +19,6 @@ export function credit(item: Item, say: PickerShell["say"]): (Node | string)[] {
 
 /** A link that leaves the notebook, if it is one to the web; else its text. */
 function link(text: string, href: string | undefined, title: string): Node | string {
-  if (!href?.startsWith("https://")) return text;
+  if (!href || !/^https:\/\//.test(href)) return text;
   return h("a", { href, title, target: "_blank", rel: "noopener noreferrer" }, text);
 }
