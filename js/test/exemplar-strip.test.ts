@@ -91,7 +91,7 @@ describe("a strip", () => {
     const { model, el, one, asked } = open({ home: "cat" });
     await vi.waitFor(() => expect(el.querySelectorAll(".zf-strip-pair")).toHaveLength(1));
     one(".zf-strip-pair").click();
-    expect(model.sent.at(-1)).toMatchObject({ op: "pick", ids: [0] });
+    expect(model.sent.at(-1)).toMatchObject({ op: "pick", ids: [0], name: "bee-1" });
     one(".zf-strip-head > .zf-button").click();
     expect(asked().at(-1)).toBe("back");
   });

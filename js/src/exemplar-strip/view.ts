@@ -103,7 +103,8 @@ export class StripView {
     list.addEventListener(
       "click",
       (event) => {
-        if (button(event) && this.#clickable) this.#ask("pick", { ids: [rank(event)] });
+        const name = button(event)?.dataset["id"];
+        if (name !== undefined && this.#clickable) this.#ask("pick", { ids: [rank(event)], name });
       },
       { signal },
     );

@@ -176,9 +176,11 @@ def test_a_click_picks_the_picture_and_its_neuron_and_there_is_a_way_back(
     make: Make, net: DeconvNet, photos: dict[str, Any]
 ) -> None:
     strip = make(net, photos, layer="conv2", channel=7)
-    (answer,) = ask(strip, "pick", ids=[2])
-    assert answer["ok"]
     name, row, col = by_sorting(net, photos, "conv2", 7)[2]
+    ask(strip, "pick", ids=[2], name="of another channel, still on the screen")
+    assert strip.picked == {}
+    (answer,) = ask(strip, "pick", ids=[2], name=name)
+    assert answer["ok"]
     assert strip.picked == {"id": name, "row": row, "col": col, "layer": "conv2", "channel": 7}
     ask(strip, "back")
     assert strip.picked == {}
@@ -222,6 +224,8 @@ def test_without_a_scan_it_says_so_and_offers_one(make: Make, net: DeconvNet) ->
     strip = make(net, layer="conv2", channel=0)
     assert "shown to tiny first" in strip._lacking
     assert strip._offered == len(zf.gallery())
+    strip.locale = "ko"
+    assert "사진을 보여" in strip._lacking
     assert (strip.status, strip._shown) == ("empty", {})
 
 

@@ -227,7 +227,7 @@ def pick(inspector: Inspector, rank: int) -> dict[str, Any]:
     """Click an exemplar; what is known of it."""
     fact: dict[str, Any] = inspector.strip._shown["pictures"][rank]
     inspector.strip._responder.on_msg(  # type: ignore[union-attr]
-        None, {"v": 1, "id": 1, "epoch": 0, "op": "pick", "ids": [rank]}, []
+        None, {"v": 1, "id": 1, "epoch": 0, "op": "pick", "ids": [rank], "name": fact["id"]}, []
     )
     worker().join()
     return fact

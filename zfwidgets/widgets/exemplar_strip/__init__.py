@@ -106,6 +106,7 @@ class ExemplarStrip(ZFWidget):
         self._scanned: Any = None  # the pictures and labels of that scan
         self._made: OrderedDict[tuple[object, ...], dict[str, Any]] = OrderedDict()
         self._job: Job | None = None
+        self._why = ""
         self._responder: Responder | None = None
         self._untried = source is None and ships(
             getattr(net, "name", "")
@@ -121,8 +122,9 @@ class ExemplarStrip(ZFWidget):
         self._responder = Responder(self.send, handlers, inline=inline)
         self.on_msg(self._responder.on_msg)
         self.observe(self._ask, ["layer", "channel", "rule", "opened", "in_sight", "locale"])
+        self.observe(self._say_again, "locale")
         if not self._untried and source is None:
-            self._offer(self.say("no_scan", net=getattr(net, "name", "")))
+            self._offer()
         self._ask()
 
     # ------------------------------------------------------------------------------ for people
@@ -210,10 +212,17 @@ class ExemplarStrip(ZFWidget):
         self.fail(error)
         self.set_trait("progress", {**self.progress, "state": "stopped"})
 
-    def _offer(self, why: str) -> None:
-        """There is no scan to show: say why, and that one can be made."""
+    def _offer(self, why: str = "") -> None:
+        """There is no scan to show: say so, or `why`, and that one can be made."""
+        self._why = why
         with self.hold_sync():
-            self._lacking, self._offered = why, len(gallery())
+            self._lacking = why or self.say("no_scan", net=getattr(self._net, "name", ""))
+            self._offered = len(gallery())
+
+    def _say_again(self, _change: object) -> None:
+        """In another language."""
+        if self._offered:
+            self._offer(self._why)
 
     # ---------------------------------------------------------------------------------- strips
 
@@ -222,6 +231,7 @@ class ExemplarStrip(ZFWidget):
             self._job.cancel()
         wanted = self.in_sight and self.opened and self.channel is not None and self.layer
         if not wanted or self._responder is None or not (self._untried or self._source):
+            self.set_trait("status", "ready" if self._shown else "empty")
             return
         self.set_trait("status", "busy")
         self._job = self._responder.submit(self._work, AHEAD)
@@ -297,10 +307,15 @@ class ExemplarStrip(ZFWidget):
     # --------------------------------------------------------------------------------- answers
 
     def _answer_pick(self, job: Job) -> Answer:
-        """On the worker: ``{ids: [rank]}`` -> `picked` is this one of the pictures shown."""
+        """On the worker: ``{ids: [rank], name}`` -> `picked` is this one of the pictures shown.
+
+        Another one may be there by now than the page has shown: then nothing is picked.
+        """
         shown = self._shown
         (rank,) = job.request.ids("ids", len(shown.get("pictures", ())))[:1]
         fact = shown["pictures"][rank]
+        if job.request.body.get("name") != fact["id"]:
+            return Answer(last=True)
         neuron = {name: fact[name] for name in ("id", "row", "col")}
         picked = {**neuron, "layer": shown["layer"], "channel": shown["channel"]}
         self.set_trait("picked", picked)

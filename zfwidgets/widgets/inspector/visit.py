@@ -37,7 +37,7 @@ class Visit:
     def noticed(self) -> None:
         """Another picture was chosen; if by hand, there is no way back any more."""
         if self._home is not None and self._picker.value != self._guest:
-            if self._view.place == self._place:
+            if self._coming or self._view.place == self._place:
                 self._coming = [None]
             self._end()
             self._strip.leave()
