@@ -22,7 +22,7 @@ from tests.browser import conftest, hosts
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
-WIDTH = 1240  # pixels, of the page
+WIDTH, HEIGHT = 1240, 1700  # pixels, of the page: what is higher is not all in the picture
 QUALITY = 80
 STILL = 4  # looks in a row that must show the same
 PAUSE = 700  # ms between looks
@@ -34,15 +34,36 @@ import zfwidgets as zf
 
 net = zf.load("zfnet")
 cat = net.record(zf.sample("cat").open())
-best = {name: int(cat.strongest(name).value.argmax()) for name in ("conv3", "conv5")}
+
+
+def eye(layer):
+    # The channel that answers most of those that look at the left eye, row 80, column 66.
+    neurons, places = cat.strongest(layer), cat.layers[layer]
+    near = [
+        n
+        for n in range(len(neurons))
+        for top, left, bottom, right in [places.box(int(neurons.row[n]), int(neurons.col[n]))]
+        if abs(top + bottom - 160) < 50 and abs(left + right - 132) < 50
+    ]
+    return max(near, key=lambda n: float(neurons.value[n]))
+
+
+def scanned(view):
+    view.scan()
+    return view
+
+
+def at(inspector, channel):
+    inspector.channel = channel
+    return inspector
 
 
 def picture(name, widget):
-    return ipywidgets.VBox([widget]).add_class(f"picture-{name}")
+    return ipywidgets.VBox([widget], layout={"padding": "12px"}).add_class(f"picture-{name}")
 """
 
 CELLS = {
-    "inspector": 'zf.Inspector(net, image="cat", layer="conv5")',
+    "inspector": 'at(zf.Inspector(net, image="cat", layer="conv5"), eye("conv5"))',
     "inspector-ko": 'zf.Inspector(net, image="dogs", layer="conv4", locale="ko")',
     "image-picker": 'zf.ImagePicker(value="raccoon", transforms=net.transforms)',
     "layer-selector": 'zf.LayerSelector(net, value="conv3")',
@@ -53,17 +74,19 @@ CELLS = {
         'zf.ChannelBrowser(cat, layer="conv2", mode="feature map", sort="strength", height=330)'
     ),
     "projection-view": (
-        'zf.ProjectionView(cat, layer="conv5", channel=best["conv5"], all_rules=True)'
+        'zf.ProjectionView(cat, layer="conv5", channel=eye("conv5"), all_rules=True)'
     ),
-    "charts": 'zf.Charts(recording=cat, layer="conv5")',
+    "charts": (
+        'zf.Charts(zf.ChannelBrowser(cat, layer="conv5", sort="strength", active=eye("conv5")))'
+    ),
     "compare": 'zf.Compare("zfnet", "alexnet", image="cat", layer="conv3")',
-    "steps-view": 'zf.StepsView(cat, layer="conv3", channel=best["conv3"])',
+    "steps-view": 'zf.StepsView(cat, layer="conv3", channel=eye("conv3"))',
     "exemplar-browser": """zf.ExemplarBrowser(
     zf.exemplars(net, zf.gallery(), "conv5", progress=False), zf.gallery(), net=net, tile_size=280
 )""",
     "evolution-view": 'zf.EvolutionView("zfnet", layer="conv2")',
     "invariance-view": 'zf.InvarianceView(cat, transform="rotation")',
-    "occlusion-view": 'zf.OcclusionView(cat, label="tabby", scanning=True)',
+    "occlusion-view": 'scanned(zf.OcclusionView(cat, label="tabby"))',
     "mask-picker": """zf.MaskPicker(
     net,
     [zf.sample(name).path for name in ("cat", "raccoon", "dogs", "astronaut")],
@@ -92,7 +115,12 @@ def freeze(widget: Locator) -> None:
     widget.get_by_role("button", name="Freeze").click()
 
 
-BEFORE: dict[str, Callable[[Locator], None]] = {"live-view": freeze}
+def unpool(widget: Locator) -> None:
+    """A way back at the step that has switches to be drawn."""
+    widget.locator('.zf-step[data-kind="unpool"]').first.click()
+
+
+BEFORE: dict[str, Callable[[Locator], None]] = {"live-view": freeze, "steps-view": unpool}
 
 
 def still(page: Page, widget: Locator, name: str) -> bytes:
@@ -144,7 +172,7 @@ def main(names: list[str]) -> int:
             for theme in ("light", "dark"):
                 page = conftest.new_page(
                     browser,
-                    viewport={"width": WIDTH, "height": 1000},
+                    viewport={"width": WIDTH, "height": HEIGHT},
                     permissions=["camera"],
                 )
                 url = f"{voila.url}/voila/render/pictures.ipynb?theme={theme}"

@@ -22,6 +22,8 @@ from zfwidgets.analysis.result import Result
 PARAMETER = ":param {name}: {text}"
 ATTRIBUTE = "- **{name}**: {text}"
 SEVERAL = re.compile(r"^:(param|raises) (\w+(?:, \w+)+):")
+# autodoc_type_aliases within a union come out as they are written in memory.
+ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 SECTION = re.compile(r"^(Args|Parameters|Raises|Returns|Examples?|Attributes|Note):\s*$")
 
 
@@ -94,16 +96,18 @@ def join(
     ]
 
 
-def hide(_app: Sphinx, what: str, _name: str, thing: Any, *_rest: Any) -> tuple[str, None] | None:
-    """For `autodoc-process-signature`: nobody makes a result by hand."""
+def signature(
+    _app: Sphinx, what: str, _name: str, thing: Any, _options: Any, given: str | None, back: Any
+) -> tuple[str | None, Any]:
+    """For `autodoc-process-signature`: aliases by name; nobody makes a result by hand."""
     if what == "class" and isinstance(thing, type) and issubclass(thing, Result):
         return "", None
-    return None
+    return given and ALIAS.sub(r"\1", given), back and ALIAS.sub(r"\1", back)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Around napoleon, which leaves fields alone."""
     app.connect("autodoc-process-docstring", process, priority=400)
     app.connect("autodoc-process-docstring", join, priority=600)
-    app.connect("autodoc-process-signature", hide)
+    app.connect("autodoc-process-signature", signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
