@@ -53,17 +53,12 @@ def scanned(view):
     return view
 
 
-def at(inspector, channel):
-    inspector.channel = channel
-    return inspector
-
-
 def picture(name, widget):
     return ipywidgets.VBox([widget], layout={"padding": "12px"}).add_class(f"picture-{name}")
 """
 
 CELLS = {
-    "inspector": 'at(zf.Inspector(net, image="cat", layer="conv5"), eye("conv5"))',
+    "inspector": 'zf.Inspector(net, image="cat", layer="conv5")',
     "inspector-ko": 'zf.Inspector(net, image="dogs", layer="conv4", locale="ko")',
     "image-picker": 'zf.ImagePicker(value="raccoon", transforms=net.transforms)',
     "layer-selector": 'zf.LayerSelector(net, value="conv3")',
