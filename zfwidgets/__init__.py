@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from zfwidgets.analysis import occlusion as occlusion
     from zfwidgets.analysis import scan as scan
     from zfwidgets.analysis import usage as usage
+    from zfwidgets.analysis.ablate import AblationStudy as AblationStudy
+    from zfwidgets.analysis.ablate import ablate as ablate
     from zfwidgets.analysis.architecture import architecture_report as architecture_report
     from zfwidgets.analysis.clusters import clusters as clusters
     from zfwidgets.analysis.comparison import compare_channels as compare_channels
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from zfwidgets.analysis.similarity import cka as cka
     from zfwidgets.analysis.similarity import similarity as similarity
     from zfwidgets.analysis.tuning import tuning as tuning
+    from zfwidgets.deconv import Ablation as Ablation
     from zfwidgets.deconv import DeconvNet as DeconvNet
     from zfwidgets.deconv import Projections as Projections
     from zfwidgets.deconv import Recording as Recording
@@ -87,6 +90,8 @@ _HOME = {
     "occlusion": "analysis",
     "scan": "analysis",
     "usage": "analysis",
+    "AblationStudy": "analysis.ablate",
+    "ablate": "analysis.ablate",
     "architecture_report": "analysis.architecture",
     "clusters": "analysis.clusters",
     "compare_channels": "analysis.comparison",
@@ -103,6 +108,7 @@ _HOME = {
     "cka": "analysis.similarity",
     "similarity": "analysis.similarity",
     "tuning": "analysis.tuning",
+    "Ablation": "deconv",
     "DeconvNet": "deconv",
     "Projections": "deconv",
     "Recording": "deconv",

@@ -1,4 +1,4 @@
-"""Ablation: some channels of a recorded run are switched off, and the rest of the network answers."""
+"""Ablation: some channels of a recorded run are switched off; what does the network say then?"""
 
 from __future__ import annotations
 

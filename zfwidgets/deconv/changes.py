@@ -61,6 +61,7 @@ class Added:
         for what, tensor in (("matrix", one), ("bias", bias)):
             if tensor is not None and not bool(torch.isfinite(tensor).all()):
                 raise ValueError(
-                    f"directions {name!r}: the {what} holds NaN or infinity; expected finite numbers."
+                    f"directions {name!r}: the {what} holds NaN or infinity; expected finite "
+                    "numbers."
                 )
         return Added(name, base, call.name, one, bias)
