@@ -21,7 +21,7 @@ def plot_ablation(
     axes.plot(after, rows, "s", color=VERMILLION, label="without", markersize=5)
     axes.set_yticks(rows, names)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1)
+    axes.set_xlim(0, min(1.0, 1.1 * max(*before, *after)))
     key(axes, loc="lower right")
     headline(figure, title.replace(": ", ":\n", 1))
     return figure
