@@ -87,7 +87,12 @@ class DeconvNet:
         self._any_size = transforms is None
         self.preparation = Preparation(transforms, channels)
         self.planes = planes
-        self._forget_sizes()
+        self._layers: dict[tuple[int, ...], Layers] = {}
+        self._batched: dict[tuple[int, ...], Layers] = {}
+        self._steps: dict[tuple[int, ...], tuple[str, ...]] = {}
+        self._forms: dict[tuple[int, ...], dict[str, tuple[Pair | None, Grid | None]]] = {}
+        self._shape: tuple[int, ...] | None = None
+        self._checked_ways: set[tuple[int, ...]] = set()
         self._added: tuple[Added, ...] = ()
         self._check = check
         if inner.training and any(isinstance(m, _TRAINED_DIFFERENTLY) for m in inner.modules()):
@@ -312,12 +317,9 @@ class DeconvNet:
 
     def _forget_sizes(self) -> None:
         """Nothing is known of any size of pictures."""
-        self._layers: dict[tuple[int, ...], Layers] = {}
-        self._batched: dict[tuple[int, ...], Layers] = {}
-        self._steps: dict[tuple[int, ...], tuple[str, ...]] = {}
-        self._forms: dict[tuple[int, ...], dict[str, tuple[Pair | None, Grid | None]]] = {}
-        self._shape: tuple[int, ...] | None = None
-        self._checked_ways: set[tuple[int, ...]] = set()
+        self._layers, self._batched = {}, {}
+        self._steps, self._forms = {}, {}
+        self._shape, self._checked_ways = None, set()
 
     def layers_alone(self, inputs: Tensor) -> Layers:
         """The layers as they stand in the record of a single picture of this size."""

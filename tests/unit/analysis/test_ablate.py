@@ -23,9 +23,9 @@ def colours() -> DeconvNet:
         nn.Linear(3, 3),
     )
     with torch.no_grad():
-        model[0].weight.copy_(torch.eye(3)[:, :, None, None])  # type: ignore[operator, union-attr]
-        model[4].weight.copy_(10 * torch.eye(3))  # type: ignore[operator, union-attr]
-        model[4].bias.zero_()  # type: ignore[operator, union-attr]
+        model[0].weight.copy_(torch.eye(3)[:, :, None, None])  # type: ignore[operator]
+        model[4].weight.copy_(10 * torch.eye(3))  # type: ignore[operator]
+        model[4].bias.zero_()  # type: ignore[operator]
     plain = Preprocess(size=8, resize=8, mean=(0, 0, 0), std=(1, 1, 1))
     return DeconvNet(model, plain, NAMES, device="cpu")
 
