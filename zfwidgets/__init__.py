@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from zfwidgets.analysis import occlusion as occlusion
     from zfwidgets.analysis import scan as scan
     from zfwidgets.analysis import usage as usage
+    from zfwidgets.analysis.ablate import AblationStudy as AblationStudy
+    from zfwidgets.analysis.ablate import ablate as ablate
     from zfwidgets.analysis.architecture import architecture_report as architecture_report
     from zfwidgets.analysis.clusters import clusters as clusters
     from zfwidgets.analysis.comparison import compare_channels as compare_channels
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from zfwidgets.analysis.similarity import cka as cka
     from zfwidgets.analysis.similarity import similarity as similarity
     from zfwidgets.analysis.tuning import tuning as tuning
+    from zfwidgets.deconv import Ablation as Ablation
     from zfwidgets.deconv import DeconvNet as DeconvNet
     from zfwidgets.deconv import Method as Method
     from zfwidgets.deconv import Projections as Projections
@@ -89,6 +92,8 @@ _HOME = {
     "occlusion": "analysis",
     "scan": "analysis",
     "usage": "analysis",
+    "AblationStudy": "analysis.ablate",
+    "ablate": "analysis.ablate",
     "architecture_report": "analysis.architecture",
     "clusters": "analysis.clusters",
     "compare_channels": "analysis.comparison",
@@ -106,6 +111,7 @@ _HOME = {
     "cka": "analysis.similarity",
     "similarity": "analysis.similarity",
     "tuning": "analysis.tuning",
+    "Ablation": "deconv",
     "DeconvNet": "deconv",
     "Method": "deconv",
     "Projections": "deconv",

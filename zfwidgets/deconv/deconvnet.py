@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from zfwidgets.deconv import models
+from zfwidgets.deconv.changes import Added, Change
 from zfwidgets.deconv.check import check as compare
 from zfwidgets.deconv.graph import Grid, Record, UnsupportedModel
 from zfwidgets.deconv.layers import Layers, find_layers
@@ -90,8 +92,9 @@ class DeconvNet:
         self._steps: dict[tuple[int, ...], tuple[str, ...]] = {}
         self._forms: dict[tuple[int, ...], dict[str, tuple[Pair | None, Grid | None]]] = {}
         self._shape: tuple[int, ...] | None = None
-        self._check = check
         self._checked_ways: set[tuple[int, ...]] = set()
+        self._added: tuple[Added, ...] = ()
+        self._check = check
         if inner.training and any(isinstance(m, _TRAINED_DIFFERENTLY) for m in inner.modules()):
             models.warn_of_training(inner)
 
@@ -223,9 +226,15 @@ class DeconvNet:
         self._batched[shape] = layers.placed_as(there)
         return self._again(inputs, layers, upto)
 
-    def _recorded(self, inputs: Tensor, keep: frozenset[int] | None, last: int | None) -> Record:
+    def _recorded(
+        self,
+        inputs: Tensor,
+        keep: frozenset[int] | None,
+        last: int | None,
+        change: Change | None = None,
+    ) -> Record:
         """One forward pass of the user's model, watched."""
-        recorder = Recorder(self.model, keep, last)
+        recorder = Recorder(self.model, keep, last, change, self._added)
         # A copy, for the model may change its input in place.
         inputs = inputs.to(self.device, self._dtype, copy=True)
         try:
@@ -257,9 +266,60 @@ class DeconvNet:
             return False
         return True
 
-    def record_again(self, inputs: Tensor, layers: Layers) -> Record:
-        """The record of prepared inputs whose layers, and their places in it, are known."""
-        return self._recorded(inputs, layers.steps, None if layers.complete else max(layers.steps))
+    def record_again(self, inputs: Tensor, layers: Layers, change: Change | None = None) -> Record:
+        """The record of prepared inputs whose layers, and their places in it, are known.
+
+        change: of the output of one step on the way.
+        """
+        last = None if layers.complete else max(layers.steps)
+        return self._recorded(inputs, layers.steps, last, change)
+
+    def with_directions(
+        self,
+        name: str,
+        layer: str,
+        matrix: Tensor | np.ndarray[Any, Any],
+        bias: Tensor | np.ndarray[Any, Any] | None = None,
+    ) -> DeconvNet:
+        """The same network with one more layer, whose channels are directions in another one.
+
+        A direction is a vector over the channels of a layer: a linear probe's weights, the
+        difference of two classes, a factor of NMF or PCA, a sparse autoencoder's feature. Its
+        activation at a place is the inner product of the vector with the channels there (as
+        `feature_maps` shows them), plus its bias. On the way back the neuron's signal is spread
+        over the channels at its place by the same vector: the transposed matrix, as through a
+        convolution of 1 x 1. A unit vector is its channel, bit for bit.
+
+        name: of the new layer, which recordings, `scan`, `exemplars` and the widgets treat as any
+        other. layer: the one that is looked at. matrix: [D, C], a direction in each row, or [C].
+        bias: [D]. The network itself stays as it was; its model and weights are shared.
+
+        Raises KeyError for a layer that does not exist, ValueError for a name that there is, and
+        for a matrix or bias of another shape or with NaN in it.
+        """
+        base = self.layers[layer]
+        if not name or name in self.layers:
+            raise ValueError(f"directions {name!r}: expected a name that no layer has yet.")
+        recording = self.record(torch.zeros(1, *self._known_shape()), upto=base.name)
+        call = recording.call_of(base.name)
+        some = [None if t is None else torch.as_tensor(t).detach().clone() for t in (matrix, bias)]
+        vectors, offsets = (None if t is None else t.to(self.device, self._dtype) for t in some)
+        assert vectors is not None
+        other = copy.copy(self)
+        added = Added.checked(name, base.name, call, base.channels, vectors, offsets)
+        other._added = (*self._added, added)  # noqa: SLF001 - of our kind
+        other._forget_sizes()  # noqa: SLF001 - of our kind
+        return other
+
+    def _known_shape(self) -> tuple[int, ...]:
+        assert self._shape is not None
+        return self._shape
+
+    def _forget_sizes(self) -> None:
+        """Nothing is known of any size of pictures."""
+        self._layers, self._batched = {}, {}
+        self._steps, self._forms = {}, {}
+        self._shape, self._checked_ways = None, set()
 
     def layers_alone(self, inputs: Tensor) -> Layers:
         """The layers as they stand in the record of a single picture of this size."""
@@ -304,9 +364,17 @@ class DeconvNet:
         return models.fingerprint(self.model)
 
     def weights_hash(self) -> str:
-        """SHA-256 over names, shapes and values of the model's parameters and buffers."""
+        """SHA-256 over names, shapes and values of the model's parameters and buffers.
+
+        Those of added directions count, too.
+        """
         digest = hashlib.sha256()
-        for name, tensor in sorted(self.model.state_dict().items()):
+        tensors = self.model.state_dict()
+        for added in self._added:
+            tensors[f"{added.base} -> {added.name}"] = added.matrix
+            if added.bias is not None:
+                tensors[f"{added.base} -> {added.name}, bias"] = added.bias
+        for name, tensor in sorted(tensors.items()):
             digest.update(f"{name}{list(tensor.shape)}{tensor.dtype}".encode())
             flat = tensor.detach().cpu().contiguous().reshape(-1)
             digest.update(flat.view(torch.uint8).numpy().tobytes())

@@ -38,7 +38,7 @@ class Call:
     derivative. sources: for every operand the call it came from, or None if it does not depend on
     the picture. axes: the dimensions of rows and columns, if the output is a map. lead: the first
     dimension counts the pictures. kept: the output, if it is kept. grid: of tokens that stand for
-    a map.
+    a map. added: it is no operation of the model, but of directions that people look along.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Call:
     lead: bool
     kept: Kept | None
     grid: Grid | None = None
+    added: bool = False
 
     @property
     def size(self) -> Pair | None:
@@ -61,6 +62,16 @@ class Call:
     def value(self) -> Tensor | None:
         """The output, if it is kept."""
         return None if self.kept is None else self.kept.tensor
+
+    def maps(self, value: Tensor) -> Tensor:
+        """A value of this step as maps [B, C, H, W], rows of numbers as [B, K, 1, 1]: a view."""
+        if self.grid is not None:
+            grid = self.grid
+            tokens = value[:, grid.first : grid.first + grid.height * grid.width]
+            return tokens.transpose(1, 2).unflatten(2, (grid.height, grid.width))
+        if self.axes == (1, 2):
+            return value.permute(0, 3, 1, 2)
+        return value if self.axes else value.flatten(1)[:, :, None, None]
 
     @property
     def channel_axis(self) -> int:

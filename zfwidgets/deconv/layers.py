@@ -224,13 +224,14 @@ def _names(bases: dict[int, Call], kinds: dict[int, Kind]) -> dict[int, str]:
 
     Numbers count as in the papers: pool1 follows conv1, fully connected layers count on.
     """
-    weighted = [c for i, c in bases.items() if kinds[i] in ("conv", "linear")]
+    own = {i: c for i, c in bases.items() if not c.added}
+    weighted = [c for i, c in own.items() if kinds[i] in ("conv", "linear")]
     numbered = bool(weighted) and all(c.path.rsplit(".", 1)[-1].isdigit() for c in weighted)
     names: dict[int, str] = {}
     count = 0
     for index, call in bases.items():
         kind = kinds[index]
-        count += kind in ("conv", "linear")
+        count += kind in ("conv", "linear") and not call.added
         name = call.path
         if numbered and call.path.rsplit(".", 1)[-1].isdigit():
             name = f"{'fc' if kind == 'linear' else kind}{count}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -46,6 +46,17 @@ def scores_in(output: Any, pictures: int) -> Tensor | None:
         ):
             return candidate
     return None
+
+
+def most_probable(
+    logits: Tensor, names: Sequence[str] | None, k: int
+) -> list[list[tuple[str, float]]]:
+    """Per picture the k most probable classes: (label, softmax probability). logits: [B, K]."""
+    values, indices = logits.float().softmax(1).topk(min(k, logits.shape[1]), 1)
+    return [
+        [(names[i] if names else str(i), p) for i, p in zip(row, ps, strict=True)]
+        for row, ps in zip(indices.tolist(), values.tolist(), strict=True)
+    ]
 
 
 def _first_of(output: Any) -> list[Any]:

@@ -27,6 +27,7 @@ from torch.utils import _pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from zfwidgets.deconv.aliases import Memory, Place
+from zfwidgets.deconv.changes import Added, Change
 from zfwidgets.deconv.graph import Call, Grid, Record, UnsupportedModel
 from zfwidgets.deconv.operations import OPERATIONS, RANDOM, SHAPES_ALONE, Operation
 from zfwidgets.deconv.outputs import tensors_in
@@ -112,11 +113,22 @@ class _Entry:
 class Recorder(TorchDispatchMode):
     """Watches one forward pass of a batch of pictures.
 
-    keep: the steps whose outputs are kept; None keeps all. last: the step to stop after.
+    keep: the steps whose outputs are kept; None keeps all. last: the step to stop after. change:
+    of the output of one step. added: layers that the model does not have itself.
     """
 
-    def __init__(self, model: nn.Module, keep: frozenset[int] | None, last: int | None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        keep: frozenset[int] | None,
+        last: int | None,
+        change: Change | None = None,
+        added: Sequence[Added] = (),
+    ) -> None:
         super().__init__()
+        self._change, self._added = change, added
+        self._due: list[tuple[Added, int, Tensor]] = []
+        self._adding: Added | None = None
         self.calls: list[Call] = []
         self.faithful = True
         self._model = model
@@ -179,10 +191,16 @@ class Recorder(TorchDispatchMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """One operation, executed and written down."""
+        """One operation, executed and written down, and the layers that look at its output."""
         options = kwargs or {}
         if self._silent:
             return func(*args, **options)
+        result = self._executed(func, args, options)
+        self._look_along()
+        return result
+
+    def _executed(self, func: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """One operation, executed and written down."""
         known = _known(func)
         operands = list(_operands(args, options))
         sources = [self._find(o) if isinstance(o, Tensor) else None for o in operands]
@@ -221,7 +239,21 @@ class Recorder(TorchDispatchMode):
             finally:
                 self._silent = False
 
-        return self._recorded(known, operands, sources, args, options, forward)
+        result = self._recorded(known, operands, sources, args, options, forward)
+        self._look_along()
+        return result
+
+    def _look_along(self) -> None:
+        """Layers of directions whose base has just been written down."""
+        while self._due:
+            added, index, value = self._due.pop(0)
+            base = self.calls[index]
+            self._adding = added
+            try:
+                with self:
+                    added.of(value, last=base.channel_axis == len(base.shape) - 1)
+            finally:
+                self._adding = None
 
     def same(self, tensor: Tensor, other: Tensor) -> None:
         """Another tensor object over the same memory, made behind the dispatcher's back."""
@@ -449,6 +481,8 @@ class Recorder(TorchDispatchMode):
         lead: bool,
     ) -> None:
         index = len(self.calls)
+        if self._change is not None and index == self._change.step:
+            self._apply(self._change, value, rule)
         kept = Kept(value) if self._keep is None or index in self._keep else None
         self._memory.keep(rule.boxes if kept is None else [*rule.boxes, kept])
         shape = tuple(value.shape)
@@ -458,9 +492,21 @@ class Recorder(TorchDispatchMode):
         grid = self._grid(rule, sources, shape) if mapped else None
         count = self._names[name] = self._names.get(name, -1) + 1
         name = f"{name}_{count}" if count else name
-        self.calls.append(Call(name, path, where, rule, sources, shape, axes, lead, kept, grid))
+        call = Call(name, path, where, rule, sources, shape, axes, lead, kept, grid)
+        call.added = self._adding is not None
+        self.calls.append(call)
+        self._due += [(each, index, value) for each in self._added if each.after == name]
         if index == 0:
             self._register(value, 0)
+
+    def _apply(self, change: Change, value: Tensor, rule: Rule) -> None:
+        """Change a value in place; what rules have kept of it stays as it was."""
+        self._memory.before_change(value, rule.boxes)
+        self._silent, before = True, self._silent
+        try:
+            change.apply(value)
+        finally:
+            self._silent = before
 
     def _grid(
         self, rule: Rule, sources: tuple[int | None, ...], shape: tuple[int, ...]
@@ -614,6 +660,8 @@ class Recorder(TorchDispatchMode):
 
     def _place(self, operation: str) -> tuple[str, str]:
         """Where in the model an operation stands, and a name for its step."""
+        if self._adding is not None:
+            return self._adding.name, self._adding.name
         module = self._modules[-1] if self._modules else None
         path = "" if module is None else self._paths.get(id(module), type(module).__name__)
         if module is not None and path and _is_leaf(module, operation):

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zfwidgets.deconv import backward, neurons
+from zfwidgets.deconv import ablation, backward, neurons
+from zfwidgets.deconv.ablation import Ablation
 from zfwidgets.deconv.graph import Call, Record, UnsupportedModel
 from zfwidgets.deconv.layers import Layers
 from zfwidgets.deconv.neurons import Indices, Neurons
-from zfwidgets.deconv.outputs import scores_in
+from zfwidgets.deconv.outputs import most_probable, scores_in
 from zfwidgets.deconv.precision import exactly
 from zfwidgets.deconv.projections import Origin, Projections
 from zfwidgets.deconv.signals import LrnName, Method, RuleName, SeedName, Signal, UnpoolName, Way
@@ -59,13 +60,11 @@ class Recording:
         """
         call = self._calls[self.layers[layer].step]
         assert call.value is not None
-        if call.grid is not None:
-            grid = call.grid
-            tokens = call.value[:, grid.first : grid.first + grid.height * grid.width]
-            return tokens.transpose(1, 2).unflatten(2, (grid.height, grid.width))
-        if call.axes == (1, 2):
-            return call.value.permute(0, 3, 1, 2)
-        return call.value if call.axes else call.value.flatten(1)[:, :, None, None]
+        return call.maps(call.value)
+
+    def call_of(self, layer: str) -> Call:
+        """The step of the record where a layer ends."""
+        return self._calls[self.layers[layer].step]
 
     @property
     def logits(self) -> Tensor | None:
@@ -82,12 +81,7 @@ class Recording:
             raise ValueError(
                 f"{self.net.name} gives no [B, classes] output; top_classes needs a classifier."
             )
-        values, indices = logits.float().softmax(1).topk(min(k, logits.shape[1]), 1)
-        names = self.net.categories
-        return [
-            [(names[i] if names else str(i), p) for i, p in zip(row, ps, strict=True)]
-            for row, ps in zip(indices.tolist(), values.tolist(), strict=True)
-        ]
+        return most_probable(logits, self.net.categories, k)
 
     def strongest(self, layer: str, channels: Indices | None = None) -> Neurons:
         """Per picture and channel the neuron with the highest activation (the paper's choice).
@@ -216,6 +210,60 @@ class Recording:
             pixels[mine.to(pixels.device)], boxes[mine] = part.pixels, part.boxes
         assert pixels is not None
         return pixels, boxes
+
+    @torch.no_grad()
+    def ablate(
+        self,
+        layer: str,
+        channels: Indices,
+        value: str | float | Tensor | Recording = "zero",
+        *,
+        keep: bool = False,
+    ) -> Ablation:
+        """The same pictures again, with some channels of a layer switched off.
+
+        channels: which ones; with `keep` they stay, and all others are switched off. value: what
+        stands in their place: "zero"; "mean", each map's own mean over its places; a number;
+        another picture's maps, as its Recording or a Tensor [B, C, H, W], of one picture or of as
+        many as there are here. Maps are changed as `feature_maps` shows them, rectified, for all
+        that reads them; class tokens stay.
+
+        It costs one forward pass of the whole model: Python may do anything between layers, so
+        that nothing but the model itself can go on from one.
+
+        Raises KeyError for a layer, IndexError for a channel that does not exist, ValueError for
+        values of another shape or with NaN in them, and for layers of directions, which nothing
+        reads.
+        """
+        self._check_weights()
+        found, call = self.layers[layer], self.call_of(layer)
+        if call.added:
+            raise ValueError(
+                f"{found.name!r} holds directions, which no later layer reads; expected a layer of "
+                "the model."
+            )
+        asked = neurons.listed("channels", channels)
+        first = torch.zeros_like(asked)
+        neurons.check(found.name, [first, asked, first, first], (1, *found.shape))
+        off = ablation.switched_off(asked, found.channels, keep=keep)
+        stands = self._standing_in(found.name, value)
+        change = ablation.change(call, found.step, off, stands)
+        again = self.net.record_again(self.inputs, self.layers, change)
+        names = [[c.name for c in calls[: found.step + 1]] for calls in (self._calls, again.calls)]
+        if names[0] != names[1]:
+            raise RuntimeError(
+                f"{self.net.name} took other steps up to {found.name!r} than when it was recorded; "
+                "expected a model that does the same every time."
+            )
+        without = Recording(self.net, self.inputs, again, self.layers)
+        said = "given values" if isinstance(value, Tensor | Recording) else str(value)
+        return Ablation(self, without, found.name, off, said)
+
+    def _standing_in(self, layer: str, value: str | float | Tensor | Recording) -> str | Tensor:
+        """Values that take others' place: a word, or maps that broadcast to the layer's."""
+        if isinstance(value, Recording):
+            value = value.feature_maps(layer)
+        return ablation.standing_in(layer, self.feature_maps(layer), value)
 
     def project_map(
         self,
