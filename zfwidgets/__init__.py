@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from zfwidgets.analysis.similarity import best_match as best_match
     from zfwidgets.analysis.similarity import cka as cka
     from zfwidgets.analysis.similarity import similarity as similarity
+    from zfwidgets.analysis.synthesize import synthesize as synthesize
+    from zfwidgets.analysis.synthesized import synthesized as synthesized
     from zfwidgets.analysis.tuning import tuning as tuning
     from zfwidgets.deconv import DeconvNet as DeconvNet
     from zfwidgets.deconv import Projections as Projections
@@ -102,6 +104,8 @@ _HOME = {
     "best_match": "analysis.similarity",
     "cka": "analysis.similarity",
     "similarity": "analysis.similarity",
+    "synthesize": "analysis.synthesize",
+    "synthesized": "analysis.synthesized",
     "tuning": "analysis.tuning",
     "DeconvNet": "deconv",
     "Projections": "deconv",

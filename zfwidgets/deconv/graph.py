@@ -62,6 +62,16 @@ class Call:
         """The output, if it is kept."""
         return None if self.kept is None else self.kept.tensor
 
+    def as_maps(self, value: Tensor) -> Tensor:
+        """A value of this call as maps [B, C, H, W]; rows of numbers give [B, K, 1, 1]."""
+        if self.grid is not None:
+            first, size = self.grid.first, (self.grid.height, self.grid.width)
+            tokens = value[:, first : first + size[0] * size[1]]
+            return tokens.transpose(1, 2).unflatten(2, size)
+        if self.axes == (1, 2):
+            return value.permute(0, 3, 1, 2)
+        return value if self.axes else value.flatten(1)[:, :, None, None]
+
     @property
     def channel_axis(self) -> int:
         """The dimension of channels; the last one of tokens and of maps with channels last."""

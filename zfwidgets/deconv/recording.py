@@ -59,13 +59,7 @@ class Recording:
         """
         call = self._calls[self.layers[layer].step]
         assert call.value is not None
-        if call.grid is not None:
-            grid = call.grid
-            tokens = call.value[:, grid.first : grid.first + grid.height * grid.width]
-            return tokens.transpose(1, 2).unflatten(2, (grid.height, grid.width))
-        if call.axes == (1, 2):
-            return call.value.permute(0, 3, 1, 2)
-        return call.value if call.axes else call.value.flatten(1)[:, :, None, None]
+        return call.as_maps(call.value)
 
     @property
     def logits(self) -> Tensor | None:
