@@ -17,7 +17,7 @@ from zfwidgets.widgets.core.nets import as_net
 from zfwidgets.widgets.core.neuron import RULES
 from zfwidgets.widgets.core.strings import default_locale
 
-MODES = ("feature map", "projection", "photo patch", "filter")
+MODES = ("feature map", "projection", "photo patch", "filter", "synthesised")
 """What the tiles of the page can show, in layers that have it."""
 
 CHANNELS = 48
