@@ -39,10 +39,10 @@ _RECIPE: dict[str, dict[str, Any]] = {
 }
 """Larger pictures cost more a step and are clear after fewer."""
 
-_MIDDLE = 0.8
-"""Share of the side of the receptive field that the pictures of conv4 and conv5 have. What excites
-a neuron lies in the middle of what it can see (Luo et al. 2016, "Understanding the Effective
-Receptive Field"): the rest would be half of the work, and grey."""
+_LARGE, _MIDDLE = 96, 0.8
+"""Of receptive fields with more pixels a side, pictures have this share. What excites a neuron lies
+in the middle of what it can see (Luo et al. 2016, "Understanding the Effective Receptive Field"):
+the rest would be half of the work, and grey."""
 
 _LOSSLESS = 32
 """Tiles of no more pixels a side are kept as they are: squares of a few pixels bear no loss."""
@@ -84,9 +84,9 @@ def make(net: DeconvNet, path: str | Path, weights: Path = WEIGHTS) -> None:
 
 
 def _recipe(net: DeconvNet, layer: str) -> dict[str, Any]:
-    if layer not in ("conv4", "conv5"):
-        return _RECIPE[layer]
     field = max(net.layers[layer].receptive_field)
+    if field <= _LARGE:
+        return _RECIPE[layer]
     return _RECIPE[layer] | {"size": round(_MIDDLE * field / 8) * 8}
 
 
