@@ -16,6 +16,8 @@ from pathlib import Path
 from training.workshop import ROOT, WEIGHTS, Workshop
 from zfwidgets.analysis.shipped import SCANS
 from zfwidgets.analysis.shipped import make as make_scan
+from zfwidgets.analysis.synthesized import SHEETS
+from zfwidgets.analysis.synthesized import make as make_sheets
 from zfwidgets.deconv.load import load
 from zfwidgets.images import gallery
 from zfwidgets.nets.fingerprint import fingerprint
@@ -43,6 +45,10 @@ def _scan(net: str) -> Callable[[Workshop], None]:
     return lambda _shop: make_scan(load(net), SCANS / f"{net}.safetensors")
 
 
+def _sheets(net: str) -> Callable[[Workshop], None]:
+    return lambda _shop: make_sheets(load(net), SHEETS / f"{net}.safetensors")
+
+
 def _weights(*names: str) -> tuple[str, ...]:
     return tuple(f"zfwidgets/nets/weights/{name}" for name in names)
 
@@ -55,13 +61,22 @@ THINGS = (
         Workshop.export_evolution,
     ),
     # What is made from the weights alone comes here, before the cards and the picture that show
-    # it; the words for channels and the synthesised sheets are to follow the scans.
+    # it; the words for channels are to follow the scans.
     *(
         Thing(
             f"scan of {net}",
             (f"zfwidgets/analysis/scans/{net}.safetensors",),
             (net, GALLERY),
             _scan(net),
+        )
+        for net in NETS
+    ),
+    *(
+        Thing(
+            f"synthesised pictures of {net}",
+            (f"zfwidgets/analysis/sheets/{net}.safetensors",),
+            (net,),
+            _sheets(net),
         )
         for net in NETS
     ),

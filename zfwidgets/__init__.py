@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from zfwidgets.analysis.similarity import best_match as best_match
     from zfwidgets.analysis.similarity import cka as cka
     from zfwidgets.analysis.similarity import similarity as similarity
+    from zfwidgets.analysis.synthesize import synthesize as synthesize
+    from zfwidgets.analysis.synthesized import synthesized as synthesized
     from zfwidgets.analysis.tuning import tuning as tuning
     from zfwidgets.deconv import Ablation as Ablation
     from zfwidgets.deconv import DeconvNet as DeconvNet
@@ -110,6 +112,8 @@ _HOME = {
     "best_match": "analysis.similarity",
     "cka": "analysis.similarity",
     "similarity": "analysis.similarity",
+    "synthesize": "analysis.synthesize",
+    "synthesized": "analysis.synthesized",
     "tuning": "analysis.tuning",
     "Ablation": "deconv",
     "DeconvNet": "deconv",

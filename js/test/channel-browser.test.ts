@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import strings from "../../zfwidgets/widgets/channel_browser/strings.json";
 import { Page, type RawPage } from "../src/channel-browser/page";
+import { Toolbar, type ToolbarActions } from "../src/channel-browser/toolbar";
 import { brief, type Key, name, summary, describe as tell } from "../src/channel-browser/words";
 import { speaker } from "../src/core/strings";
 import { bytesOf, floatsOf, intsOf } from "../src/core/wire";
@@ -30,6 +31,7 @@ const raw = (values: number[], rest: Partial<RawPage> = {}): RawPage => ({
   jump: [16, 16],
   offset: [-45, -45],
   filters: false,
+  synthesised: false,
   labels: [],
   measures: {
     strength: floats(values),
@@ -41,6 +43,26 @@ const raw = (values: number[], rest: Partial<RawPage> = {}): RawPage => ({
   sheet: null,
   picture: null,
   ...rest,
+});
+
+it("offers synthesised pictures where there are some, and keeps a mode that was chosen", () => {
+  const actions = Object.fromEntries(
+    ["mode", "sort", "show", "rule", "size", "threshold", "inset", "clear", "goTo", "leave"].map(
+      (action) => [action, () => false],
+    ),
+  ) as unknown as ToolbarActions;
+  const toolbar = new Toolbar(say, actions, new AbortController().signal);
+  const input = toolbar.element.querySelector<HTMLInputElement>("[value=synthesised]");
+  const label = input?.closest("label");
+  toolbar.setSynthesised(false);
+  expect(label?.hidden).toBe(true);
+  toolbar.setSynthesised(true);
+  expect(label?.hidden).toBe(false);
+  expect(label?.textContent).toBe("Synthesised");
+  toolbar.setMode("synthesised");
+  toolbar.setSynthesised(false);
+  expect(label?.hidden).toBe(false);
+  expect(input?.checked).toBe(true);
 });
 
 it("buffers are read at their offset, whatever it is", () => {

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+import zfwidgets as zf
 from tests.browser.channels import (
     COMPLETE,
     Open,
@@ -84,6 +85,28 @@ CONTRAST = """
   return worst;
 }
 """
+
+
+@pytest.mark.parametrize("width", [800, 460])
+def test_synthesised_pictures_are_offered_where_there_are_some(
+    chromium: Browser, open_browser: Open, recording: Recording, screenshots: Path, width: int
+) -> None:
+    bundled = zf.load("zfnet", device="cpu").record(zf.samples()["cat"].open())
+    page = new_page(chromium, viewport={"width": width, "height": 620})
+    live = open_browser(bundled, "light", page, layer="conv3")
+    live.until(COMPLETE)
+    offered = page.get_by_role("radio", name="Synthesised")
+    offered.check()
+    live.until("document.querySelector('.zf-summary').textContent.includes('synthesised')")
+    live.until(COMPLETE)
+    assert live.widget.mode == "synthesised"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.screenshot(path=screenshots / f"channel-browser-synthesised-{width}.png")
+    live.widget.mode = "projection"
+    live.widget.recording = recording
+    live.until("document.querySelector('[value=synthesised]').closest('label').hidden")
+    expect(offered).not_to_be_visible()
+    page.context.close()
 
 
 def test_384_channels_are_there_in_time(open_browser: Open, recording: Recording) -> None:

@@ -104,6 +104,17 @@ def test_every_step_by_hand_is_the_librarys_and_leaving_steps_out_changes_the_pi
     assert sheet.std() > 10
 
 
+def test_the_four_answers_differ_and_the_synthesised_one_excites_most() -> None:
+    cells = code_cells(executed("four-answers.ipynb"))
+    (told,) = (o["text"] for c in cells if "best photograph" in c.source for o in c.outputs)
+    photograph, synthesised = (float(part.split()[-1]) for part in told.split(","))
+    assert synthesised > 2 * photograph > 0
+    sheets = [last_output(cell) for cell in cells if "contact_sheet" in cell.source]
+    assert len(sheets) == 4
+    assert all(pixels(sheet).std() > 10 for sheet in sheets)
+    assert WIDGET in last_output(cells[-1])
+
+
 def test_the_dashboard_is_one_widget() -> None:
     (cell,) = code_cells(executed("dashboard.ipynb"))
     assert WIDGET in last_output(cell)

@@ -1,7 +1,13 @@
 /** What is being looked at: one layer's numbers and first pictures, as one trait and hence one message. */
 import { floatsOf, intsOf, type SheetHead } from "../core/wire";
 
-export type Mode = "feature map" | "projection" | "in place" | "photo patch" | "filter";
+export type Mode =
+  | "feature map"
+  | "projection"
+  | "in place"
+  | "photo patch"
+  | "filter"
+  | "synthesised";
 export type Measure = "strength" | "mean" | "sparsity" | "energy";
 export type Sort = "index" | Measure;
 export type Show = "all" | "alive" | "dead";
@@ -24,6 +30,8 @@ export interface RawPage {
   offset: Pair;
   /** Whether the layer's filters have colours. */
   filters: boolean;
+  /** Whether there are synthesised pictures of the layer. */
+  synthesised: boolean;
   /** Names of the channels, where they have any (classes). */
   labels: string[];
   /** float32 per channel; NaN where a channel has no such number. */

@@ -85,6 +85,12 @@ export class Toolbar {
     if (input.parentElement) input.parentElement.title = this.#say(hint);
   }
 
+  /** Whether there are synthesised pictures: of other networks than the bundled ones there are none. */
+  setSynthesised(there: boolean): void {
+    const input = this.#modes.find((each) => each.value === "synthesised");
+    if (input?.parentElement) input.parentElement.hidden = !there && !input.checked;
+  }
+
   setRule(value: string): void {
     this.#rule.value = value;
   }

@@ -30,6 +30,7 @@ const SCREENS_AHEAD: Record<Mode, number> = {
   "in place": 1,
   "photo patch": 3,
   filter: 6,
+  synthesised: 6,
 };
 
 const SELECT: Record<
@@ -302,6 +303,7 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
     const { say, model } = this.#shell;
     this.#grid.name = page ? say("grid_of", { layer: page.raw.layer }) : say("grid");
     this.#toolbar.setFilters(page?.raw.filters ?? true);
+    this.#toolbar.setSynthesised(page?.raw.synthesised ?? false);
     if (other) this.#pinning.show();
     if (page && same) this.#grid.refill();
     else this.#reorder(page);

@@ -13,6 +13,7 @@ export const MODE_KEYS: Record<Mode, Key> = {
   "in place": "mode_place",
   "photo patch": "mode_patch",
   filter: "mode_filter",
+  synthesised: "mode_synthesised",
 };
 
 /** "channel 17", with its name if it has one. */

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import zfwidgets as zf
 from tests.unit.widgets.browsing import (
     Make,
     TinyNet,
@@ -104,6 +105,33 @@ def test_filters_without_colours_are_refused_with_what_to_do(
     browser.mode = "projection"
     settle(browser)
     assert (browser.status, browser.error) == ("ready", {})
+
+
+def test_synthesised_tiles_are_those_that_ship_whatever_the_photo(make: Make) -> None:
+    recording = zf.load("zfnet", device="cpu").record(zf.samples()["cat"].open())
+    browser = make(recording, layer="conv2", mode="synthesised")
+    assert browser._page["synthesised"] is True
+    shipped = zf.synthesized("zfnet", "conv2")
+    tiles = first_tiles(browser)
+    assert len(tiles) == 256
+    for channel, tile in tiles.items():
+        np.testing.assert_array_equal(tile, shipped.images[channel])
+    browser.layer = "pool2"
+    settle(browser)
+    assert "pool2" in browser.error["message"]
+    assert "conv1, conv2, conv3, conv4, conv5" in browser.error["hint"]
+
+
+def test_a_network_of_other_weights_has_no_synthesised_tiles(
+    make: Make, recording: Recording
+) -> None:
+    browser = make(recording, layer="conv2")
+    assert browser._page["synthesised"] is False
+    browser.mode = "synthesised"
+    settle(browser)
+    assert browser.status == "error"
+    assert "bundled networks" in browser.error["message"]
+    assert browser.error["hint"] == ""
 
 
 # ------------------------------------------------------------------------- numbers of the channels

@@ -241,16 +241,19 @@ class ChannelBrowser(BrowserState):
             title, message = self.say("no_picture"), self.say("no_picture_why", n=self.image)
             raise WireError(title, message, self.say("no_picture_hint", last=last))
         layer = recording.layers[self.layer]
-        if not MODES[self.mode].suits(layer):
-            raise self._no_filters(recording, layer)
+        if not MODES[self.mode].suits(recording.net, layer):
+            raise self._no_pictures(recording, layer)
         rule = self.rule
         return Responses(self.epoch, recording, self.image, layer, self.mode, rule)
 
-    def _no_filters(self, recording: Recording, layer: Layer) -> WireError:
-        first = [each.name for each in recording.layers.values() if MODES[self.mode].suits(each)]
-        hint = self.say("no_filters_hint", layers=", ".join(first)) if first else ""
-        why = self.say("no_filters_why", layer=layer.name)
-        return WireError(self.say("no_filters"), why, hint)
+    def _no_pictures(self, recording: Recording, layer: Layer) -> WireError:
+        """Why the layer has none of the mode, and which layers have some."""
+        key = "no_filters" if self.mode == "filter" else "no_synthesised"
+        suits = MODES[self.mode].suits
+        some = [each.name for each in recording.layers.values() if suits(recording.net, each)]
+        hint = self.say(f"{key}_hint", layers=", ".join(some)) if some else ""
+        why = self.say(f"{key}_why", layer=layer.name, net=recording.net.name)
+        return WireError(self.say(key), why, hint)
 
     def _give_up(self, job: Job, error: BaseException) -> None:
         """Say what went wrong; the last good page stays, and with it its epoch."""

@@ -52,11 +52,12 @@ class FirstPage:
         return {**self._facts(), "sheet": made.head(), "picture": made.data}
 
     def _facts(self) -> dict[str, Any]:
-        responses = self.responses
+        responses, net = self.responses, self.responses.recording.net
         return {
             **responses.facts(),
             "native": list(native_size(responses)),
-            "filters": MODES["filter"].suits(responses.layer),
+            "filters": MODES["filter"].suits(net, responses.layer),
+            "synthesised": MODES["synthesised"].suits(net, responses.layer),
         }
 
 

@@ -43,14 +43,14 @@ def pinned(responses: Responses, pins: Sequence[Pin]) -> dict[str, Any]:
     Pictures are of the same photo, mode and rule. Where a layer has none of that mode, they are
     projections. A pin that the network does not have keeps its place, without a picture.
     """
-    layers = responses.recording.layers
+    net, layers = responses.recording.net, responses.recording.layers
     facts: list[dict[str, Any]] = [{**pin, "sheet": None} for pin in pins]
     sheets: list[dict[str, Any]] = []
     for name in dict.fromkeys(pin["layer"] for pin in pins):
         if name not in layers:
             continue
         layer = layers[name]
-        mode = responses.mode if MODES[responses.mode].suits(layer) else "projection"
+        mode = responses.mode if MODES[responses.mode].suits(net, layer) else "projection"
         own = replace(responses, layer=layer, mode=mode)
         mine = [f for f in facts if f["layer"] == name and f["channel"] < layer.channels]
         if not mine:

@@ -34,8 +34,10 @@ class BrowserState(ZFWidget):
     mode = t.Enum(tuple(MODES), "feature map").tag(sync=True)
     """What a tile shows: the ``"feature map"``; of the channel's strongest neuron the
     ``"projection"``, the same ``"in place"`` on the whole picture, or the ``"photo patch"`` that
-    it sees; or the ``"filter"``, for a convolution that reads the picture itself. Filters of deeper
-    layers have no colours: they are refused, with what to choose instead."""
+    it sees; the ``"filter"``, for a convolution that reads the picture itself (filters of deeper
+    layers have no colours); or the picture ``"synthesised"`` to excite the channel, for the
+    convolutions of the bundled networks. What there is not is refused, with what to choose instead.
+    """
 
     sort = t.Enum(SORTS, "index").tag(sync=True)
     """Order of the tiles: by channel number, or by falling ``"strength"`` (maximum of the map),

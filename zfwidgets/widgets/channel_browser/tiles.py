@@ -15,7 +15,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from zfwidgets.deconv import Layer, Projections
+from zfwidgets.analysis.synthesized import shipped_for
+from zfwidgets.deconv import DeconvNet, Layer, Projections
 from zfwidgets.images import contrast, heat
 from zfwidgets.images.contrast import MID_GREY
 from zfwidgets.images.tiles import resize
@@ -34,8 +35,8 @@ class Mode(Protocol):
     per_batch: int
     """Channels to start with in one batch; `drawn` finds out how many are quick enough."""
 
-    def suits(self, layer: Layer) -> bool:
-        """Whether the channels of `layer` have such pictures."""
+    def suits(self, net: DeconvNet, layer: Layer) -> bool:
+        """Whether the channels of a layer of the network have such pictures."""
 
     def native(self, responses: Responses) -> Size:
         """Height and width of a picture before it is shrunk."""
@@ -45,7 +46,7 @@ class Mode(Protocol):
 
 
 class _ForEveryLayer:
-    def suits(self, layer: Layer) -> bool:  # noqa: ARG002 - a mode may look at it
+    def suits(self, net: DeconvNet, layer: Layer) -> bool:  # noqa: ARG002 - a mode may look at it
         """Every layer has it."""
         return True
 
@@ -129,7 +130,7 @@ class Filter:
 
     per_batch = 256
 
-    def suits(self, layer: Layer) -> bool:
+    def suits(self, net: DeconvNet, layer: Layer) -> bool:  # noqa: ARG002 - it is the layer's
         """A convolution with nothing before it."""
         return layer.kind == "conv" and not layer.inputs
 
@@ -145,12 +146,42 @@ class Filter:
         return _signed(net.to_rgb(weights[list(ids)]), size)
 
 
+class Synthesised:
+    """What was made to excite the channel, by gradient ascent: the same whatever the photo.
+
+    Of the bundled networks, with whose weights such pictures ship.
+    """
+
+    per_batch = 256
+
+    def suits(self, net: DeconvNet, layer: Layer) -> bool:
+        """A layer whose pictures ship, of a network with the weights that they were made for."""
+        return shipped_for(net, layer.name) is not None
+
+    def native(self, responses: Responses) -> Size:
+        """The pictures as they ship."""
+        height, width = self._pictures(responses).shape[1:3]
+        return height, width
+
+    def tiles(self, responses: Responses, ids: Sequence[int], size: Size) -> Pictures:
+        """The pictures, read from the file that ships."""
+        return resize(self._pictures(responses)[list(ids)], *size)
+
+    @staticmethod
+    def _pictures(responses: Responses) -> Pictures:
+        found = shipped_for(responses.recording.net, responses.layer.name)
+        if found is None:
+            raise ValueError(f"no synthesised pictures of {responses.layer.name} ship")
+        return found.images
+
+
 MODES: dict[str, Mode] = {
     "feature map": FeatureMap(),
     "projection": Projection(),
     "in place": InPlace(),
     "photo patch": PhotoPatch(),
     "filter": Filter(),
+    "synthesised": Synthesised(),
 }
 """By the value of `ChannelBrowser.mode`."""
 

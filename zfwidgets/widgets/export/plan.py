@@ -19,7 +19,7 @@ from zfwidgets.widgets.core.spoken import sample_name
 from zfwidgets.widgets.core.strings import default_locale
 from zfwidgets.widgets.exemplar_strip.source import Source
 
-MODES = ("feature map", "projection", "photo patch", "filter")
+MODES = ("feature map", "projection", "photo patch", "filter", "synthesised")
 """What the tiles of the page can show, in layers that have it."""
 
 CHANNELS = 48

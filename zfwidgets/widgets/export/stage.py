@@ -32,7 +32,7 @@ _AT_ONCE = 64
 _LOSSY = 48
 """Tiles with a longer side than this are compressed with loss: they get by with an eighth of the
 bytes. Not feature maps: they are numbers, and small."""
-_QUALITY = {"projection": 88, "photo patch": 75}
+_QUALITY = {"projection": 88, "photo patch": 75, "synthesised": 75}
 
 _EXEMPLAR, _EXEMPLAR_QUALITY = 96, 75
 """Longer side of exemplars in pixels, and their quality: they are seen small."""
@@ -239,8 +239,8 @@ class Stage:
         return {"head": head, "blobs": [self._blobs.number(picture, lossy)]}
 
     def _modes(self, layer: str) -> list[str]:
-        found = self.plan.net.layers[layer]
-        return [mode for mode in MODES if browser_modes[mode].suits(found)]
+        net, found = self.plan.net, self.plan.net.layers[layer]
+        return [mode for mode in MODES if browser_modes[mode].suits(net, found)]
 
     def _projections(self, photo: str, layer: str, rule: RuleName) -> Iterator[None]:
         view = self.view
