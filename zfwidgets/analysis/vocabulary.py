@@ -102,10 +102,9 @@ class Vocabulary:
             if p[number] > level or len(chosen) == MOST:
                 break
             member = self.members[:, number] & left
-            counts = (member & drawn).sum(), member.sum()
-            alone = tail(
-                *(part[None] for part in counts), int((drawn & left).sum()), int(left.sum())
-            )
+            both = (member & drawn).sum()[None]
+            free = int((drawn & left).sum()), int(left.sum())
+            alone = tail(both, member.sum()[None], *free)
             if alone * len(self.names) <= level:
                 chosen.append(number)
                 left &= ~self.members[:, number]

@@ -35,6 +35,7 @@ export function pageOf(
     jump: pair(facts.jump),
     offset: pair(facts.offset),
     filters,
+    synthesised: false,
     labels: [...labels],
     measures: {
       strength: bytes(measures.strength),
