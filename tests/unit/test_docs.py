@@ -73,7 +73,7 @@ def test_the_pictures_are_small(docs: Path) -> None:
 def test_every_notebook_is_on_the_page_of_the_method(docs: Path, repository: Path) -> None:
     listed = (docs / "method" / "index.md").read_text(encoding="utf-8")
     stored = {file.stem for file in (repository / "notebooks").glob("*.ipynb")}
-    named = set(re.findall(r"^\.\./notebooks/(\w+)$", listed, re.MULTILINE))
+    named = set(re.findall(r"^\.\./notebooks/([\w-]+)$", listed, re.MULTILINE))
     assert named == stored - {"dashboard"}, "the dashboard alone has nothing to read"
 
 
