@@ -108,7 +108,7 @@ def _serve(module: str, options: list[str], alive: str, folder: Path, home: Path
     with host.log.open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder)
         try:
-            _wait_until_alive(process, host, alive)
+            wait_until_alive(process, host, alive)
             yield host
         finally:
             process.terminate()
@@ -119,7 +119,7 @@ def _serve(module: str, options: list[str], alive: str, folder: Path, home: Path
                 process.wait()
 
 
-def _wait_until_alive(process: subprocess.Popen[bytes], host: Host, path: str) -> None:
+def wait_until_alive(process: subprocess.Popen[bytes], host: Host, path: str) -> None:
     limit = time.monotonic() + START_LIMIT
     while time.monotonic() < limit:
         try:

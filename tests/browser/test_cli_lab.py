@@ -18,16 +18,20 @@ def test_the_printed_address_opens_the_notebook_and_asks_nothing(
 ) -> None:
     notebook = tmp_path / "my notes.ipynb"
     conftest.write_notebook(notebook, "6 * 7")
-    port = f"--port={hosts.free_port()}"
-    command = [sys.executable, "-m", "zfwidgets", "lab", str(notebook), "--no-browser", port]
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env=hosts.isolated(tmp_path / "home")
-    ) as server:
-        assert server.stderr is not None
+    port = hosts.free_port()
+    host = hosts.Host(f"http://127.0.0.1:{port}", tmp_path, tmp_path / "lab.log")
+    command = [sys.executable, "-m", "zfwidgets", "lab", str(notebook), "--no-browser"]
+    with (
+        host.log.open("wb") as log,
+        subprocess.Popen(
+            [*command, f"--port={port}"], stderr=log, env=hosts.isolated(tmp_path / "home")
+        ) as server,
+    ):
         try:
-            said = (re.search(r"http://127\.0\.0\.1\S+token=\w+", line) for line in server.stderr)
-            address = next(found[0] for found in said if found)
-            page.goto(address)
+            hosts.wait_until_alive(server, host, "/api")
+            address = re.search(r"http://127\.0\.0\.1\S+token=\w+", host.log.read_text())
+            assert address is not None
+            page.goto(address[0])
             expect(page.locator(".jp-NotebookPanel .jp-InputArea")).to_contain_text("6 * 7")
             settings = json.loads(page.locator("#jupyter-config-data").inner_text())
             assert "@jupyterlab/apputils-extension:announcements" in settings["disabledExtensions"]
