@@ -66,7 +66,7 @@ nb_merge_streams = True
 
 autodoc_default_options = {"members": True, "member-order": "bysource", "no-value": True}
 autodoc_typehints = "signature"
-autodoc_preserve_defaults = True
+autodoc_preserve_defaults = False
 autodoc_type_aliases = {
     name: name
     for name in (
