@@ -61,28 +61,26 @@ class Ablation:
         """What changed: maps of a layer [B, C, H, W], or the outputs [B, K]; now less before."""
         if layer is not None:
             return self.feature_maps(layer) - self.recording.feature_maps(layer)
-        now, before = self.outputs, self.recording.logits
-        if now is None or before is None:
-            raise ValueError(
-                f"{self.recording.net.name} gives no [B, classes] output; name a layer instead."
-            )
+        before, now = self._scores("name a layer instead")
         return now - before
 
     def changes(self, k: int = 5) -> list[list[tuple[str, float, float]]]:
         """Per picture (label, probability before, probability now), most probable before first."""
         found = []
-        now, before = self.outputs, self.recording.logits
-        if now is None or before is None:
-            raise ValueError(
-                f"{self.recording.net.name} gives no [B, classes] output; changes() needs a "
-                "classifier."
-            )
+        before, now = self._scores("changes() needs a classifier")
         every = most_probable(now, None, now.shape[1])
         names = self.recording.net.categories
         for row, after in zip(most_probable(before, None, k), every, strict=True):
             p = dict(after)
             found.append([(names[int(i)] if names else i, was, p[i]) for i, was in row])
         return found
+
+    def _scores(self, instead: str) -> tuple[Tensor, Tensor]:
+        """The outputs [B, K] before and now. Raises ValueError, with what to do instead."""
+        before, now = self.recording.logits, self.outputs
+        if before is None or now is None:
+            raise ValueError(f"{self.recording.net.name} gives no [B, classes] output; {instead}.")
+        return before, now
 
 
 def switched_off(asked: Tensor, channels: int, *, keep: bool) -> Tensor:

@@ -58,7 +58,7 @@ class Recording:
 
         Fully connected layers give [B, K, 1, 1].
         """
-        call = self._calls[self.layers[layer].step]
+        call = self.call_of(layer)
         assert call.value is not None
         return call.maps(call.value)
 
