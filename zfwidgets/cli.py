@@ -73,9 +73,10 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(name, help=told, **options)
 
     add("--net", "name of the network (default: %(default)s)", default="zfnet")
-    add("--image", "samples or files (default: cat)", nargs="+", default=["cat"], metavar="PHOTO")
+    add("--image", "samples or files (default: cat)", nargs="+", metavar="PHOTO")
     add("--layer", "default: all convolutions", nargs="+", metavar="LAYER")
-    add("--channels", "large projections of each layer, strongest first; or all", default="48")
+    add("--channels", "large projections of each layer, strongest first; or all (default: 48)")
+    add("--engine", "the page computes, on photos of whoever opens it, too", action="store_true")
     add("--rule", "default: deconvnet", nargs="+", default=["deconvnet"], metavar="RULE")
     add("--max-mb", "megabytes allowed (default: %(default)g)", type=float, default=40.0)
     add("--locale", "language of the page", choices=("en", "ko"))
@@ -215,7 +216,9 @@ def _scan(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from zfwidgets.widgets.export import to_html
 
-    channels = int(options.channels) if options.channels.isdecimal() else options.channels
+    channels: Any = options.channels
+    if channels is not None and channels.isdecimal():
+        channels = int(channels)
     try:
         saved = to_html(
             options.net,
@@ -224,6 +227,7 @@ def _export(options: argparse.Namespace) -> int:
             layers=options.layer,
             channels=channels,
             rules=options.rule,
+            engine=options.engine,
             max_mb=options.max_mb,
             locale=options.locale,
         )

@@ -21,6 +21,7 @@ from zfwidgets.widgets.core.base import bundle
 MEGABYTE = 1_000_000
 
 _BUNDLE = "page"
+_ENGINE = "engine"
 
 # The bundles stay text until here: `import()` of a blob is the only way to load a module that is
 # not at an address of its own.
@@ -32,7 +33,7 @@ for (const [name, code] of Object.entries(payload.bundles)) {
   modules[name] = (await import(url)).default;
   URL.revokeObjectURL(url);
 }
-modules["page"].start(payload, modules);
+modules["page"].start(payload, modules, modules["engine"]);
 """
 
 _PAGE = """<!doctype html>
@@ -49,10 +50,10 @@ _PAGE = """<!doctype html>
 </head>
 <body class="zf-page">
 <h1 class="zf-page-title">{title}</h1>
-<p class="zf-page-lead">{lead}</p>
+<p class="zf-page-lead">{lead}</p>{status}
 <noscript>{noscript}</noscript>
 <main class="zf-page-parts zf-composed {kind} jupyter-widgets" data-waiting="{waiting}"
- data-rules="{rules}">
+ data-rules="{rules}"{data}>
 <div class="zf-parts {kind}-grid jupyter-widgets">
 {parts}
 </div>
@@ -61,7 +62,7 @@ _PAGE = """<!doctype html>
 {facts}
 </dl>
 <script type="application/json" id="zf-payload">{payload}</script>
-<script type="module">{start}</script>
+<script type="module"{at_once}>{start}</script>{weights}
 </body>
 </html>
 """
@@ -76,28 +77,33 @@ def document(
     texts: Mapping[str, str],
     facts: Sequence[tuple[str, str]],
     locale: str,
+    weights: str = "",
 ) -> str:
     """The page. Texts may be anything; they are escaped.
 
     parts: each gets a place; those in a list of their own are a column of a comparison. rules: how
-    many there are to choose from.
+    many there are to choose from. weights: those of the engine in the page, as base64; none without
+    one.
 
     `payload` is as `Payload` of js/src/page/kernel.ts, without its bundles.
     """
     from zfwidgets import __version__
 
     names = sorted({part["bundle"] for part in payload["parts"]} | {_BUNDLE})
-    whole = {**payload, "bundles": {name: bundle(name, "js") for name in names}}
+    engine = (_ENGINE,) if weights else ()
+    whole = {**payload, "bundles": {name: bundle(name, "js") for name in (*names, *engine)}}
     # The first style sheet carries the shared tokens, and so do all others.
     css = "\n".join(bundle(name, "css") for name in [*names, _BUNDLE])
     listed = "\n".join(f"<dt>{_text(term)}</dt><dd>{_text(fact)}</dd>" for term, fact in facts)
     return _PAGE.format(
         locale=locale,
-        policy=_policy(_START),
+        policy=_policy(_START, engine=bool(weights)),
         version=__version__,
         title=_text(title),
         css=css.replace("</", "<\\/"),
-        lead=_text(texts["page_lead"]),
+        lead=_text(texts["page_lead_engine" if weights else "page_lead"]),
+        status='\n<p class="zf-page-engine" role="status"></p>' if weights else "",
+        data=" data-engine" if weights else "",
         noscript=_text(texts["page_noscript"]),
         rules=rules,
         waiting=_text(texts["page_waiting"]),
@@ -106,6 +112,11 @@ def document(
         facts=listed,
         payload=_script_text(whole),
         start=_START,
+        # What was recorded is shown before the weights have come.
+        at_once=" async" if weights else "",
+        weights=f'\n<script type="text/plain" id="zf-weights">{weights}</script>'
+        if weights
+        else "",
     )
 
 
@@ -146,11 +157,12 @@ def write(path: Path, page: bytes) -> None:
         raise
 
 
-def _policy(script: str) -> str:
+def _policy(script: str, *, engine: bool) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    kernels, workers = (" 'wasm-unsafe-eval'", "worker-src blob:; ") if engine else ("", "")
     return (
-        f"default-src 'none'; script-src 'sha256-{digest}' blob:; style-src 'unsafe-inline'; "
-        "img-src blob: data:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src 'sha256-{digest}' blob:{kernels}; {workers}"
+        "style-src 'unsafe-inline'; img-src blob: data:; base-uri 'none'; form-action 'none'"
     )
 
 

@@ -63,8 +63,18 @@ class Plan:
     """The scan whose strongest pictures are shown; None: none is known of the network."""
 
 
-def plan_for(source: Any, layers: Any, photos: Any, rules: Any, locale: str | None) -> Plan:
+def plan_for(
+    source: Any,
+    layers: Any,
+    photos: Any,
+    rules: Any,
+    locale: str | None,
+    *,
+    every_sample: bool = False,
+) -> Plan:
     """The plan for a page of `source`; the arguments are those of `to_html`.
+
+    every_sample: whether the sample photographs come along where no photos are asked for.
 
     Raises:
         TypeError, KeyError, ValueError, ImageError: what there is not, named.
@@ -83,6 +93,8 @@ def plan_for(source: Any, layers: Any, photos: Any, rules: Any, locale: str | No
     named = _rules(rules, "deconvnet" if shown is None else shown.rule)
     mode = "projection" if shown is None else shown.browser.mode
     taken = _photos(shown, photos)
+    if every_sample and photos is None:
+        taken |= _samples(shown)
     return Plan(
         net=net,
         photos={name: image for name, (image, _) in taken.items()},
@@ -146,6 +158,12 @@ def _photos(shown: Explorer | None, photos: Any) -> dict[str, Taken]:
     if not found:
         raise ValueError("to_html() got no photos; expected at least one")
     return found
+
+
+def _samples(shown: Explorer | None) -> dict[str, Taken]:
+    """The sample photographs, but for the one that the Inspector shows in its own way."""
+    chosen = "cat" if shown is None else shown.picker.value
+    return {name: _opened(photo) for name, photo in samples().items() if name != chosen}
 
 
 def _named(shown: Explorer | None, photo: Any, number: int) -> tuple[str, Taken]:

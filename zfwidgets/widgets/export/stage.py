@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zfwidgets.analysis.arguments import check_finite
@@ -18,6 +18,7 @@ from zfwidgets.widgets.channel_browser.tiles import MODES as browser_modes  # no
 from zfwidgets.widgets.core.layers import describe
 from zfwidgets.widgets.core.rpc import settle
 from zfwidgets.widgets.exemplar_strip import ExemplarStrip
+from zfwidgets.widgets.export.engine import InPage
 from zfwidgets.widgets.export.offstage import Blobs, offstage
 from zfwidgets.widgets.export.page import megabytes
 from zfwidgets.widgets.export.plan import MODES, Channels, Plan, chosen_channels
@@ -46,9 +47,18 @@ _VIEWED = ("layer", "channel", "rule", "place", "all_rules", "contrast", "colour
 
 Ref = list[str]
 _PHOTO: Ref = ["picker", "value"]
+_CROP: Ref = ["picker", "crop"]
 _LAYER: Ref = ["browser", "layer"]
 _MODE: Ref = ["browser", "mode"]
 _RULE: Ref = ["browser", "rule"]
+
+_COMPUTED = {
+    "head": {"classes", "status"},
+    "layers": set[str](),
+    "browser": {"_page", "_photo", "epoch", "status"},
+    "view": {"_photo", "_shown", "full", "status"},
+}
+"""Traits that an engine in the page sets: what was recorded must set them all again."""
 
 
 class PageTooLarge(ValueError):  # noqa: N818 - reads as what is the matter
@@ -89,12 +99,22 @@ class Stage:
     Parameters:
         plan: what is to be seen. channels: as `to_html` takes them. limit: bytes of the page.
         blobs: where the pictures go; given, if other stages' do so too.
+        inside: the engine, if the page has one: then only the first photo is recorded, in one mode.
     """
 
     def __init__(
-        self, plan: Plan, channels: Channels, limit: float, blobs: Blobs | None = None
+        self,
+        plan: Plan,
+        channels: Channels,
+        limit: float,
+        blobs: Blobs | None = None,
+        *,
+        inside: InPage | None = None,
     ) -> None:
-        self.plan, self.limit, self._wanted = plan, limit, channels
+        self.plan, self.limit, self._wanted, self.inside = plan, limit, channels, inside
+        # A photo that a person crops was not recorded.
+        self._photo_by = [_PHOTO] if inside is None else [_PHOTO, _CROP]
+        self._first: Any = None
         self.channels: dict[str, tuple[int, ...]] = {}
         self._blobs = Blobs() if blobs is None else blobs
         self._sizes: dict[str, int] = {}
@@ -102,9 +122,11 @@ class Stage:
         self._best: dict[str, int] = {}
         say: dict[str, Any] = {"locale": plan.locale}
         net, layer, rule = plan.net, plan.layer, plan.rule
-        described = [describe(net.layers[name]) for name in plan.layers]
+        self.shown_layers = plan.layers if inside is None else tuple(net.layers)
+        described = [describe(net.layers[name]) for name in self.shown_layers]
         self.head = InspectorHead(name=net.name, status="ready", **say)
-        self.picker = ImagePicker({}, rows=1, gallery=False, **say)
+        crops = {} if inside is None else {"transforms": net.transforms}
+        self.picker = ImagePicker({}, rows=1, gallery=False, **crops, **say)
         for name, photo in plan.photos.items():
             self.picker.add(photo, name, plan.credits.get(name, ""), choose=False)
         # The picker may have changed names, so that they are short and no two are the same.
@@ -143,12 +165,12 @@ class Stage:
         self.exemplars = self.exemplar_bytes = 0
         self._tapes = {name: offstage(part) for name, part in self.parts.items()}
         self._scenes = {
-            "head": _Scenes("head", [_PHOTO]),
-            "layers": _Scenes("layers", [_PHOTO]),
-            "browser": _Scenes("browser", [_PHOTO, _LAYER, _MODE, _RULE]),
-            "view": _Scenes("view", [_PHOTO, *(["view", name] for name in _VIEWED)]),
+            "head": _Scenes("head", self._photo_by),
+            "layers": _Scenes("layers", self._photo_by),
+            "browser": _Scenes("browser", [*self._photo_by, _LAYER, _MODE, _RULE]),
+            "view": _Scenes("view", [*self._photo_by, *(["view", name] for name in _VIEWED)]),
         }
-        self._unseen = _Scenes("view", [_PHOTO])
+        self._unseen = _Scenes("view", self._photo_by)
         if self.strip is not None:
             traits = ("layer", "channel", "rule")
             self._scenes["strip"] = _Scenes("strip", [["strip", name] for name in traits])
@@ -171,7 +193,11 @@ class Stage:
         from tqdm.auto import tqdm
 
         plan = self.plan
-        recordings = {name: plan.net.record(photo) for name, photo in self.photos.items()}
+        if self.inside is not None:
+            self.check_size(len(self.inside.weights))
+        recorded = list(self.photos.items())[: None if self.inside is None else 1]
+        recordings = {name: plan.net.record(photo) for name, photo in recorded}
+        self._first = next(iter(recordings.values()))
         for name, recording in recordings.items():
             for layer in plan.layers:
                 check_finite(recording.feature_maps(layer), layer, f"photo {name!r}")
@@ -196,14 +222,15 @@ class Stage:
         self.head.classes = top_classes(recording)
         self.layers.input_size = [int(side) for side in recording.inputs.shape[2:]]
         for part in ("head", "layers"):
-            self._scenes[part].take(self._state(part), photo)
+            self._scenes[part].take(self._state(part), *self._whole(photo))
         self.view.channel, self.view.recording = None, recording
         settle()
-        self._unseen.take(self._state("view"), photo)
+        self._unseen.take(self._state("view"), *self._whole(photo))
         self.browser.recording = recording
         for layer in self.plan.layers:
             before = self._blobs.size
-            self._best[_key(photo, layer)] = int(recording.strongest(layer).value.argmax())
+            best = int(recording.strongest(layer).value.argmax())
+            self._best[_key(*self._whole(photo), layer)] = best
             for rule in self.plan.rules:
                 yield from self._tiles(photo, layer, rule)
                 yield from self._projections(photo, layer, rule)
@@ -230,7 +257,7 @@ class Stage:
             native = sheets[0]["head"]["tile"]
             page = {**page, "sheet": None, "picture": None, "native": native}
             self._scenes["browser"].take(
-                self._state("browser", _page=page), photo, layer, mode, rule
+                self._state("browser", _page=page), *self._whole(photo), layer, mode, rule
             )
             yield
 
@@ -240,7 +267,12 @@ class Stage:
 
     def _modes(self, layer: str) -> list[str]:
         net, found = self.plan.net, self.plan.net.layers[layer]
-        return [mode for mode in MODES if browser_modes[mode].suits(net, found)]
+        wanted = MODES if self.inside is None else (self.plan.mode,)
+        return [mode for mode in wanted if browser_modes[mode].suits(net, found)]
+
+    def _whole(self, photo: str) -> list[str | None]:
+        """The values of `_photo_by` when a photo is chosen and not cropped."""
+        return [photo, *([None] * (len(self._photo_by) - 1))]
 
     def _projections(self, photo: str, layer: str, rule: RuleName) -> Iterator[None]:
         view = self.view
@@ -249,7 +281,7 @@ class Stage:
         for view.channel in self.channels[layer]:
             settle()
             settings = (getattr(view, name) for name in _VIEWED)
-            self._scenes["view"].take(self._state("view"), photo, *settings)
+            self._scenes["view"].take(self._state("view"), *self._whole(photo), *settings)
             yield
 
     def _exemplars(self, strip: ExemplarStrip, recording: Any) -> None:
@@ -320,6 +352,8 @@ class Stage:
 
     def channels_in_words(self, texts: Mapping[str, str]) -> str:
         """Of which channels there are large projections."""
+        if self.inside is not None:
+            return texts["channels_engine"]
         layers = self.plan.net.layers
         large = sum(len(some) for some in self.channels.values())
         every = large == sum(layers[name].channels for name in self.channels)
@@ -334,6 +368,26 @@ class Stage:
             for name in ("absent", "kernelless")
         }
         errors["absent"]["message"] = texts["absent_message"].format(rules=rules, channels=channels)
+        chosen: Ref = ["layers", "value"]
+        inside = self._engine(texts)
+        return {
+            **errors,
+            **inside,
+            "parts": self._parts(),
+            "links": [
+                [chosen, _LAYER, *self._of("layer")],
+                [["browser", "active"], *self._of("channel")],
+                [_RULE, *self._of("rule")],
+            ],
+            "starts": self._starts(chosen),
+            "scenes": self._recorded(),
+            "sheets": {"browser": {str(epoch): found for epoch, found in self._sheets.items()}},
+            "blobs": self._blobs.texts,
+        }
+
+    def _recorded(self) -> list[dict[str, Any]]:
+        if self.inside is not None:
+            return [some.payload(_COMPUTED[name]) for name, some in self._scenes.items()]
         scenes = {
             name: some.payload(_differing(some))
             for name, some in self._scenes.items()
@@ -343,27 +397,27 @@ class Stage:
         both = _differing(self._scenes["view"], self._unseen)
         scenes["view"] = self._scenes["view"].payload(both)
         scenes["view"]["otherwise"] = self._unseen.payload(both)
-        chosen: Ref = ["layers", "value"]
-        return {
-            **errors,
-            "parts": self._parts(),
-            "links": [
-                [chosen, _LAYER, *self._of("layer")],
-                [["browser", "active"], *self._of("channel")],
-                [_RULE, *self._of("rule")],
-            ],
-            "starts": [
-                {
-                    "set": ["browser", "active"],
-                    "when": "layers.value",
-                    "by": [_PHOTO, chosen],
-                    "values": self._best,
-                }
-            ],
-            "scenes": list(scenes.values()),
-            "sheets": {"browser": {str(epoch): found for epoch, found in self._sheets.items()}},
-            "blobs": self._blobs.texts,
-        }
+        return list(scenes.values())
+
+    def _starts(self, chosen: Ref) -> list[dict[str, Any]]:
+        """What another layer leaves nothing of; its strongest channel is the one to begin with."""
+        by = [*self._photo_by, chosen]
+        best = {"set": ["browser", "active"], "when": "layers.value", "by": by}
+        if self.inside is None:
+            return [{**best, "values": self._best}]
+        ends: list[tuple[Ref, Any]] = [(["browser", "selected"], []), (["view", "place"], None)]
+        return [
+            {"set": ref, "when": "layers.value", "by": [], "values": {}, "otherwise": nothing}
+            for ref, nothing in ends
+        ] + [{**best, "values": self._best, "otherwise": None}]
+
+    def _engine(self, texts: Mapping[str, str]) -> dict[str, Any]:
+        if self.inside is None:
+            return {}
+        # The picker may have given photos other names.
+        files = dict(zip(self.photos, self.inside.files.values(), strict=True))
+        inside = replace(self.inside, files=files)
+        return {"engine": inside.payload(self.plan, self._first, self._blobs, _TILE, texts)}
 
     def _of(self, trait: str) -> list[Ref]:
         """The same trait of the parts that show one neuron."""
@@ -372,7 +426,7 @@ class Stage:
     def _parts(self) -> list[dict[str, Any]]:
         plan = self.plan
         photo = next(iter(self.photos))
-        channel = self._best[_key(photo, plan.layer)]
+        channel = self._best[_key(*self._whole(photo), plan.layer)]
         shared = {"layer": plan.layer, "rule": plan.rule}
         begin: dict[str, dict[str, Any]] = {
             "picker": {"value": photo},

@@ -1,0 +1,99 @@
+"""What a page needs to compute by itself: the network, its weights, and the photos as files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from zfwidgets.images import decode
+from zfwidgets.images.contrast import heat_colours
+from zfwidgets.images.samples import samples
+from zfwidgets.images.signed import signed_colours
+from zfwidgets.images.tiles import encode
+from zfwidgets.page import packed, page_net
+from zfwidgets.widgets.channel_browser.responses import Responses
+from zfwidgets.widgets.channel_browser.tiles import MODES, tiles_of
+from zfwidgets.widgets.core.wire import sheet
+from zfwidgets.widgets.export.offstage import Blobs
+from zfwidgets.widgets.export.plan import Plan
+
+_QUALITY = 95
+"""Of photos that are not files of the package; the page then shows what is left of them."""
+
+
+@dataclass(frozen=True)
+class InPage:
+    """graph: as js/src/engine/graph.ts has it. weights: its weights as text. files: the photos."""
+
+    graph: dict[str, Any]
+    weights: str
+    files: Mapping[str, bytes]
+
+    def payload(
+        self, plan: Plan, recording: Any, blobs: Blobs, tile: int, texts: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """`EnginePayload` of js/src/page/payload.ts. tile: longer side of the filters' tiles."""
+        layers = recording.layers
+        return {
+            "graph": self.graph,
+            "layers": {name: _facts(layer) for name, layer in layers.items()},
+            "photos": {name: blobs.plain(data) for name, data in self.files.items()},
+            "filters": {
+                name: [_filters(plan, recording, name, blobs, tile)]
+                for name, layer in layers.items()
+                if MODES["filter"].suits(plan.net, layer)
+            },
+            "heat": blobs.plain(heat_colours().tobytes()),
+            "signed": blobs.plain(signed_colours().tobytes()),
+            "texts": dict(texts),
+        }
+
+
+def in_page(plan: Plan, *, layers: bool) -> tuple[Plan, InPage]:
+    """The engine for a plan, and the plan for a page that has one.
+
+    layers: whether the plan's were asked for; else only that with which the page begins is
+    recorded. Photos become what the page will see of them. What a page cannot compute, the
+    strongest pictures of a channel and synthesised ones, is left out.
+
+    Raises:
+        UnsupportedInPage: the page cannot compute this network.
+    """
+    net = page_net(plan.net)
+    files = {name: _file(name, photo) for name, photo in plan.photos.items()}
+    photos = {name: decode(data, name=name) for name, data in files.items()}
+    recorded = plan.layers if layers else (plan.layer,)
+    mode = "projection" if plan.mode == "synthesised" else plan.mode
+    plan = replace(plan, photos=photos, layers=recorded, mode=mode, exemplars=None)
+    return plan, InPage(net.graph, packed(net.weights), files)
+
+
+def _file(name: str, photo: Image.Image) -> bytes:
+    """The photo as a file that every browser reads; those of the package as they are."""
+    known = samples().get(name)
+    if known is not None and np.array_equal(np.asarray(known.open()), np.asarray(photo)):
+        return known.path.read_bytes()
+    return encode(np.asarray(photo), "image/jpeg", quality=_QUALITY)
+
+
+def _facts(layer: Any) -> dict[str, Any]:
+    return {
+        "map": [layer.height, layer.width],
+        "field": list(layer.receptive_field),
+        "jump": list(layer.jump),
+        "offset": list(layer.offset),
+        "kernel": list(layer.kernel),
+    }
+
+
+def _filters(plan: Plan, recording: Any, name: str, blobs: Blobs, tile: int) -> dict[str, Any]:
+    """All filters of a layer on one sheet, as `Chunk` of payload.ts."""
+    layer = recording.layers[name]
+    ids = list(range(layer.channels))
+    responses = Responses(0, recording, 0, layer, "filter", plan.rule)
+    made = sheet(ids, tiles_of(responses, ids, tile))
+    return {"head": made.head(), "blobs": [blobs.number(made.data)]}
