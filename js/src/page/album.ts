@@ -96,12 +96,12 @@ export class Album {
       case "thumbs":
         for (const id of question["ids"] as string[]) {
           if (!this.#entries.has(id)) continue;
-          tell({ item: id }, [bitmap(thumbnail(await this.#image(id, false), THUMB))]);
+          tell({ item: id }, [await thumbnail(await this.#image(id, false), THUMB)]);
         }
         return;
       case "photo": {
         const image = await this.#image(question["picture"] as string);
-        return tell({ size: [image.height, image.width] }, [bitmap(contained(image, LARGE))]);
+        return tell({ size: [image.height, image.width] }, [await contained(image, LARGE)]);
       }
       case "seen": {
         const image = await this.#image(question["picture"] as string);

@@ -1,6 +1,5 @@
 /** Pictures that the browser decodes: upright, in sRGB, no larger than is needed. */
 import type { Photo } from "../engine/prepare";
-import type { Pixels } from "../engine/resample";
 
 /** Larger ones are decoded smaller: the network takes a fraction of it, and memory is short on phones. */
 const MOST_PIXELS = 16e6;
@@ -56,51 +55,51 @@ export function pixelsOf(image: ImageBitmap, part: Part): Photo {
   const [top, left, width, height] = part
     ? [part[0], part[1], part[2], part[2]]
     : [0, 0, image.width, image.height];
-  const { data } = drawnOn(width, height, image, left, top, width, height);
-  return { data, width, height };
+  const canvas = canvasOf(width, height, image, left, top, width, height);
+  const pixels = canvas.getContext("2d")?.getImageData(0, 0, width, height);
+  canvas.width = canvas.height = 0; // gives the memory back at once
+  if (!pixels) throw new Unreadable("no canvas");
+  return { data: pixels.data, width, height };
 }
 
-/** The middle square, at most `side` wide. */
-export function thumbnail(image: ImageBitmap, side: number): Pixels {
+/** The middle square, `side` wide, as a file. */
+export function thumbnail(image: ImageBitmap, side: number): Promise<DataView> {
   const least = Math.min(image.width, image.height);
   const [left, top] = [(image.width - least) / 2, (image.height - least) / 2];
-  return colours(drawnOn(side, side, image, left, top, least, least));
+  return file(canvasOf(side, side, image, left, top, least, least));
 }
 
-/** The whole picture with sides of at most `side`. */
-export function contained(image: ImageBitmap, side: number): Pixels {
+/** The whole picture with sides of at most `side`, as a file. */
+export function contained(image: ImageBitmap, side: number): Promise<DataView> {
   const scale = Math.min(1, side / Math.max(image.width, image.height));
-  const [width, height] = [image.width, image.height].map((n) =>
-    Math.max(1, Math.round(n * scale)),
-  );
-  return colours(
-    drawnOn(width as number, height as number, image, 0, 0, image.width, image.height),
-  );
+  const width = Math.max(1, Math.round(image.width * scale));
+  const height = Math.max(1, Math.round(image.height * scale));
+  return file(canvasOf(width, height, image, 0, 0, image.width, image.height));
 }
 
-/** Without opacity, on white. */
-function colours({ data, width, height }: ImageData): Pixels {
-  const out = new Uint8ClampedArray(3 * width * height);
-  for (let n = 0, to = 0; n < data.length; n += 4) {
-    const alpha = (data[n + 3] as number) / 255;
-    for (let c = 0; c < 3; c++) out[to++] = (data[n + c] as number) * alpha + 255 * (1 - alpha);
+async function file(canvas: HTMLCanvasElement): Promise<DataView> {
+  const context = canvas.getContext("2d");
+  if (context) {
+    context.globalCompositeOperation = "destination-over"; // JPEG has no holes: white behind
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, canvas.width, canvas.height);
   }
-  return { data: out, width, height, channels: 3 };
+  const blob = await new Promise<Blob | null>((done) => canvas.toBlob(done, "image/jpeg", 0.88));
+  if (!blob) throw new Unreadable("no canvas");
+  return new DataView(await blob.arrayBuffer());
 }
 
-function drawnOn(
+function canvasOf(
   width: number,
   height: number,
   image: ImageBitmap,
   ...[left, top, wide, high]: [number, number, number, number]
-): ImageData {
+): HTMLCanvasElement {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [width, height];
   const context = canvas.getContext("2d", { willReadFrequently: true });
   if (!context) throw new Unreadable("no canvas");
   context.imageSmoothingQuality = "high";
   context.drawImage(image, left, top, wide, high, 0, 0, width, height);
-  const pixels = context.getImageData(0, 0, width, height);
-  canvas.width = canvas.height = 0; // gives the memory back at once
-  return pixels;
+  return canvas;
 }

@@ -33,7 +33,7 @@ for (const [name, code] of Object.entries(payload.bundles)) {
   modules[name] = (await import(url)).default;
   URL.revokeObjectURL(url);
 }
-modules["page"].start(payload, modules, modules["engine"]);
+globalThis.zfKernel = modules["page"].start(payload, modules, modules["engine"]);
 """
 
 _PAGE = """<!doctype html>
