@@ -110,13 +110,12 @@ export class Live implements Beyond {
   ): Promise<void> {
     if (part === "picker") {
       await this.#opening; // what it cannot look at is not taken
-      // The answer's own fields come with its end; pictures come before it.
-      let last: Record<string, unknown> = {};
-      await this.#album.answer(question, buffers, (body, pictures) => {
-        if (pictures.length) reply.chunk(body, pictures, false);
-        last = body;
-      });
-      reply.chunk(last, [], true);
+      // As Python: one chunk ends the answer, but for thumbnails, which come one by one.
+      const several = question.op === "thumbs";
+      await this.#album.answer(question, buffers, (body, pictures) =>
+        reply.chunk(body, pictures, !several),
+      );
+      if (several) reply.chunk({}, [], true);
     } else if (part === "browser" && question.op === "tiles") {
       await this.#tiles(question, reply, signal);
     } else if (part === "browser" && question.op === "visit") {
