@@ -413,6 +413,8 @@ class Recorder(TorchDispatchMode):
             "layer_norm", "rms_norm") else ()  # fmt: skip
         if any(o is not None for o in (*weights, *norms)):
             return None  # weights that were made from the picture: the signal goes to them, too
+        if len({o.axes for o in operands if o is not None and o.axes is not None}) > 1:
+            return None  # rows and columns stand elsewhere in the one than in the other
         for rule in rules:
             rule.operands = operands
         alike = all(o is None or o.lead for o in operands)
@@ -462,7 +464,7 @@ class Recorder(TorchDispatchMode):
         path, name = self._place(known.name)
         where = _line() if isinstance(rule, Derivative) else ""
         mapped = lead or value.shape[:1] == (self._batch,)
-        axes = rule.out_axes(value.ndim) if mapped else None
+        axes = rule.out_axes(tuple(value.shape)) if mapped else None
         self._append(rule, name, path, where, tuple(sources), value, axes, lead=lead)
         self._register(value, len(self.calls) - 1)
         if self._last is not None and len(self.calls) > self._last:

@@ -111,11 +111,9 @@ class Rule:
         """False if the operands turn out to be none that the rule holds for."""
         return True
 
-    def out_axes(self, ndim: int) -> Pair | None:
-        """Which dimensions of the output are rows and columns."""
-        if ndim != 4:
-            return None
-        return self.axes or (2, 3)
+    def out_axes(self, shape: tuple[int, ...]) -> Pair | None:
+        """Which dimensions of an output of this shape are rows and columns."""
+        return self.axes or guessed_axes(shape) if len(shape) == 4 else None
 
     def window(self, window: Window | None) -> Window | None:
         """The inputs that this window of outputs sees; None for all of them."""
@@ -124,6 +122,12 @@ class Rule:
     def back(self, signal: Signal, way: Way) -> Sequence[Signal | None]:
         """The signal at each operand, in the order of the call."""
         return [signal]
+
+
+def guessed_axes(shape: tuple[int, ...]) -> Pair:
+    """Rows and columns [B, ., ., .] where nothing says which they are: most pictures are squares."""
+    _, one, two, three = shape
+    return (1, 2) if one == two != three else (2, 3)
 
 
 def on_operand(values: Tensor, operand: Operand) -> Signal:

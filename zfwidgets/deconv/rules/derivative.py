@@ -69,11 +69,6 @@ class Derivative(Rule):
         self.out: Operand | None = None
         """What its output is; set by the recorder."""
 
-    def out_axes(self, ndim: int) -> Pair | None:
-        if ndim != 4:
-            return None
-        return self.axes or (2, 3)
-
     def window(self, window: Window | None) -> Window | None:
         return None
 

@@ -46,7 +46,7 @@ class Conv(Rule):
             return pair([(k - 1) * d // 2 for k, d in zip(self.kernel, self.dilation, strict=True)])
         return pair(padding)
 
-    def out_axes(self, ndim: int) -> Pair | None:
+    def out_axes(self, shape: tuple[int, ...]) -> Pair | None:
         return 2, 3
 
     def window(self, window: Window | None) -> Window | None:
@@ -99,7 +99,7 @@ class Linear(Rule):
         """False if the last dimension is not that of channels, but of columns."""
         return self.ndim != 4 or self.axes in (None, (1, 2))
 
-    def out_axes(self, ndim: int) -> Pair | None:
+    def out_axes(self, shape: tuple[int, ...]) -> Pair | None:
         return (1, 2) if self.ndim == 4 else None
 
     def back(self, signal: Signal, way: Way) -> list[Signal | None]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zfwidgets.deconv.rules.base import Kept, NotExact, Rule, on_operand, pair
 from zfwidgets.deconv.signals import Signal, Way
-from zfwidgets.deconv.windows import Window
+from zfwidgets.deconv.windows import Pair, Window
 
 
 class Add(Rule):
@@ -177,9 +177,9 @@ class Slice(Rule):
         if self.dim == 0 and not self.same:
             raise NotExact
 
-    def out_axes(self, ndim: int) -> tuple[int, int] | None:
+    def out_axes(self, shape: tuple[int, ...]) -> Pair | None:
         if self.axes is None or not self.drop:
-            return super().out_axes(ndim)
+            return super().out_axes(shape)
         return None
 
     def window(self, window: Window | None) -> Window | None:

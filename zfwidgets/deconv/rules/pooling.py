@@ -63,7 +63,7 @@ class MaxPool(Rule):
         self._argument = None
         return output
 
-    def out_axes(self, ndim: int) -> Pair | None:
+    def out_axes(self, shape: tuple[int, ...]) -> Pair | None:
         return 2, 3
 
     @property
@@ -167,7 +167,7 @@ class AvgPool(Rule):
             first, last = first.clamp(min=0), last.clamp(max=size)
         return (last - first).to(torch.float64)
 
-    def out_axes(self, ndim: int) -> Pair | None:
+    def out_axes(self, shape: tuple[int, ...]) -> Pair | None:
         return 2, 3
 
     def window(self, window: Window | None) -> Window | None:
@@ -204,7 +204,7 @@ class AdaptiveAvgPool(Rule):
         self.same = self.outputs == tuple(x.shape[2:])
         self.kind = None if self.same else "pool"
 
-    def out_axes(self, ndim: int) -> Pair | None:
+    def out_axes(self, shape: tuple[int, ...]) -> Pair | None:
         return 2, 3
 
     def window(self, window: Window | None) -> Window | None:

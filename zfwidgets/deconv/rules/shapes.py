@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zfwidgets.deconv.rules.base import NotExact, Rule, on_operand, pair
+from zfwidgets.deconv.rules.base import NotExact, Rule, guessed_axes, on_operand, pair
 from zfwidgets.deconv.rules.joining import shrunk
 from zfwidgets.deconv.signals import Signal, Way
 from zfwidgets.deconv.windows import Pair, Window
@@ -40,12 +40,10 @@ class Reshape(Rule):
         """True if nothing changes, as for a map of one place that is asked to stay one."""
         return self.out_shape == self.shape
 
-    def out_axes(self, ndim: int) -> Pair | None:
-        if self.same or ndim != 4:
-            return self.axes if self.same else None
-        # Nothing says which dimension is which; most pictures are squares.
-        _, one, two, three = self.out_shape
-        return (1, 2) if one == two != three else (2, 3)
+    def out_axes(self, shape: tuple[int, ...]) -> Pair | None:
+        if self.same:
+            return self.axes
+        return guessed_axes(shape) if len(shape) == 4 else None
 
     def window(self, window: Window | None) -> Window | None:
         return window if self.same else None
@@ -70,11 +68,15 @@ class Permute(Rule):
 
     def applies(self) -> bool:
         """False if rows and columns do not stay beside each other, in this order."""
-        return self.axes is None or self.out_axes(len(self.dims)) in ((1, 2), (2, 3))
+        return self.axes is None or self._moved_axes() in ((1, 2), (2, 3))
 
-    def out_axes(self, ndim: int) -> Pair | None:
+    def out_axes(self, shape: tuple[int, ...]) -> Pair | None:
         if self.axes is None:
-            return (2, 3) if ndim == 4 else None
+            return guessed_axes(shape) if len(shape) == 4 else None
+        return self._moved_axes()
+
+    def _moved_axes(self) -> Pair:
+        assert self.axes is not None
         return self.dims.index(self.axes[0]), self.dims.index(self.axes[1])
 
     def back(self, signal: Signal, way: Way) -> list[Signal | None]:
@@ -114,7 +116,7 @@ class Pad(Rule):
         """False for maps whose channels come last: there the border is elsewhere."""
         return self.axes == (2, 3)
 
-    def out_axes(self, ndim: int) -> Pair | None:
+    def out_axes(self, shape: tuple[int, ...]) -> Pair | None:
         return 2, 3
 
     def window(self, window: Window | None) -> Window | None:
