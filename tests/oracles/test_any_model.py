@@ -208,7 +208,12 @@ def test_what_has_no_rule_is_marked_and_can_be_refused() -> None:
 
 
 def test_random_numbers_in_evaluation_are_refused() -> None:
-    for draw in (F.dropout, lambda x: x + torch.randn_like(x)):
+    draws: list[Callable[[Tensor], Tensor]] = [
+        F.dropout,
+        lambda x: x + torch.randn_like(x),
+        lambda x: F.scaled_dot_product_attention(x, x, x, dropout_p=0.5),
+    ]
+    for draw in draws:
         with pytest.raises(UnsupportedModel, match="random numbers"):
             DeconvNet(Between(draw), device="cpu").record(torch.randn(1, 3, 9, 9))
 

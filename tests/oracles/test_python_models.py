@@ -209,10 +209,49 @@ class Parted(Base):
         return self.look(out)
 
 
+class RowsAsSequences(Base):
+    """A recurrent network along every row and column of the map, channels last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.along = nn.GRU(8, 4, batch_first=True), nn.GRU(8, 4, batch_first=True)
+
+    def between(self, x: Tensor) -> Tensor:
+        maps = x.permute(0, 2, 3, 1)
+        b, h, w, c = maps.shape
+        down = self.down(maps.permute(0, 2, 1, 3).reshape(-1, h, c))[0]
+        down = down.reshape(b, w, h, -1).permute(0, 2, 1, 3)
+        along = self.along(maps.reshape(-1, w, c))[0].reshape(b, h, w, -1)
+        return (maps + torch.cat([down, along], dim=-1)).permute(0, 3, 1, 2)
+
+
+class OneOfFiveDimensions(Base):
+    """Maps of several groups beside one another, of which one is taken."""
+
+    def between(self, x: Tensor) -> Tensor:
+        b, c, h, w = x.shape
+        groups = x.reshape(b, 2, c // 2, h, w)
+        return torch.cat([groups[:, 1], groups[:, 0].sigmoid()], dim=1)
+
+
+class DropoutThatIsOff(Base):
+    """Of a bias that no picture reaches, added to what one does; attention that drops nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias, self.drop = nn.Parameter(torch.randn(8, 1, 1)), nn.Dropout(0.5)
+
+    def between(self, x: Tensor) -> Tensor:
+        x = x + self.drop(self.bias)
+        tokens = x.flatten(2).transpose(1, 2)[:, None]
+        seen = F.scaled_dot_product_attention(tokens, tokens, tokens, dropout_p=0.0)
+        return seen[:, 0].transpose(1, 2).unflatten(2, x.shape[2:])
+
+
 WRITTEN = [
     Asserts, Unbatched, SamePadding, BranchOnValues, LoopOnShape, EachPicture, Flags, EarlyExit,
     Reused, Tried, Positions, Generated, Recursive, Recurrent, WithoutModules, Checkpointed,
-    OwnFunction, Normalises, Parted,
+    OwnFunction, Normalises, Parted, RowsAsSequences, OneOfFiveDimensions, DropoutThatIsOff,
 ]  # fmt: skip
 
 

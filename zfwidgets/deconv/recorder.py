@@ -29,7 +29,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from zfwidgets.deconv.aliases import Memory, Place
 from zfwidgets.deconv.changes import Added, Change
 from zfwidgets.deconv.graph import Call, Grid, Record, UnsupportedModel
-from zfwidgets.deconv.operations import OPERATIONS, RANDOM, SHAPES_ALONE, Operation
+from zfwidgets.deconv.operations import OPERATIONS, SHAPES_ALONE, Operation
 from zfwidgets.deconv.outputs import tensors_in
 from zfwidgets.deconv.rules import (
     Concatenate,
@@ -46,6 +46,13 @@ from zfwidgets.deconv.rules import (
 )
 
 _MADE_OF_OTHERS = torch._C.DispatchKey.CompositeImplicitAutograd  # noqa: SLF001
+
+
+_RANDOM = (
+    "random numbers meet the picture, in evaluation too; expected a forward pass that gives the "
+    "same twice. Switch them off, as in F.dropout(x, training=self.training)"
+)
+"""What is said of models that draw lots."""
 
 
 class _Stop(BaseException):
@@ -99,6 +106,17 @@ def _known(function: Any) -> _Known:
         shape_only=torch.Tag.inplace_view in function.tags,
         random=torch.Tag.nondeterministic_seeded in function.tags,
     )
+
+
+def _draws_lots(function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> bool:
+    """True if a call of an operation that may draw lots does: not a dropout that is off."""
+    arguments = function._schema.arguments  # noqa: SLF001 - as above
+    given = {a.name: a.default_value for a in arguments}
+    given |= dict(zip((a.name for a in arguments), args, strict=False)) | options
+    if given.get("train", given.get("training")) is False:
+        return False
+    shares = [given[name] for name in ("dropout_p", "dropout", "p") if name in given]
+    return not shares or shares[0] is None or bool(shares[0] > 0)
 
 
 @dataclass(slots=True)
@@ -207,9 +225,9 @@ class Recorder(TorchDispatchMode):
         if known.name in SHAPES_ALONE or all(source is None for source in sources):
             return self._constant(func, known, operands, args, options)
         made_of_others = known.operation is None and known.composite
-        draws = known.random and known.operation is None and not made_of_others
+        draws = known.random and not made_of_others and _draws_lots(func, args, options)
         if draws or self._drawn(operands):
-            raise self._refused(known, RANDOM)
+            raise self._refused(known, _RANDOM)
         if known.outs:
             return self._filled(func, known, args, options)
         if known.written:
@@ -275,7 +293,7 @@ class Recorder(TorchDispatchMode):
             if isinstance(options.get(name), Tensor):
                 self._memory.before_change(options[name], [])
         result = func(*args, **options)
-        if known.random or self._drawn(operands):
+        if self._drawn(operands) or (known.random and _draws_lots(func, args, options)):
             for tensor in _pytree.tree_leaves(result):
                 if isinstance(tensor, Tensor):
                     self._lots[id(tensor)] = weakref.ref(tensor)

@@ -185,7 +185,7 @@ class Slice(Rule):
     def window(self, window: Window | None) -> Window | None:
         if self.same or window is None:
             return window
-        if self.drop and self.axes is not None:
+        if self.drop:
             return None
         if self.axes is None or self.dim not in self.axes:
             return window
@@ -200,6 +200,9 @@ class Slice(Rule):
     def back(self, signal: Signal, way: Way) -> list[Signal | None]:
         if self.same:
             return [signal]
+        if self.drop and signal.window is not None:
+            out = (*self.shape[: self.dim], *self.shape[self.dim + 1 :])
+            signal = way.whole(signal, pair([out[a] for a in signal.axes]))
         values, axes = signal.values, signal.axes
         if self.drop:
             values = values.unsqueeze(self.dim)
