@@ -65,3 +65,28 @@ def test_another_derivative_than_that_of_what_runs_is_refused() -> None:
 def test_normalised_maps_read_as_tokens_agree() -> None:
     torch.manual_seed(0)
     agree(Tokens().eval(), torch.randn(1, 3, 6, 6))
+
+
+class Cancelling(nn.Module):
+    """The difference of two layers that are nearly the same, made large: rounding decides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.look = nn.Conv2d(3, 64, 3, padding=1), nn.Conv2d(64, 2, 1)
+        self.one, self.other = (nn.Conv2d(64, 64, 3, bias=False) for _ in range(2))
+        with torch.no_grad():
+            self.other.weight.copy_(self.one.weight * (1 + 1e-6 * torch.randn(64, 64, 3, 3)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = F.max_pool2d(self.conv(x).relu(), 2)
+        one, other = (F.max_pool2d(each(maps), 2) for each in (self.one, self.other))
+        seen: Tensor = self.look(1e6 * (one - other))
+        return seen
+
+
+def test_what_rounding_decides_is_not_taken_for_a_wrong_way() -> None:
+    torch.manual_seed(0)
+    model, photo = Cancelling().eval(), torch.randn(1, 3, 32, 32)
+    recording = zf.DeconvNet(model, device="cpu").record(photo)
+    assert recording.project(recording.strongest("look"), "gradient").pixels.isfinite().all()
+    agree(model.double(), photo.double(), 1e-4)
