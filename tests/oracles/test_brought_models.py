@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from tests.oracles.agreement import agree
 from zfwidgets.deconv import DeconvNet, UnsupportedModel
+from zfwidgets.images import samples
 
 PHOTO = (1, 3, 12, 12)
 
@@ -194,6 +195,26 @@ def test_pictures_of_so_many_planes(planes: int) -> None:
     assert projected.pixels.shape[1] == planes
     assert recording.seen().shape[-1] == 3
     assert projected.to_images().shape[-1] == 3
+
+
+class Compressed(nn.Module):
+    """Colours become coefficients before the first convolution; those of a later one come first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late = nn.Conv2d(24, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps: Tensor = self.late(F.pixel_unshuffle(x, 2).repeat(1, 2, 1, 1))
+        return maps
+
+
+def test_the_first_convolution_need_not_take_the_picture() -> None:
+    net = DeconvNet(Compressed(), device="cpu")
+    assert net.input_channels == 3
+    recording = net.record(samples()["cat"].open())
+    assert recording.inputs.shape == (1, 3, 224, 224)
+    assert recording.project(recording.strongest("late")).pixels.shape[1] == 3
 
 
 def test_a_model_left_in_training_is_recorded_in_evaluation_and_put_back() -> None:

@@ -90,16 +90,16 @@ def _hue(net: DeconvNet, inputs: Tensor) -> Callable[[float], Tensor]:
     if inputs.shape[1] != 3:
         raise ValueError(f"hue needs red, green and blue; the input has {inputs.shape[1]} channels")
     black = grey(net, 0, 3)
-    span = grey(net, 255, 3) - black
-    backwards = getattr(net.transforms, "channels", "RGB") == "BGR"
+    units = torch.eye(3, dtype=torch.float64, device=inputs.device)[:, :, None, None]
+    to_rgb = net.preparation.to_rgb(units)[:, :, 0, 0].T
 
     def turned(degrees: float) -> Tensor:
-        angle = math.radians(-degrees if backwards else degrees)
+        angle = math.radians(degrees)
         cos, sin = math.cos(angle), math.sin(angle) / math.sqrt(3)
         own, up, down = (1 + 2 * cos) / 3, (1 - cos) / 3 + sin, (1 - cos) / 3 - sin
-        matrix = inputs.new_tensor([[own, down, up], [up, own, down], [down, up, own]])
-        colours = (inputs - black) / span
-        return torch.einsum("dc,bchw->bdhw", matrix, colours) * span + black
+        turn = to_rgb.new_tensor([[own, down, up], [up, own, down], [down, up, own]])
+        matrix = torch.linalg.inv(to_rgb) @ turn @ to_rgb
+        return torch.einsum("dc,bchw->bdhw", matrix.to(inputs), inputs - black) + black
 
     return turned
 

@@ -83,9 +83,9 @@ class DeconvNet:
         self.inputs: Inputs = () if inputs is None else inputs
         self.device, self._dtype = models.device_of(inner, device), models.dtype_of(inner)
         self.model = models.moved(inner, self.device, device != "auto")
-        channels = models.input_channels(self.model)
         self._any_size = transforms is None
-        self.preparation = Preparation(transforms, channels)
+        self._channels = self._first_channels()
+        self.preparation = Preparation(transforms, self._channels)
         self.planes = planes
         self._layers: dict[tuple[int, ...], Layers] = {}
         self._batched: dict[tuple[int, ...], Layers] = {}
@@ -117,21 +117,26 @@ class DeconvNet:
     @property
     def input_channels(self) -> int:
         """Colour planes that the network takes."""
-        return models.input_channels(self.model) if self._shape is None else self._shape[0]
+        return self._channels if self._shape is None else self._shape[0]
+
+    def _first_channels(self) -> int:
+        """Of the first convolution; where it is not the first to run, colours are tried, too."""
+        channels = models.input_channels(self.model)
+        usual = channels in (1, 3) or not any(self._takes(side, 3) for side in _SIZES)
+        return channels if usual else 3
 
     def _fitting_size(self) -> Pair:
         """The first usual size of pictures that the network takes; the preparation makes it."""
-        channels = models.input_channels(self.model)
         side = next((side for side in _SIZES if self._takes(side)), None)
         if side is None:
-            zeros = torch.zeros(1, channels, _SIZES[0], _SIZES[0])
+            zeros = torch.zeros(1, self._channels, _SIZES[0], _SIZES[0])
             self._any_size = False
             self._recorded(zeros, frozenset(), None)  # says what is wrong
             side = _SIZES[0]
         usual = self.transforms
         if isinstance(usual, Preprocess) and side != usual.size:
             fitting = replace(usual, size=side, resize=round(side * 8 / 7))
-            self.preparation = Preparation(fitting, channels)
+            self.preparation = Preparation(fitting, self._channels)
         self._any_size = False
         return side, side
 
@@ -249,16 +254,15 @@ class DeconvNet:
                     "Only networks of 2-D convolutions can be looked into; give a module whose "
                     "forward takes a picture."
                 ) from error
-            channels = models.input_channels(self.model)
             shape = list(inputs.shape[1:])
             raise ValueError(
-                unfit(self.name, channels, shape, error, self._takes)
+                unfit(self.name, self._channels, shape, error, self._takes)
                 + " Further inputs of the model are given with inputs=."
             ) from error
 
-    def _takes(self, side: int) -> bool:
+    def _takes(self, side: int, channels: int | None = None) -> bool:
         """True if a square of so many pixels goes through the model."""
-        x = torch.zeros(1, models.input_channels(self.model), side, side)
+        x = torch.zeros(1, channels or self._channels, side, side)
         try:
             with models.evaluating(self.model), torch.no_grad():
                 self.forward(x.to(self.device, self._dtype))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.transforms.functional import to_tensor
 
 from zfwidgets.analysis import invariance
 from zfwidgets.analysis.invariance import ends
@@ -165,6 +166,15 @@ def test_hue_by_a_third_of_a_circle_makes_red_green_and_green_blue() -> None:
     )
     turned = changer(caffe, caffe.preprocess(photo), "hue", "grey")(120.0)
     np.testing.assert_array_equal(caffe.undo(turned)[0], np.roll(photo, 1, axis=2))
+    # A preparation of somebody's own, which mixes the colours; what it does is measured.
+    mixed = torch.tensor([[0.1, 0.2, 0.9], [0.0, 0.8, 0.1], [0.7, 0.0, 0.1]])
+    own = DeconvNet(
+        Identity(),
+        lambda picture: torch.einsum("dc,chw->dhw", mixed, to_tensor(picture)) - 0.3,
+        device="cpu",
+    )
+    turned = changer(own, own.preprocess(photo), "hue", "grey")(120.0)
+    np.testing.assert_allclose(own.undo(turned)[0], np.roll(photo, 1, axis=2), atol=1)
 
 
 def test_a_grey_picture_does_not_mind_hue() -> None:

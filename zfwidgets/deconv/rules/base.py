@@ -125,7 +125,7 @@ class Rule:
 
 
 def guessed_axes(shape: tuple[int, ...]) -> Pair:
-    """Rows and columns [B, ., ., .] where nothing says which they are: most pictures are squares."""
+    """Rows and columns [B, ., ., .] where nothing says which: most pictures are squares."""
     _, one, two, three = shape
     return (1, 2) if one == two != three else (2, 3)
 

@@ -16,7 +16,7 @@ from torch.utils import _pytree
 
 from zfwidgets.deconv.rules.base import Kept, Kind, Operand, Rule, on_operand
 from zfwidgets.deconv.signals import Signal, Way
-from zfwidgets.deconv.windows import Pair, Window
+from zfwidgets.deconv.windows import Window
 
 
 class Pointwise(Rule):
