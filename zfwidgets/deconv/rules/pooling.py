@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zfwidgets.deconv import kernels
+from zfwidgets.deconv import gpu, kernels
 from zfwidgets.deconv.rules.base import NotExact, Rule, pair
 from zfwidgets.deconv.signals import Signal, Way
 from zfwidgets.deconv.unpool import switch_codes, unpool
@@ -103,6 +103,9 @@ class MaxPool(Rule):
         shape = self.kernel, self.stride, self.dilation
         if kernels.usable(signal.raw) and signal.window is not None and not overwrite:
             values = kernels.unpool(signal.values, self.codes, signal.window, way.places, *shape)
+        elif signal.window is not None and gpu.usable(signal.raw):
+            where = self.codes, signal.window, way.places
+            values = gpu.unpool(signal.values, *where, *shape, overwrite=overwrite)
         else:
             values = unpool(
                 signal.values, way.recorded(self.codes, signal), *shape, overwrite=overwrite
