@@ -17,7 +17,7 @@ after the weights were shuffled (Adebayo et al. 2018). So look at these before b
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -97,10 +97,10 @@ def faithfulness(
 
 def _again(recording: Recording, projections: Projections, channel: Tensor | None = None) -> Tensor:
     """The same places projected in the same way, each starting as a one: [N, C * H * W]."""
-    some, method = projections.neurons, projections.origin.method
+    some, method = projections.neurons, replace(projections.origin.method, seed="one")
     channel = some.channel if channel is None else channel
     neurons = recording.neurons(some.layer, some.image, channel, some.row, some.col)
-    again = recording.project(neurons, method.rule, "one", method.unpool, method.lrn)
+    again = recording.project(neurons, method)
     return again.on_canvas().flatten(1)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from zfwidgets.analysis.plot.block import Block
 from zfwidgets.analysis.strongest import Exemplars
 from zfwidgets.deconv import DeconvNet, Projections, Recording
+from zfwidgets.deconv.projections import Origin
 from zfwidgets.deconv.signals import RuleName
 from zfwidgets.images.contrast import MID_GREY
 
@@ -167,9 +168,13 @@ def _caption(made: Projections, contrast: str, what: str) -> str:
     rows, columns = made.pixels.shape[2:]
     return (
         f"{origin.net} (weights {origin.weights()[:12]}), layer {origin.layer}: {what}; "
-        f"{rows} × {columns} pixels each. Rule: {origin.method.rule}. "
+        f"{rows} × {columns} pixels each. Rule: {origin.method.rule}{_numbers(origin)}. "
         f"{contrast[:1].upper()}{contrast[1:]}."
     )
+
+
+def _numbers(origin: Origin) -> str:
+    return "" if origin.method.precision == "exact" else f" ({origin.precision})"
 
 
 def _patches(made: Projections, seen: Pixels) -> Pixels:

@@ -18,7 +18,16 @@ from zfwidgets.deconv.neurons import Indices, Neurons
 from zfwidgets.deconv.outputs import most_probable, scores_in
 from zfwidgets.deconv.precision import exactly
 from zfwidgets.deconv.projections import Origin, Projections
-from zfwidgets.deconv.signals import LrnName, Method, RuleName, SeedName, Signal, UnpoolName, Way
+from zfwidgets.deconv.signals import (
+    LrnName,
+    Method,
+    PrecisionName,
+    RuleName,
+    SeedName,
+    Signal,
+    UnpoolName,
+    Way,
+)
 from zfwidgets.deconv.steps import OPTIONAL, Step, left_out, steps
 from zfwidgets.deconv.windows import Places
 
@@ -113,18 +122,19 @@ class Recording:
         seed: SeedName = "activation",
         unpool: UnpoolName = "sum",
         lrn: LrnName = "identity",
+        precision: PrecisionName = "exact",
     ) -> Projections:
         """Send neurons back to pixels, all in one go (Zeiler & Fergus 2013, section 2.1).
 
-        rule, seed, unpool, lrn: see `Method`, one of which may be given in place of the rule, to
-        send several things back alike. With rule="gradient", seed="one", lrn="vjp" the result is
-        the derivative of each neuron by the input.
+        rule, seed, unpool, lrn, precision: see `Method`, one of which may be given in place of the
+        rule, to send several things back alike. With rule="gradient", seed="one", lrn="vjp" the
+        result is the derivative of each neuron by the input.
         """
-        parts = list(self.project_iter(neurons, rule, seed, unpool, lrn))
+        parts = list(self.project_iter(neurons, rule, seed, unpool, lrn, precision))
         if parts:
             return Projections.joined(parts)
         height, width = self.inputs.shape[2:]
-        method = Method.of(rule, seed, unpool, lrn)
+        method = Method.of(rule, seed, unpool, lrn, precision)
         empty = torch.zeros(0, 4, dtype=torch.long)
         pixels = self.inputs.new_zeros(0, self.inputs.shape[1], height, width)
         return self._projections(pixels, empty, neurons, method)
@@ -136,12 +146,13 @@ class Recording:
         seed: SeedName = "activation",
         unpool: UnpoolName = "sum",
         lrn: LrnName = "identity",
+        precision: PrecisionName = "exact",
     ) -> Iterator[Projections]:
         """As `project`, in parts that fit the memory budget, as they are ready.
 
         Stop iterating to cancel. A part that does not fit the device's memory is halved.
         """
-        method = Method.of(rule, seed, unpool, lrn)
+        method = Method.of(rule, seed, unpool, lrn, precision)
         step = self._step(neurons)
         at_once = self.net.neurons_at_once(backward.values_per_neuron(self._calls, step))
         return _in_parts(neurons, at_once, lambda some: self._project(some, method))
@@ -274,13 +285,14 @@ class Recording:
         seed: SeedName = "activation",
         unpool: UnpoolName = "sum",
         lrn: LrnName = "identity",
+        precision: PrecisionName = "exact",
     ) -> Projections:
         """Send the whole map of a channel back at once, not a single neuron.
 
         One projection per channel, as large as the input; `neurons` names the strongest of each.
         With seed="one" every place of the map starts as 1.
         """
-        method = Method.of(rule, seed, unpool, lrn)
+        method = Method.of(rule, seed, unpool, lrn, precision)
         strongest = self.strongest(layer, channel)
         strongest = strongest[strongest.image == image]
         step = self._step(strongest)
@@ -304,6 +316,7 @@ class Recording:
         unpool: UnpoolName = "sum",
         lrn: LrnName = "identity",
         off: Collection[str] = (),
+        precision: PrecisionName = "exact",
     ) -> list[Step]:
         """One projection operation by operation: unpool, rectify, filter, layer by layer.
 
@@ -325,7 +338,7 @@ class Recording:
                 f"{self.net.name} mixes the pictures of a batch on the way; steps() needs a "
                 "recording of one picture."
             )
-        signal, way = self._start(neurons, step, Method.of(rule, seed, unpool, lrn))
+        signal, way = self._start(neurons, step, Method.of(rule, seed, unpool, lrn, precision))
 
         def back(call: Call, signal: Signal, way: Way) -> Sequence[Signal | None]:
             gone = call.name in off
@@ -425,7 +438,7 @@ class Recording:
             weights=self._weights_hash,
             layer=some.layer,
             method=method,
-            precision=str(pixels.dtype).removeprefix("torch."),
+            precision=method.numbers(pixels.dtype),
             extensions=backward.extensions_on_the_way(self._calls, step),
         )
         height, width = self.inputs.shape[2:]

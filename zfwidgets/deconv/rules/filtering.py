@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -58,13 +59,14 @@ class Conv(Rule):
         assert self.size is not None
         window = self.window(signal.window)
         assert window is not None
-        return [way.on_map(self._transpose(signal), window, self.size)]
+        return [way.on_map(self._transpose(signal, _numbers(signal, way)), window, self.size)]
 
-    def _transpose(self, signal: Signal) -> Tensor:
+    def _transpose(self, signal: Signal, numbers: torch.dtype) -> Tensor:
         """Each value spread out through its filter: [N, K, h, w] -> [N, C, h', w']."""
         weight = self.weight.detach().to(signal.raw.dtype)
         plain = self.groups == 1 and self.dilation == (1, 1)
-        if plain and signal.sparse and kernels.usable(signal.raw):
+        exact = numbers == signal.raw.dtype
+        if plain and signal.sparse and exact and kernels.usable(signal.raw):
             if self._filters is None or self._filters.dtype != weight.dtype:
                 self._filters = kernels.packed(weight)
             return kernels.spread(signal.raw, self._filters, self.stride, rectify=signal.rectified)
@@ -74,12 +76,12 @@ class Conv(Rule):
             value = signal.values.flatten(1).gather(1, signal.channel[:, None])
             return weight[signal.channel] * value[:, :, None, None]
         return F.conv_transpose2d(
-            signal.values,
-            weight,
+            signal.values.to(numbers),
+            weight.to(numbers),
             stride=self.stride,
             dilation=self.dilation,
             groups=self.groups,
-        )
+        ).to(signal.raw.dtype)
 
 
 class Linear(Rule):
@@ -103,5 +105,11 @@ class Linear(Rule):
         return (1, 2) if self.ndim == 4 else None
 
     def back(self, signal: Signal, way: Way) -> list[Signal | None]:
-        values = signal.values @ self.weight.detach().to(signal.raw.dtype)
-        return [Signal(values, signal.window, signal.axes)]
+        numbers = _numbers(signal, way)
+        values = signal.values.to(numbers) @ self.weight.detach().to(numbers)
+        return [Signal(values.to(signal.raw.dtype), signal.window, signal.axes)]
+
+
+def _numbers(signal: Signal, way: Way) -> torch.dtype:
+    """What a signal and its filters are multiplied in, see `Method.precision`."""
+    return torch.bfloat16 if way.method.precision == "fast" else signal.raw.dtype
