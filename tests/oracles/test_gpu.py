@@ -1,18 +1,26 @@
-"""What can be known of the way on a GPU without one: the kernel's sums, and that it compiles."""
+"""What can be known of the way on a GPU without one: its kernel, and that all of it is there."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
+import torchvision
 import triton
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from triton.runtime.interpreter import InterpretedFunction
 
-from zfwidgets.deconv import DeconvNet, gpu, gpu_kernels
+from zfwidgets.deconv import DeconvNet, Method, backward, gpu, gpu_kernels
+from zfwidgets.deconv.signals import Way
 from zfwidgets.deconv.unpool import unpool
 from zfwidgets.deconv.windows import Pair, Places, Window, cut
+from zfwidgets.nets.zfnet import ZFNet
 
+METHODS = Method(), Method("guided", unpool="overwrite"), Method("gradient", precision="fast")
 SHAPES = [
     # kernel, stride, dilation
     ((3, 3), (2, 2), (1, 1)),
@@ -87,10 +95,10 @@ def test_channels_and_rows_that_fill_several_programs() -> None:
 @pytest.mark.parametrize("way", ["sum", "overwrite"])
 def test_the_engine_by_the_kernel(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(3)
-    model = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 8, 5), torch.nn.ReLU(), torch.nn.MaxPool2d(3, 2, 1),
-        torch.nn.Conv2d(8, 8, 3), torch.nn.ReLU(), torch.nn.MaxPool2d(3, 2, ceil_mode=True),
-        torch.nn.Conv2d(8, 8, 3),
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 5), nn.ReLU(), nn.MaxPool2d(3, 2, 1),
+        nn.Conv2d(8, 8, 3), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True),
+        nn.Conv2d(8, 8, 3),
     )  # fmt: skip
     recording = DeconvNet(model, device="cpu").record(torch.randn(2, 3, 40, 37))
     neurons = recording.strongest("conv3")
@@ -129,3 +137,48 @@ def test_what_does_not_work_is_left_to_torch(monkeypatch: pytest.MonkeyPatch) ->
     gpu._works.cache_clear()
     assert not gpu._works(torch.device("cpu"))
     gpu._works.cache_clear()
+
+
+def on_a_fake_gpu(model: nn.Module) -> nn.Module:
+    """Its tensors without values, as if on CUDA: torch follows shapes, types and devices."""
+    for module in model.modules():
+        for tensors in (module._parameters, module._buffers):
+            for name, tensor in tensors.items():
+                if tensor is not None:
+                    tensors[name] = nn.Parameter(
+                        torch.empty(tensor.shape, dtype=tensor.dtype, device="cuda"),
+                        requires_grad=False,
+                    )
+    return model.eval()
+
+
+MODELS: dict[str, Callable[[], nn.Module]] = {
+    "zfnet": ZFNet,
+    "resnet18": lambda: torchvision.models.resnet18(weights=None),
+    "squeezenet": lambda: torchvision.models.squeezenet1_1(weights=None),
+}
+
+
+@pytest.mark.parametrize("pictures", [1, 2])
+@pytest.mark.parametrize("name", MODELS)
+def test_nothing_on_the_way_is_on_another_device(
+    name: str, pictures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DeconvNet, "weights_version", lambda _: ())
+    model = MODELS[name]()
+    with FakeTensorMode(), torch.no_grad():
+        net = DeconvNet(on_a_fake_gpu(model), check=False)
+        recording = net.record(torch.empty(pictures, 3, 96, 96))
+        zero = torch.empty(3, dtype=torch.long, device="cuda")
+        found = list(net.layers.values())
+        for layer in (*found[:: len(found) // 2], found[-1]):
+            bounds = (0, layer.height - 1), (0, layer.width - 1)
+            places = Places(zero, zero, zero, 0 if pictures == 1 else None, bounds)
+            start = backward.Start(layer.step, places, zero, torch.empty(3, device="cuda"))
+            for method in METHODS:
+                way = Way(method, places)
+                signal = backward.from_neurons(recording._calls, start)
+                sent = backward.send_back(recording._calls, layer.step, signal, way)
+                assert sent.values.device.type == "cuda"
+                assert sent.values.dtype == torch.float32
+    assert recording.inputs.device.type == "cuda"

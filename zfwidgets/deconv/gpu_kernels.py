@@ -20,20 +20,20 @@ _SIZES = ["rows", "cols", "height", "width", "map_rows", "map_cols"]
 
 
 @triton.jit(do_not_specialize=_SIZES)
-def _unpool(
-    signal: Any,
-    codes: Any,
-    images: Any,
-    top: Any,
-    left: Any,
-    result: Any,
-    channels: Any,
-    rows: Any,
-    cols: Any,
-    height: Any,
-    width: Any,
-    map_rows: Any,
-    map_cols: Any,
+def _unpool(  # type: ignore[no-untyped-def] # Triton takes none but its own
+    signal,
+    codes,
+    images,
+    top,
+    left,
+    result,
+    channels,
+    rows,
+    cols,
+    height,
+    width,
+    map_rows,
+    map_cols,
     KERNEL_ROWS: tl.constexpr,
     KERNEL_COLS: tl.constexpr,
     STRIDE_ROWS: tl.constexpr,
@@ -43,7 +43,7 @@ def _unpool(
     OVERWRITE: tl.constexpr,
     PLACES: tl.constexpr,
     CHANNELS: tl.constexpr,
-) -> None:
+):
     """signal [number, height, width, channels] -> result [number, rows, cols, channels].
 
     codes: [images, map_rows, map_cols, channels]; images, top, left: [number]. A program makes a
