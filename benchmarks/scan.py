@@ -41,6 +41,39 @@ def share(base: list[float], other: list[float]) -> float:
     return statistics.median(one / two for one, two in zip(base, other, strict=True))
 
 
+def measure(
+    net: zf.DeconvNet, batch: int, batches: int, repeats: int
+) -> dict[str, list[tuple[float, float]]]:
+    """Seconds of every turn, by the clock and of processor time, of the bare pass and of scans."""
+    model = net.model
+    torch.manual_seed(0)
+    photos = torch.stack([net.preprocess(one.path)[0] for one in zf.samples().values()])
+    number = batch * batches
+    # Every picture another one: a sample with noise, so that maxima do not settle at once.
+    chosen = torch.randint(len(photos), (number,)).to(photos.device)
+    pictures = photos[chosen] + 0.2 * torch.randn(number, *photos.shape[1:], device=photos.device)
+    stacked, singles = pictures.split(batch), list(pictures)
+
+    def bare() -> None:
+        with torch.inference_mode(), exactly():
+            for some in stacked:
+                model(some)
+
+    how: dict[str, Any] = {"batch": batch, "progress": False}
+    sides: dict[str, Callable[[], object]] = {
+        "bare forward pass": bare,
+        "exemplars": lambda: zf.exemplars(net, singles, layers=LAYERS, k=9, **how),
+        "exemplars and usage": lambda: zf.scan(net, singles, LAYERS, k=9, **how),
+    }
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
+    for turn in range(repeats + 1):
+        for name, work in sides.items():
+            taken = seconds(work, net.device)
+            if turn:  # the first warms up
+                times[name].append(taken)
+    return times
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--device", default="cpu")
@@ -50,34 +83,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-
-    net = zf.load("zfnet", device=options.device)
-    model = net.model
-    torch.manual_seed(0)
-    photos = torch.stack([net.preprocess(one.path)[0] for one in zf.samples().values()])
     number = options.batch * options.batches
-    # Every picture another one: a sample with noise, so that maxima do not settle at once.
-    chosen = torch.randint(len(photos), (number,))
-    pictures = photos[chosen] + 0.2 * torch.randn(number, *photos.shape[1:], device=photos.device)
-    batches, singles = pictures.split(options.batch), list(pictures)
-
-    def bare() -> None:
-        with torch.inference_mode(), exactly():
-            for batch in batches:
-                model(batch)
-
-    how: dict[str, Any] = {"batch": options.batch, "progress": False}
-    sides: dict[str, Callable[[], object]] = {
-        "bare forward pass": bare,
-        "exemplars": lambda: zf.exemplars(net, singles, layers=LAYERS, k=9, **how),
-        "exemplars and usage": lambda: zf.scan(net, singles, LAYERS, k=9, **how),
-    }
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
-    for turn in range(options.repeats + 1):
-        for name, work in sides.items():
-            taken = seconds(work, net.device)
-            if turn:  # the first warms up
-                times[name].append(taken)
+    net = zf.load("zfnet", device=options.device)
+    times = measure(net, options.batch, options.batches, options.repeats)
 
     where = torch.cuda.get_device_name() if options.device == "cuda" else platform.machine()
     load = os.getloadavg()[0]

@@ -44,9 +44,9 @@ def unpool(
     number, channels, height, width = signal.shape
     size = inputs_seen((height, width), kernel, stride, dilation)
     result = signal.new_empty(number, *size, channels)
-    top, left = window.origins(places)
+    where = (index.contiguous() for index in (places.images, *window.origins(places)))
     launch(
-        (_last(signal), _last(codes), places.images, top, left, result),
+        (_last(signal), _last(codes), *where, result),
         kernel,
         stride,
         dilation,
