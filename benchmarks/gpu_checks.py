@@ -58,8 +58,8 @@ def nets() -> dict[str, tuple[nn.Module, int]]:
     resnet = torchvision.models.resnet50(weights=None)
     for module in resnet.modules():
         if isinstance(module, nn.BatchNorm2d):  # statistics such as a trained one has
-            nn.init.uniform_(module.running_mean, -0.1, 0.1)
-            nn.init.uniform_(module.running_var, 0.5, 1.5)
+            module.running_mean = 0.1 * torch.randn(module.num_features)
+            module.running_var = 0.5 + torch.rand(module.num_features)
     bundled = {name: (zf.load(name, device="cpu").model, 224) for name in ("zfnet", "alexnet")}
     return {**bundled, "ResNet-50": (resnet.eval(), 224), "traps": (Traps().eval(), 64)}
 
@@ -114,9 +114,10 @@ def distance(got: Tensor, want: Tensor) -> float:
 
 
 def everything(net: DeconvNet, picture: Tensor) -> list[Tensor]:
-    """Maps, switches and projections of one picture."""
+    """All maps and switches of one picture, and projections of some neurons of eight layers."""
     recording = net.record(picture)
-    sent = [recording.project(recording.strongest(layer)[:32]).pixels for layer in net.layers]
+    some = list(net.layers)[:: max(1, len(net.layers) // 8)]
+    sent = [recording.project(recording.strongest(layer)[:16]).pixels for layer in some]
     maps = [recording.feature_maps(layer) for layer in net.layers]
     return [*maps, *switches_of(recording), *sent]
 
