@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,11 @@ import torchvision
 from torch import Tensor, nn
 
 import zfwidgets as zf
-from zfwidgets.deconv import DeconvNet, gpu
+from zfwidgets.deconv import DeconvNet, gpu, kernels
 from zfwidgets.deconv.rules.pooling import MaxPool
+from zfwidgets.deconv.signals import RuleName
 
-RULES = ("deconvnet", "guided", "gradient", "linear")
+RULES: tuple[RuleName, ...] = "deconvnet", "guided", "gradient", "linear"
 backends: Any = torch.backends
 
 
@@ -75,6 +76,16 @@ def switches_of(recording: zf.Recording) -> list[Tensor]:
     return [c.rule.codes.cpu() for c in recording._calls if isinstance(c.rule, MaxPool)]
 
 
+@contextmanager
+def as_on_a_gpu() -> Iterator[None]:
+    """Torch does what numba's loops do on the CPU, so that there, too, something is compared."""
+    before, kernels._AVAILABLE = kernels._AVAILABLE, False
+    try:
+        yield
+    finally:
+        kernels._AVAILABLE = before
+
+
 def equal_to_the_cpu(device: torch.device, neurons: int) -> list[Check]:
     """Maps, switches and the projections of some neurons of three layers, by every rule."""
     found = []
@@ -93,7 +104,9 @@ def equal_to_the_cpu(device: torch.device, neurons: int) -> list[Check]:
             off: list[float] = []
             for layer in dict.fromkeys((names[0], names[len(names) // 2], names[-1])):
                 some = here.strongest(layer)[:neurons]
-                a, b = here.project(some, rule).pixels, there.project(some, rule).pixels.cpu()  # type: ignore[arg-type]
+                a = here.project(some, rule).pixels
+                with as_on_a_gpu():
+                    b = there.project(some, rule).pixels.cpu()
                 off += [distance(y, x) for x, y in zip(a, b, strict=True)]
             middle, worst = sorted(off)[len(off) // 2], max(off)
             found.append(
