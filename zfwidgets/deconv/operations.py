@@ -51,13 +51,15 @@ class Operation:
     outputs; it raises NotExact for calls that it does not cover, ValueError for those without a
     way back. None: the derivative is the rule. extension: why the derivative goes beyond the
     paper. by_picture: told from the call, whether the pictures of a batch stay apart. kind: what
-    a layer is called after that goes back by the derivative.
+    a layer is called after that goes back by the derivative. weights: from and up to which operand
+    the exact rule takes things for given; if the picture made one, the derivative is the rule.
     """
 
     rule: Callable[..., Made] | None = None
     extension: str = ""
     by_picture: Callable[..., bool] = lambda *_, **__: True
     kind: Kind | None = None
+    weights: tuple[int, int | None] = (0, 0)
 
 
 # --------------------------------------------------------------------- whether pictures stay apart
@@ -237,16 +239,19 @@ _GATES = (
 _SAME = "clone detach alias lift_fresh positive contiguous to _to_copy type_as real _conj_physical"
 _RESHAPES = "view _unsafe_view reshape flatten unflatten squeeze unsqueeze view_as"
 
+_SECOND, _AFTER_SHAPE = (1, 2), (2, None)
+"""Where weights stand among the operands."""
+
 OPERATIONS: Mapping[str, Operation] = {
     # Filters
-    "conv2d": Operation(Conv, "filters made from the picture", _never, "conv"),
+    "conv2d": Operation(Conv, "filters made from the picture", _never, "conv", _SECOND),
     "conv_transpose2d": Operation(None, "transposed convolution", kind="conv"),
-    "linear": Operation(Linear, "fully connected over columns", _never),
+    "linear": Operation(Linear, "fully connected over columns", _never, weights=_SECOND),
     # Rectifiers
     "relu": Operation(_rectifier(torch.relu)),
     "clamp": Operation(_clamp, "clamp"),
     "clamp_min": Operation(_clamp, "clamp"),
-    "prelu": Operation(_prelu, _BEYOND),
+    "prelu": Operation(_prelu, _BEYOND, weights=_SECOND),
     "rrelu": Operation(_rrelu, _BEYOND),
     **{
         name: Operation(_rectifier(getattr(aten, name), _BEYOND), _BEYOND)
@@ -264,12 +269,18 @@ OPERATIONS: Mapping[str, Operation] = {
     "amax": Operation(None, "max over places", _along(1, default=())),
     "max": Operation(None, "max over places", _along(1)),
     # Normalisation
-    "batch_norm": Operation(BatchNorm, "normalisation by the batch's own statistics", _never),
+    "batch_norm": Operation(
+        BatchNorm, "normalisation by the batch's own statistics", _never, weights=(1, 5)
+    ),
     "local_response_norm": Operation(LocalResponseNorm, "contrast normalisation"),
     "layer_norm": Operation(
-        _last_dimension("layer_norm", "layer normalisation"), "layer normalisation"
+        _last_dimension("layer_norm", "layer normalisation"),
+        "layer normalisation",
+        weights=_AFTER_SHAPE,
     ),
-    "rms_norm": Operation(_last_dimension("rms_norm", "RMS normalisation"), "RMS normalisation"),
+    "rms_norm": Operation(
+        _last_dimension("rms_norm", "RMS normalisation"), "RMS normalisation", weights=_AFTER_SHAPE
+    ),
     "group_norm": Operation(None, "group normalisation"),
     "instance_norm": Operation(None, "instance normalisation"),
     "dropout": Operation(_dropout),

@@ -426,10 +426,7 @@ class Recorder(TorchDispatchMode):
         except ValueError as error:
             raise self._refused(known, str(error)) from error
         rules = made if isinstance(made, list) else [made]
-        weights = operands[1:2] if known.name in ("conv2d", "linear", "prelu") else ()
-        norms = operands[1:5] if known.name == "batch_norm" else operands[2:] if known.name in (
-            "layer_norm", "rms_norm") else ()  # fmt: skip
-        if any(o is not None for o in (*weights, *norms)):
+        if any(o is not None for o in operands[slice(*operation.weights)]):
             return None  # weights that were made from the picture: the signal goes to them, too
         if len({o.axes for o in operands if o is not None and o.axes is not None}) > 1:
             return None  # rows and columns stand elsewhere in the one than in the other
