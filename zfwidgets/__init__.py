@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from zfwidgets.analysis.layer_table import layer_table as layer_table
     from zfwidgets.analysis.probe import linear_probe as linear_probe
     from zfwidgets.analysis.recorder import EvolutionRecorder as EvolutionRecorder
+    from zfwidgets.analysis.review import Review as Review
+    from zfwidgets.analysis.review import review as review
     from zfwidgets.analysis.similarity import best_match as best_match
     from zfwidgets.analysis.similarity import cka as cka
     from zfwidgets.analysis.similarity import similarity as similarity
@@ -109,6 +111,8 @@ _HOME = {
     "layer_table": "analysis.layer_table",
     "linear_probe": "analysis.probe",
     "EvolutionRecorder": "analysis.recorder",
+    "Review": "analysis.review",
+    "review": "analysis.review",
     "best_match": "analysis.similarity",
     "cka": "analysis.similarity",
     "similarity": "analysis.similarity",

@@ -1,4 +1,4 @@
-"""The command line: ``zfwidgets demo | lab | scan | export | doctor | nets``."""
+"""The command line: ``zfwidgets demo | lab | scan | review | export | doctor | nets``."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_server_options(lab, port=8888)
 
     _add_scan(commands.add_parser("scan", help="find what excites each channel of a network most"))
+
+    _add_review(commands.add_parser("review", help="judge a network by pictures: one report"))
 
     told = "write one HTML file that opens offline and can be explored"
     _add_export(commands.add_parser("export", help=told))
@@ -110,6 +112,47 @@ def _add_scan(scan: argparse.ArgumentParser) -> None:
         help="go on where the same command stopped before",
     )
     scan.set_defaults(run=_scan)
+
+
+def _add_review(parser: argparse.ArgumentParser) -> None:
+    def add(name: str, told: str, **options: Any) -> None:
+        parser.add_argument(name, help=told, **options)
+
+    add("net", "name of a network, or a file of weights", metavar="MODEL")
+    told = "a folder of pictures, with a subfolder for each class or without; or gallery"
+    add("data", told, metavar="DATA")
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        default=Path("report.html"),
+        metavar="FILE.html",
+        help="the report (default: %(default)s)",
+    )
+    add("--json", "its numbers, for machines", type=Path, metavar="FILE.json")
+    add("--layers", "default: all but the output layer", nargs="+", metavar="LAYER")
+    add("--scan", "a finished scan of the same pictures", type=Path, metavar="FILE.safetensors")
+    add("--max-dead", "of a layer (default: %(default)g)", type=_share, default=0.05)
+    add("--max-duplicates", "largest share of a layer's channels", type=_share)
+    add("--max-gini", "of a layer's energy", type=_share)
+    add("--min-accuracy", "smallest share of right decisions", type=_share)
+    add("--max-aliasing", "of the first layer", type=_share)
+    add("--batch", "pictures at once (default: 32)", type=int, default=32)
+    add("--device", "cpu, cuda, mps (default: the fastest)", default="auto")
+    parser.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on where the same command stopped before",
+    )
+    parser.set_defaults(run=_review)
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected a share from 0 to 1, such as 0.05")
+    return value
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -211,6 +254,46 @@ def _scan(options: argparse.Namespace) -> int:
     print(f"\nWritten to {options.out}; look at it with\n")
     print(f"    zf.ExemplarBrowser({str(options.out)!r}, {str(options.dataset)!r})")
     return 0
+
+
+def _review(options: argparse.Namespace) -> int:
+    from zfwidgets.analysis.review import review
+    from zfwidgets.deconv.load import load
+    from zfwidgets.images.gallery import gallery
+
+    part = options.out.with_name(f"{options.out.name}.part")
+    parts = (part, Path(f"{part}.decisions"))
+    if not options.resume:
+        for one in parts:
+            one.unlink(missing_ok=True)
+    shown = options.data == "gallery" and not Path("gallery").exists()
+    try:
+        found = review(
+            load(options.net, device=options.device),
+            gallery() if shown else options.data,
+            layers=options.layers,
+            scan=options.scan,
+            max_dead=options.max_dead,
+            max_duplicates=options.max_duplicates,
+            max_gini=options.max_gini,
+            min_accuracy=options.min_accuracy,
+            max_aliasing=options.max_aliasing,
+            batch=options.batch,
+            checkpoint=part,
+        )
+        found.to_html(options.out)
+        if options.json is not None:
+            found.to_json(options.json)
+    except (KeyError, ValueError, OSError, ImportError) as error:
+        # KeyError's str() is the repr of its key.
+        text = error.args[0] if isinstance(error, KeyError) else error
+        print(f"zfwidgets review: {text}", file=sys.stderr)
+        return 2
+    for one in parts:
+        one.unlink(missing_ok=True)
+    print(found)
+    print(f"\nThe report is in {options.out}.")
+    return int(bool(found.missed))
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -1,0 +1,174 @@
+"""Single decisions looked into: what speaks for the answer, and what happens when it is hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from zfwidgets.analysis.evidence import Evidence, evidence
+from zfwidgets.analysis.occlusion import Occlusion, occlusion
+from zfwidgets.analysis.result import Result
+from zfwidgets.analysis.review.decisions import Decisions
+from zfwidgets.analysis.review.shelf import Shelf
+from zfwidgets.deconv import DeconvNet, Recording
+
+SHOWN = 4
+"""Decisions that are looked into."""
+
+_SQUARE, _STEP = 4, 8
+"""The square that hides is a quarter of the picture's side, and moves by an eighth."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Case(Result):
+    """One decision. answer: what the network says, rival: the truth, or the second most probable.
+
+    probability, of_rival: of both. photo: uint8 [H, W, 3]. evidence: for the answer rather than
+    the rival; None where there is no exact account, `why_not` says why. occlusion: of the answer's
+    probability.
+    """
+
+    id: str
+    answer: str
+    rival: str
+    wrong: bool
+    probability: float
+    of_rival: float
+    photo: np.ndarray[Any, np.dtype[np.uint8]]
+    evidence: Evidence | None
+    why_not: str
+    occlusion: Occlusion
+
+    @property
+    def hidden(self) -> float:
+        """The lowest probability of the answer with one place hidden."""
+        return float(self.occlusion.probability.min())
+
+    @property
+    def instead(self) -> str:
+        """The class that wins when that place is hidden."""
+        place = int(self.occlusion.probability.argmin())
+        return self.occlusion.name(int(self.occlusion.most_probable.flatten()[place]))
+
+    @property
+    def lost(self) -> Tensor:
+        """Probability that is lost where the square hides a pixel, averaged: [H, W]."""
+        found = self.occlusion
+        total = torch.zeros(found.height, found.width)
+        times = torch.zeros_like(total)
+        drop = (found.clean_probability - found.probability).flatten().tolist()
+        for (top, left, bottom, right), value in zip(
+            found.boxes.flatten(0, 1).tolist(), drop, strict=True
+        ):
+            total[top:bottom, left:right] += value
+            times[top:bottom, left:right] += 1
+        return total / times.clamp_min(1)
+
+
+def look_into(
+    net: DeconvNet,
+    shelf: Shelf,
+    decisions: Decisions,
+    number: int = SHOWN,
+    *,
+    batch: int,
+    progress: bool,
+) -> tuple[Case, ...]:
+    """The most certain errors; without labels, the least certain decisions."""
+    places = decisions.worst(number)
+    bar = tqdm(places, desc="decisions looked into", unit="picture", disable=not progress)
+    return tuple(_case(net, shelf, decisions, place, batch) for place in bar)
+
+
+def _case(net: DeconvNet, shelf: Shelf, decisions: Decisions, place: int, batch: int) -> Case:
+    name = decisions.ids[place]
+    recording = net.record(shelf.inputs([name]))
+    answer, truth = int(decisions.answer[place]), int(decisions.truth[place])
+    rival = truth if truth >= 0 and truth != answer else int(decisions.second[place])
+    of_rival = decisions.of_truth if rival == truth else decisions.runner_up
+    account, why_not = _account(recording, answer, rival)
+    height, width = recording.inputs.shape[2:]
+    side = max(1, min(height, width) // _SQUARE)
+    step = max(1, min(height, width) // _STEP)
+    hidden = occlusion(
+        net,
+        recording.inputs,
+        size=side,
+        stride=step,
+        fill="mean",
+        layer=last_maps(recording),
+        label=answer,
+        batch=batch,
+        progress=False,
+    )
+    return Case(
+        id=name,
+        answer=decisions.classes.name(answer),
+        rival=decisions.classes.name(rival),
+        wrong=truth >= 0 and truth != answer,
+        probability=float(decisions.probability[place]),
+        of_rival=float(of_rival[place]),
+        photo=recording.seen()[0],
+        evidence=account,
+        why_not=why_not,
+        occlusion=hidden,
+    )
+
+
+def _account(recording: Recording, answer: int, rival: int) -> tuple[Evidence | None, str]:
+    try:
+        other = rival if rival != answer else None
+        return evidence(recording, answer, versus=other, channels=1), ""
+    except (ValueError, RuntimeError) as error:
+        return None, str(error)
+
+
+def last_maps(recording: Recording) -> str:
+    """The last layer with weights whose maps have places; else the last with places; else any."""
+    layers = list(recording.layers.values())
+    placed = [layer for layer in layers if layer.height * layer.width > 1]
+    weighted = [layer for layer in placed if layer.kind == "conv"]
+    return (weighted or placed or layers)[-1].name
+
+
+def over(
+    photo: np.ndarray[Any, np.dtype[np.uint8]], values: Tensor
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Signed values [h, w] over a dimmed grey photo: orange above zero, blue below."""
+    height, width = photo.shape[:2]
+    smooth = F.interpolate(
+        values[None, None].float(), (height, width), mode="bilinear", align_corners=False
+    )[0, 0]
+    smooth = smooth / smooth.abs().max().clamp_min(1e-12)
+    strength = smooth.abs().sqrt().numpy()[..., None] * 0.85
+    colours = np.array([[0.0, 0.447, 0.698], [0.902, 0.5, 0.0]])  # Okabe & Ito 2008
+    colour = colours[(smooth > 0).long().numpy()]
+    grey = photo.astype(np.float64).mean(2, keepdims=True) / 255 * 0.75 + 0.12
+    mixed = grey * (1 - strength) + colour * strength * (0.35 + grey * 0.9)
+    return np.rint(mixed.clip(0, 1) * 255).astype(np.uint8)
+
+
+def contributions(
+    net: DeconvNet, shelf: Shelf, ids: Sequence[str], *, progress: bool
+) -> tuple[str, Tensor] | None:
+    """Layer, and by channel [C] how much it moves the decisions: mean |contribution| to the score.
+
+    None where no exact account of scores exists.
+    """
+    total, layer = None, ""
+    for name in tqdm(ids, desc="contributions", unit="image", disable=not progress):
+        recording = net.record(shelf.inputs([name]))
+        try:
+            found = evidence(recording, channels=0, layer=last_maps(recording))
+        except (ValueError, RuntimeError):
+            return None
+        layer = found.layer
+        total = found.by_channel.abs() if total is None else total + found.by_channel.abs()
+    return None if total is None else (layer, total / len(ids))

@@ -1,0 +1,235 @@
+"""What a network decides on every picture, and how often that is right."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from zfwidgets.analysis.result import Result
+from zfwidgets.analysis.review.labels import Classes
+from zfwidgets.analysis.scanning.checkpoint import provenance, read, write
+from zfwidgets.analysis.stream import Images, count, groups, items, loaded
+from zfwidgets.deconv import DeconvNet
+
+_FORMAT = "zfwidgets decisions in progress 1"
+_SAVE_SECONDS = 3.0
+_COLUMNS = ("truth", "answer", "second", "rank", "probability", "runner_up", "of_truth")
+
+FEW = 5
+"""Classes with fewer pictures are not judged one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A class that is mostly taken for another one: `count` of its `pictures`."""
+
+    truth: str
+    answer: str
+    count: int
+    pictures: int
+
+    def __str__(self) -> str:
+        return f"{self.truth} is taken for {self.answer} in {self.count} of {self.pictures}"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Decisions(Result):
+    """Answers to N pictures. All Tensors are [N].
+
+    ids: of the pictures. truth: class of each, -1 where it is not known. answer, second: the two
+    most probable classes; probability, runner_up: theirs (softmax). rank: how many classes are more
+    probable than the truth, of_truth: its probability; -1 and NaN where it is not known.
+    """
+
+    classes: Classes
+    ids: tuple[str, ...]
+    truth: Tensor
+    answer: Tensor
+    second: Tensor
+    rank: Tensor
+    probability: Tensor
+    runner_up: Tensor
+    of_truth: Tensor
+
+    @property
+    def known(self) -> Tensor:
+        """BoolTensor [N]: pictures whose class is known."""
+        return self.truth >= 0
+
+    @property
+    def labelled(self) -> int:
+        """How many pictures have a class that the network knows."""
+        return int(self.known.sum())
+
+    @property
+    def right(self) -> int:
+        """How many of them are decided right."""
+        return int((self.rank == 0).sum())
+
+    @property
+    def among_five(self) -> int:
+        """How many of them have their class among the five most probable."""
+        return int(((self.rank >= 0) & (self.rank < 5)).sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right decisions; NaN without labels."""
+        return self.right / self.labelled if self.labelled else float("nan")
+
+    def per_class(self) -> list[tuple[int, int, int]]:
+        """(class, its pictures, how many are right), in order."""
+        found = []
+        for label in self.truth[self.known].unique().tolist():
+            here = self.truth == label
+            found.append((label, int(here.sum()), int((self.rank[here] == 0).sum())))
+        return found
+
+    def mostly_taken(self, least: int = FEW) -> list[Taken]:
+        """Classes of `least` pictures or more, over half of which are taken for one other class."""
+        found = []
+        for label, pictures, _ in self.per_class():
+            if pictures < least:
+                continue
+            answers = self.answer[self.truth == label]
+            most = answers.mode().values
+            times = int((answers == most).sum())
+            if int(most) != label and times > pictures / 2:
+                names = self.classes.name(label), self.classes.name(int(most))
+                found.append(Taken(*names, times, pictures))
+        return found
+
+    def swapped(self, least: int = FEW) -> list[tuple[Taken, Taken]]:
+        """Pairs of classes that are mostly taken for each other."""
+        by_name = {one.truth: one for one in self.mostly_taken(least)}
+        return [
+            (one, by_name[one.answer])
+            for one in by_name.values()
+            if one.answer in by_name
+            and by_name[one.answer].answer == one.truth
+            and one.truth < one.answer
+        ]
+
+    def worst(self, number: int) -> list[int]:
+        """The places of the most certain errors; without labels, of the least certain decisions.
+
+        Of each answer one, as long as there are others.
+        """
+        if self.labelled:
+            wrong = (self.rank > 0).nonzero().flatten()
+            order = wrong[self.probability[wrong].argsort(descending=True, stable=True)].tolist()
+        else:
+            order = (self.probability - self.runner_up).argsort(stable=True).tolist()
+        first: dict[int, int] = {}
+        for place in order:
+            first.setdefault(int(self.answer[place]), place)
+        chosen = list(first.values())[:number]
+        return chosen + [place for place in order if place not in chosen][: number - len(chosen)]
+
+
+def interval(right: int, of: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927)."""
+    z, p = 1.96, right / of
+    middle = (p + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+@torch.no_grad()
+def decide(
+    net: DeconvNet,
+    images: Images,
+    classes: Classes,
+    labels: Iterable[Hashable | None] | None,
+    *,
+    batch: int,
+    checkpoint: Path | None,
+    progress: bool,
+) -> Decisions:
+    """One pass over the pictures. checkpoint: a file that the same call goes on from.
+
+    Raises ValueError for scores that are NaN or infinite.
+    """
+    file = None if checkpoint is None else _File(checkpoint, net)
+    ids, columns = ([], {name: [] for name in _COLUMNS}) if file is None else file.load()
+    seen, saved = list(ids), time.monotonic()
+    with tqdm(total=count(images), desc="decisions", unit="image", disable=not progress) as bar:
+        for group in groups(items(images), batch, labels):
+            if seen:
+                before, seen = seen[: len(group)], seen[len(group) :]
+                if before != [item.id for item in group]:
+                    raise ValueError(
+                        f"{checkpoint} is of other images, or of another batch; ask for the same "
+                        "again, or give another checkpoint."
+                    )
+                bar.update(len(group))
+                continue
+            part = loaded(net, group)
+            logits = net.record(part.inputs).logits
+            assert logits is not None
+            if not bool(logits.isfinite().all()):
+                raise ValueError(
+                    f"{net.name} gives scores that are NaN or infinite on {part.ids[0]!r} and the "
+                    "pictures after it; expected finite ones."
+                )
+            _add(columns, logits.float(), [classes.number(label) for label in part.labels])
+            ids += part.ids
+            bar.update(len(group))
+            if file is not None and time.monotonic() - saved > _SAVE_SECONDS:
+                file.save(ids, columns)
+                saved = time.monotonic()
+    if file is not None:
+        file.save(ids, columns)
+    whole = {name: torch.tensor(values) for name, values in columns.items()}
+    return Decisions(classes, tuple(ids), **whole)
+
+
+def _add(columns: dict[str, list[float]], logits: Tensor, truth: list[int]) -> None:
+    chances = logits.softmax(1).cpu()
+    best = chances.topk(min(2, chances.shape[1]), 1)
+    wanted = torch.tensor(truth)
+    of_truth = chances.gather(1, wanted.clamp_min(0)[:, None])[:, 0]
+    unknown = wanted < 0
+    rank = (chances > of_truth[:, None]).sum(1)
+    new = {
+        "truth": wanted,
+        "answer": best.indices[:, 0],
+        "second": best.indices[:, -1],
+        "rank": rank.masked_fill(unknown, -1),
+        "probability": best.values[:, 0],
+        "runner_up": best.values[:, -1],
+        "of_truth": of_truth.masked_fill(unknown, float("nan")),
+    }
+    for name, values in new.items():
+        columns[name] += values.tolist()
+
+
+class _File:
+    """The decisions so far; of the same network and the same pictures, or it is refused."""
+
+    def __init__(self, path: Path, net: DeconvNet) -> None:
+        self._path = path
+        self._origin = {"format": _FORMAT, **provenance(net)}
+
+    def load(self) -> tuple[list[str], dict[str, list[float]]]:
+        if not self._path.exists():
+            return [], {name: [] for name in _COLUMNS}
+        tensors, header = read(self._path, "decisions")
+        for name, value in self._origin.items():
+            if header.get(name) != value:
+                raise ValueError(
+                    f"{self._path} is of another review: {name} is {header.get(name)} there and "
+                    f"{value} here. Ask for the same again, or give another checkpoint."
+                )
+        return json.loads(header["ids"]), {name: tensors[name].tolist() for name in _COLUMNS}
+
+    def save(self, ids: list[str], columns: dict[str, list[float]]) -> None:
+        tensors = {name: torch.tensor(values) for name, values in columns.items()}
+        write(self._path, tensors, {**self._origin, "ids": json.dumps(ids)})

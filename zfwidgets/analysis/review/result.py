@@ -1,0 +1,186 @@
+"""What a review found: ten lines, numbers for machines, a page for people."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zfwidgets.analysis.filters import Filters
+from zfwidgets.analysis.result import Result
+from zfwidgets.analysis.review import findings
+from zfwidgets.analysis.review.anatomy import Anatomy
+from zfwidgets.analysis.review.cases import Case
+from zfwidgets.analysis.review.decisions import Decisions
+from zfwidgets.analysis.review.findings import Finding, Limits
+from zfwidgets.analysis.review.robustness import Change, Control
+from zfwidgets.analysis.review.shelf import ChannelPictures
+from zfwidgets.analysis.scan import Scan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Review(Result):
+    """What `review` found. `print(review)` gives the ten lines of `summary`.
+
+    net, weights: its name, and the SHA-256 of its weights. images: how many pictures were seen.
+    limits: what was asked for. anatomy: what it is. scan: strongest pictures and usage of the
+    channels, see `Scan`. decisions: None without class scores. matter: (layer, channel) that matter
+    most, and `why_matter`, how that was measured. channels: pictures of those, and of channels with
+    faults. cases: decisions that were looked into. changes: of pictures, see `Change`. control:
+    faithfulness beside an untrained copy. filters: of the first layer. notes: why something is
+    missing, by name. credits: who made pictures that are shown, by their ids.
+    """
+
+    net: str
+    weights: str
+    images: int
+    limits: Limits
+    anatomy: Anatomy
+    scan: Scan
+    decisions: Decisions | None
+    matter: tuple[tuple[str, int], ...]
+    why_matter: str
+    channels: Mapping[tuple[str, int], ChannelPictures]
+    words: Mapping[tuple[str, int], str]
+    cases: tuple[Case, ...]
+    changes: tuple[Change, ...]
+    changed_pictures: int
+    control: Control | None
+    filters: Filters | None
+    notes: Mapping[str, str]
+    credits: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return "\n".join([self.headline, *map(str, self.summary)])
+
+    @property
+    def headline(self) -> str:
+        """Whether limits were missed, in a sentence."""
+        found = f"{self.net} on {self.images:,} pictures"
+        if self.missed:
+            return f"{found}: limits missed: {', '.join(one.about.lower() for one in self.missed)}."
+        look = [one.about.lower() for one in self.summary if one.verdict == "look"]
+        return f"{found}: no limit missed" + (f"; look at: {', '.join(look)}." if look else ".")
+
+    @property
+    def summary(self) -> tuple[Finding, ...]:
+        """Ten lines: each a statement with its numbers and its test."""
+        usage, why = self.scan.usage, self.notes.get
+        return (
+            findings.sized(self.anatomy),
+            findings.dead(usage, self.limits),
+            findings.copies(usage, self.limits),
+            findings.skew(usage, self.limits),
+            findings.decided(self.decisions, self.net, self.limits),
+            findings.confused(self.decisions),
+            findings.explained(self.cases),
+            findings.stable(self.changes, self.changed_pictures, why("changes", "")),
+            findings.believed(self.control, why("control", "")),
+            findings.aliased(self.filters, why("filters", ""), self.limits),
+        )
+
+    @property
+    def missed(self) -> tuple[Finding, ...]:
+        """Lines whose limit is missed; none: the network passes."""
+        return tuple(one for one in self.summary if one.verdict == "missed")
+
+    def to_frame(self) -> pd.DataFrame:
+        """A pandas table, one row per layer: what it costs, and how its channels are used."""
+        import pandas as pd
+
+        rows = pd.DataFrame(
+            [
+                {
+                    "layer": one.name,
+                    "kind": one.kind,
+                    "maps": one.shape[0],
+                    "height": one.shape[1],
+                    "width": one.shape[2],
+                    "parameters": one.parameters,
+                    "multiply-adds": one.multiply_adds,
+                    "map bytes": one.map_bytes,
+                    "weight bytes": one.weight_bytes,
+                }
+                for one in self.anatomy.layers
+            ]
+        ).set_index("layer")
+        return rows.join(self.scan.usage.to_frame().drop(columns="channels"))
+
+    def to_json(self, path: str | Path) -> Path:
+        """Write every number, and the summary, for machines; returns the path."""
+        path = Path(path).expanduser()
+        path.write_text(json.dumps(_plain(self._numbers()), indent=1, ensure_ascii=False) + "\n")
+        return path
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write one HTML file that needs nothing else, not even a script; returns the path."""
+        from zfwidgets.analysis.plot.review_page import write_page
+        from zfwidgets.analysis.review.pages import page
+
+        path = Path(path).expanduser()
+        write_page(path, page(self))
+        return path
+
+    def _numbers(self) -> dict[str, Any]:
+        from zfwidgets import __version__
+
+        usage = self.scan.usage
+        decisions = self.decisions
+        return {
+            "format": "zfwidgets review 1",
+            "zfwidgets": __version__,
+            "net": self.net,
+            "weights": self.weights,
+            "images": self.images,
+            "passed": not self.missed,
+            "limits": asdict(self.limits),
+            "summary": [asdict(one) for one in self.summary],
+            "anatomy": asdict(self.anatomy),
+            "layers": {
+                name: {
+                    "channels": one.channels,
+                    "dead": one.dead,
+                    "near_dead": one.near_dead,
+                    "broken": one.broken,
+                    "duplicates": one.duplicates,
+                    "gini": one.gini,
+                    "effective": one.effective,
+                    "population": one.population,
+                }
+                for name, one in usage.layers.items()
+            },
+            "classes": None
+            if decisions is None
+            else [
+                {"class": decisions.classes.name(label), "pictures": pictures, "right": right}
+                for label, pictures, right in decisions.per_class()
+            ],
+            "matter": self.matter,
+            "changes": [
+                {
+                    "transform": one.transform,
+                    "values": one.values,
+                    "stays": None if one.stays is None else one.stays.tolist(),
+                    "moved": one.moved.tolist(),
+                }
+                for one in self.changes
+            ],
+            "notes": dict(self.notes),
+        }
+
+
+def _plain(value: Any) -> Any:
+    """As JSON knows it: numbers that are none become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value

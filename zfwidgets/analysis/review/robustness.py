@@ -1,0 +1,196 @@
+"""Does a decision survive small changes of the picture, and may projections be believed?"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from zfwidgets.analysis.faithfulness import Faithfulness, faithfulness
+from zfwidgets.analysis.invariance import Trial
+from zfwidgets.analysis.result import Result
+from zfwidgets.analysis.transforms import UNITS, Transform
+from zfwidgets.deconv import DeconvNet, Recording
+
+STAYS = 0.75
+"""A small change should leave at least this share of the decisions as they are."""
+
+MOVED = 0.5
+"""Where there are no decisions: features should move by less than this share of their length."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Change(Result):
+    """One transform over V values, the second of them the small one. stays: Tensor [V], share of
+    the decisions that stay, None without decisions. moved: Tensor [V], median distance of the last
+    features as a share of their length.
+    """
+
+    transform: str
+    words: str
+    values: tuple[float, ...]
+    stays: Tensor | None
+    moved: Tensor
+    layer: str
+
+    @property
+    def small(self) -> float:
+        """What is judged: the share that stays at the small change, or that features keep."""
+        kept = self.stays if self.stays is not None else 1 - self.moved
+        return float(kept[1])
+
+    @property
+    def holds(self) -> bool:
+        """Whether that is enough."""
+        return self.small >= (STAYS if self.stays is not None else 1 - MOVED)
+
+
+def changes(
+    net: DeconvNet, inputs: Tensor, *, batch: int, progress: bool
+) -> tuple[tuple[Change, ...], str]:
+    """Prepared pictures [B, C, H, W] moved, scaled, turned, made brighter and blurred.
+
+    Each by nothing, by a small amount, twice and four times that. Where the preparation cannot say
+    what grey, black and white are, only geometry is tried, and the second result says so.
+    """
+    side = min(inputs.shape[2:])
+    step, blur = max(1, round(side / 16)), max(0.5, side / 224)
+    tried: tuple[tuple[Transform, str, tuple[float, ...]], ...] = (
+        ("translation", f"moved down by {step} pixels", (0, step, 2 * step, 4 * step)),
+        ("scale", "made 1.1 times larger", (1, 1.1, 1.2, 1.4)),
+        ("rotation", "turned by 5 degrees", (0, 5, 10, 20)),
+        ("brightness", "made brighter by a tenth", (0, 0.1, 0.2, 0.4)),
+        ("blur", f"blurred by {blur:.2g} pixels", (0, blur, 2 * blur, 4 * blur)),
+    )
+    result, note = [], ""
+    for transform, words, values in tqdm(
+        tried, desc="changes", unit="change", disable=not progress
+    ):
+        try:
+            trial = Trial(net, inputs, transform, fill="mean", batch=batch)
+        except ValueError as error:
+            note = f"{transform} was not tried: {error}"
+            continue
+        moved = [trial.at(float(value)) for value in values]
+        found = trial.result(values, moved)
+        stays = None
+        if trial.chances is not None:
+            before = trial.chances.argmax(1)
+            stays = torch.stack(
+                [
+                    (each.chances.argmax(1) == before).float().mean()
+                    for each in moved
+                    if each.chances is not None
+                ]
+            )
+        distance = found.relative[-1].nanmedian(0).values
+        result.append(Change(transform, words, values, stays, distance, found.layers[-1]))
+    return tuple(result), note
+
+
+def unit(transform: str) -> str:
+    """What a value counts."""
+    return UNITS[transform]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Control(Result):
+    """The same neurons in the network and in a copy of it that has learned nothing.
+
+    trained, untrained: see `Faithfulness`, a row per channel of `layer`.
+    """
+
+    layer: str
+    trained: Faithfulness
+    untrained: Faithfulness
+
+    @property
+    def advantage(self) -> Tensor:
+        """How much more painting over the projection takes away than random pixels: [N]."""
+        return self.trained.drop - self.trained.drop_elsewhere
+
+    @property
+    def better(self) -> int:
+        """In how many channels it takes away more."""
+        return int((self.advantage > 0).sum())
+
+    @property
+    def chance(self) -> float:
+        """Of as many by chance alone (one-sided sign test)."""
+        n = int(self.advantage.isfinite().sum())
+        return sum(math.comb(n, k) for k in range(self.better, n + 1)) / 2**n
+
+    @property
+    def holds(self) -> bool:
+        """Projections matter more than random pixels, and more than without learning."""
+        mine, other = (
+            median(self.advantage),
+            median(self.untrained.drop - self.untrained.drop_elsewhere),
+        )
+        return self.chance < 0.05 and not mine <= other
+
+
+def median(values: Tensor) -> float:
+    """Of those that are numbers; NaN of none."""
+    return float(values.nanmedian()) if len(values) else float("nan")
+
+
+def control(
+    net: DeconvNet,
+    inputs: Tensor,
+    layer: str,
+    channels: Sequence[int],
+    *,
+    progress: bool,
+) -> Control:
+    """Faithfulness of channels' strongest neurons, one picture of `inputs` [N, C, H, W] for each.
+
+    Beside it the same channels in the same pictures with the weights drawn anew.
+    """
+    trained = _faithful(net.record(inputs), layer, channels, progress)
+    return Control(layer, trained, _faithful(untrained(net).record(inputs), layer, channels, False))
+
+
+def _faithful(
+    recording: Recording, layer: str, channels: Sequence[int], progress: bool
+) -> Faithfulness:
+    found = recording.strongest(layer, list(channels))
+    # Picture by picture, channel by channel: the diagonal.
+    own = found[[i * len(channels) + i for i in range(len(channels))]]
+    return faithfulness(recording, recording.project(own), neighbours=4, progress=progress)
+
+
+def untrained(net: DeconvNet, seed: int = 0) -> DeconvNet:
+    """The same architecture with weights drawn anew, by each module's own way of doing so.
+
+    Parameters of modules that have none are shuffled.
+    """
+    model = copy.deepcopy(net.model)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        for module in model.modules():
+            reset = getattr(module, "reset_parameters", None)
+            if callable(reset):
+                reset()
+            else:
+                _shuffle(module)
+    return DeconvNet(
+        model,
+        net.transforms,
+        net.categories,
+        device=net.device,
+        name=f"{net.name}, untrained",
+        inputs=net.inputs,
+        check=False,
+    )
+
+
+def _shuffle(module: nn.Module) -> None:
+    for parameter in module.parameters(recurse=False):
+        order = torch.randperm(parameter.numel()).to(parameter.device)
+        parameter.copy_(parameter.flatten()[order].view_as(parameter))
