@@ -33,7 +33,8 @@ a:hover { text-decoration-color: currentColor; }
 .summary li.missed, .summary li.look { background: var(--card); }
 .summary strong { display: block; font-weight: 600; }
 .chip { display: inline-block; font-size: .75rem; font-weight: 600; line-height: 1.5;
-  text-align: center; padding: .05rem .5rem; border: 1px solid currentColor; border-radius: 99px; margin-top: .15rem; }
+  text-align: center; padding: .05rem .5rem; border: 1px solid currentColor; border-radius: 99px;
+  margin-top: .15rem; }
 .missed > .chip { color: var(--missed); } .look > .chip { color: var(--look); }
 .good > .chip { color: var(--good); } .fact > .chip, .open > .chip { color: var(--fact); }
 .missed > .chip { background: var(--missed); color: var(--ground); border-color: var(--missed); }

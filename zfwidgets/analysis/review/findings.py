@@ -235,19 +235,23 @@ def explained(cases: Sequence[Case]) -> Finding:
     if not cases:
         return Finding("Errors", "open", "there is no decision to look into.", test)
     wrong = any(case.wrong for case in cases)
-    what = "most certain errors" if wrong else "least certain decisions"
+    what = "most certain error" if wrong else "least certain decision"
     first = cases[0]
     other = sum(case.instead != case.answer for case in cases)
     text = (
-        f"Of the {counted(len(cases), what[:-1], what)}, {other} would be decided otherwise with "
-        f"one place hidden; the first takes {first.rival if wrong else first.id} for "
-        f"{first.answer} ({percent(first.probability)}, {percent(first.hidden)} with the place "
-        "hidden that matters most)"
-        if wrong
-        else f"Of the {counted(len(cases), what[:-1], what)}, {other} would be decided otherwise "
-        f"with one place hidden; in the first it wavers between {first.answer} "
-        f"({percent(first.probability)}) and {first.rival} ({percent(first.of_rival)})"
+        f"Of the {counted(len(cases), what)}, {other} would be decided otherwise with one place "
+        "hidden; "
     )
+    if wrong:
+        text += (
+            f"the first takes {first.rival} for {first.answer} ({percent(first.probability)}, "
+            f"{percent(first.hidden)} with the place hidden that matters most)"
+        )
+    else:
+        text += (
+            f"the first wavers between {first.answer} ({percent(first.probability)}) and "
+            f"{first.rival} ({percent(first.of_rival)})"
+        )
     if first.evidence is not None and len(first.evidence.channels_for):
         channel = int(first.evidence.channels_for[0])
         text += f"; channel {channel} of {first.evidence.layer} speaks most for it"

@@ -25,7 +25,9 @@ def labels_of(images: Images, labels: Iterable[Hashable] | None) -> list[Hashabl
     if isinstance(images, str | Path):
         parts = [item.id.split("/") for item in items(images)]
         folder = Path(images).is_dir()
-        found = [part[0] if folder and len(part) > 1 else None for part in parts]
+        found: list[Hashable | None] = [
+            part[0] if folder and len(part) > 1 else None for part in parts
+        ]
         return found if any(found) else None
     return None
 

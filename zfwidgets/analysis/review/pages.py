@@ -39,8 +39,7 @@ _SIDE, _GAP, _PAPER = 96, 3, 255
 _MOST = 60
 """Rows of a table; networks of hundreds of layers are told by their largest."""
 
-_WHERE = ("is", "health", "health", "health", "decisions", "decisions", "decisions")
-_WHERE += ("changes", "believe", "first")
+_WHERE = ("is", *3 * ("health",), *3 * ("decisions",), "changes", "believe", "first")
 
 
 def page(review: Review) -> Page:
