@@ -32,6 +32,13 @@ class Words:
 
 
 @dataclass(frozen=True)
+class Heading:
+    """What the parts after it are about."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Line:
     """A statement: about what, a verdict of `VERDICTS`, a sentence, its test; its section."""
 
@@ -98,7 +105,7 @@ class Curves:
     axis: str
 
 
-Part = Words | Line | Table | Tiles | Bars | Curves
+Part = Words | Heading | Line | Table | Tiles | Bars | Curves
 
 
 @dataclass(frozen=True)
@@ -196,6 +203,8 @@ def _part(part: Part) -> str:
         case Words():
             kind = ' class="quiet"' if part.quiet else ""
             return f"<p{kind}>{escape(part.text)}</p>"
+        case Heading():
+            return f'<h3 class="part">{escape(part.text)}</h3>'
         case Line():
             return (
                 f'<p class="line {escape(part.verdict)}"><span class="chip">{_verdict(part)}</span>'
@@ -228,7 +237,7 @@ def _table(table: Table) -> str:
 
 
 def _tiles(tiles: Tiles) -> str:
-    title = f"<h3>{escape(tiles.title)}</h3>" if tiles.title else ""
+    title = f"<h4>{escape(tiles.title)}</h4>" if tiles.title else ""
     shown = "".join(map(_tile, tiles.tiles))
     return f'{title}<div class="tiles" style="--wide:{tiles.wide}px">{shown}</div>'
 
@@ -246,7 +255,7 @@ def _tile(tile: Tile) -> str:
 
 
 def _bars(bars: Bars) -> str:
-    title = f"<h3>{escape(bars.title)}</h3>" if bars.title else ""
+    title = f"<h4>{escape(bars.title)}</h4>" if bars.title else ""
     key = "".join(
         f'<span><i class="s{i}"></i>{escape(name)}</span>' for i, name in enumerate(bars.series)
     )

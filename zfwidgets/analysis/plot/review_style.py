@@ -3,10 +3,11 @@
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --quiet: #59636e; --ground: #fff;
   --card: #f5f7f9; --line: #d5dbe1; --blue: #0072b2; --missed: #b3261e; --look: #8a5a00;
-  --good: #1a7340; --fact: #59636e; --s0: #d55e00; --s1: #e69f00; --s2: #0072b2; }
+  --good: #1a7340; --fact: #59636e; --s0: #0072b2; --s1: #d55e00; --s2: #e69f00;
+  --s3: #cc79a7; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --quiet: #a3acb6; --ground: #131519;
   --card: #1d2126; --line: #363c44; --blue: #56b4e9; --missed: #ff8a80; --look: #f2bd55;
-  --good: #6fd08c; --fact: #a3acb6; --s2: #56b4e9; } }
+  --good: #6fd08c; --fact: #a3acb6; --s0: #56b4e9; } }
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; }
 body { margin: 0 auto; max-width: 1120px; padding: 2rem 1.25rem 4rem; color: var(--ink);
@@ -14,7 +15,8 @@ body { margin: 0 auto; max-width: 1120px; padding: 2rem 1.25rem 4rem; color: var
 h1 { font-size: 2rem; line-height: 1.15; margin: 0 0 .5rem; letter-spacing: -.015em; }
 h2 { font-size: 1.35rem; line-height: 1.25; margin: 3.25rem 0 .75rem; padding-top: 1rem;
   border-top: 1px solid var(--line); }
-h3 { font-size: 1rem; margin: 1.75rem 0 .5rem; }
+h3 { font-size: 1.1rem; margin: 2.25rem 0 0; }
+h4 { font-size: 1rem; margin: 1.75rem 0 .5rem; }
 p { max-width: 74ch; margin: .6rem 0; }
 a { color: inherit; text-decoration-color: var(--line); text-underline-offset: .2em; }
 a:hover { text-decoration-color: currentColor; }
@@ -65,13 +67,14 @@ figcaption span { display: block; }
 .bars .bar i { display: block; height: 6px; border-radius: 0 3px 3px 0;
   margin: 1px 0; }
 .s0 { background: var(--s0); } .s1 { background: var(--s1); } .s2 { background: var(--s2); }
+.s3 { background: var(--s3); }
 .curves { display: grid; gap: 1rem 1.5rem; margin: 1rem 0;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 190px), 1fr)); }
 svg { width: 100%; display: block; }
 svg text { font: 9px system-ui, sans-serif; fill: var(--quiet); }
 polyline { fill: none; stroke: var(--blue); stroke-width: 2; stroke-linejoin: round; }
 circle { fill: var(--blue); } .grid { stroke: var(--line); stroke-width: .8; }
-.limit { stroke: var(--s0); stroke-width: 1; stroke-dasharray: 4 3; }
+.limit { stroke: var(--s1); stroke-width: 1; stroke-dasharray: 4 3; }
 .credits ul { font-size: .75rem; color: var(--quiet); columns: 2 340px; padding-left: 1rem;
   overflow-wrap: anywhere; }
 @media (max-width: 560px) { body { padding: 1.25rem 1rem 3rem; font-size: 15px; }
@@ -80,7 +83,7 @@ circle { fill: var(--blue); } .grid { stroke: var(--line); stroke-width: .8; }
   .bars td:last-child { white-space: normal; } }
 @media print { :root { --ink: #000; --quiet: #444; --ground: #fff; --card: #f3f3f3; --line: #bbb;
   --blue: #0072b2; --missed: #b3261e; --look: #8a5a00; --good: #1a7340; --fact: #444;
-  --s2: #0072b2; }
+  --s0: #0072b2; }
   body { max-width: none; padding: 0; font-size: 10.5pt; } nav { display: none; }
   h2 { break-after: avoid; margin-top: 1.5rem; } .summary li, tr { break-inside: avoid; }
   .scroll { overflow: visible; } * { print-color-adjust: exact; } }

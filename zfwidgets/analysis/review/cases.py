@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from zfwidgets.analysis.evidence import Evidence, evidence
 from zfwidgets.analysis.occlusion import Occlusion, occlusion
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.review.decisions import Decisions
-from zfwidgets.analysis.review.shelf import Shelf
+from zfwidgets.analysis.review.shelf import Pixels, Shelf
 from zfwidgets.deconv import DeconvNet, Recording
 
 SHOWN = 4
@@ -41,7 +40,7 @@ class Case(Result):
     wrong: bool
     probability: float
     of_rival: float
-    photo: np.ndarray[Any, np.dtype[np.uint8]]
+    photo: Pixels
     evidence: Evidence | None
     why_not: str
     occlusion: Occlusion
@@ -70,6 +69,56 @@ class Case(Result):
             total[top:bottom, left:right] += value
             times[top:bottom, left:right] += 1
         return total / times.clamp_min(1)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ClassExamples(Result):
+    """A class's most certain decisions, right ones and wrong ones.
+
+    Each: id, probability of the answer, the answer, the picture as uint8 [H, W, 3].
+    """
+
+    name: str
+    pictures: int
+    correct: int
+    right: tuple[tuple[str, float, str, Pixels], ...]
+    wrong: tuple[tuple[str, float, str, Pixels], ...]
+
+
+def examples(
+    shelf: Shelf, decisions: Decisions, number: int = 3, each: int = 3
+) -> tuple[ClassExamples, ...]:
+    """Classes that are taken for others, then those of the largest share of errors, then others.
+
+    Of classes with no right decision there is nothing to compare; they come last.
+    """
+    taken = {one.truth: -one.count for one in decisions.mostly_taken()}
+
+    def first(one: tuple[int, int, int]) -> tuple[bool, float, int, int]:
+        label, pictures, right = one
+        mixed = 0 < right < pictures
+        return not mixed, taken.get(decisions.classes.name(label), 0), right - pictures, label
+
+    chosen = sorted(decisions.per_class(), key=first)[:number]
+    result = []
+    for label, pictures, right in chosen:
+        rows = []
+        for correct in (True, False):
+            places = decisions.examples(label, correct, each)
+            shown = shelf.thumbnails([decisions.ids[place] for place in places]) if places else ()
+            rows.append(
+                tuple(
+                    (
+                        decisions.ids[place],
+                        float(decisions.probability[place]),
+                        decisions.classes.name(int(decisions.answer[place])),
+                        pixels,
+                    )
+                    for place, pixels in zip(places, shown, strict=True)
+                )
+            )
+        result.append(ClassExamples(decisions.classes.name(label), pictures, right, *rows))
+    return tuple(result)
 
 
 def look_into(
@@ -125,7 +174,8 @@ def _case(net: DeconvNet, shelf: Shelf, decisions: Decisions, place: int, batch:
 def _account(recording: Recording, answer: int, rival: int) -> tuple[Evidence | None, str]:
     try:
         other = rival if rival != answer else None
-        return evidence(recording, answer, versus=other, channels=1), ""
+        layer = last_maps(recording)
+        return evidence(recording, answer, versus=other, layer=layer, channels=1), ""
     except (ValueError, RuntimeError) as error:
         return None, str(error)
 
@@ -138,21 +188,36 @@ def last_maps(recording: Recording) -> str:
     return (weighted or placed or layers)[-1].name
 
 
-def over(
-    photo: np.ndarray[Any, np.dtype[np.uint8]], values: Tensor
-) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Signed values [h, w] over a dimmed grey photo: orange above zero, blue below."""
+def over(photo: Pixels, values: Tensor) -> Pixels:
+    """Signed values [h, w] over a grey photo: orange above zero, blue below."""
     height, width = photo.shape[:2]
     smooth = F.interpolate(
         values[None, None].float(), (height, width), mode="bilinear", align_corners=False
-    )[0, 0]
-    smooth = smooth / smooth.abs().max().clamp_min(1e-12)
-    strength = smooth.abs().sqrt().numpy()[..., None] * 0.85
-    colours = np.array([[0.0, 0.447, 0.698], [0.902, 0.5, 0.0]])  # Okabe & Ito 2008
-    colour = colours[(smooth > 0).long().numpy()]
-    grey = photo.astype(np.float64).mean(2, keepdims=True) / 255 * 0.75 + 0.12
-    mixed = grey * (1 - strength) + colour * strength * (0.35 + grey * 0.9)
+    )
+    smooth = _blurred(smooth, min(height, width) // 16)[0, 0]
+    strength = (smooth / smooth.abs().max().clamp_min(1e-12)).numpy()[..., None]
+    blue, orange = np.array([0.0, 0.447, 0.698]), np.array([0.902, 0.5, 0.0])  # Okabe & Ito 2008
+    grey = photo.astype(np.float64).mean(2, keepdims=True) / 255 * 0.8 + 0.1
+    colour = np.where(strength > 0, orange, blue)
+    share = np.abs(strength) * 0.85
+    mixed = grey * (1 - share) + colour * (0.3 + grey) * share
     return np.rint(mixed.clip(0, 1) * 255).astype(np.uint8)
+
+
+def lit(photo: Pixels, projection: Pixels) -> Pixels:
+    """The photo, bright where a projection [H, W, 3] around mid-grey shows something."""
+    strength = torch.from_numpy(projection).float().sub(128).abs().amax(2)[None, None]
+    blurred = _blurred(strength, min(photo.shape[:2]) // 12)[0, 0]
+    share = (blurred / blurred.max().clamp_min(1e-12)).sqrt().numpy()[..., None]
+    return np.rint(photo * (0.16 + 0.84 * share)).astype(np.uint8)
+
+
+def _blurred(values: Tensor, side: int) -> Tensor:
+    """Three means over squares of about this side, one after the other, are nearly a Gaussian."""
+    side |= 1
+    for _ in range(3):
+        values = F.avg_pool2d(values, side, 1, side // 2, count_include_pad=False)
+    return values
 
 
 def contributions(

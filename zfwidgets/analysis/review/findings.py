@@ -10,7 +10,7 @@ from zfwidgets.analysis.filters import Filters
 from zfwidgets.analysis.review.anatomy import Anatomy
 from zfwidgets.analysis.review.cases import Case
 from zfwidgets.analysis.review.decisions import FEW, Decisions, interval
-from zfwidgets.analysis.review.robustness import MOVED, STAYS, Change, Control, median
+from zfwidgets.analysis.review.robustness import ENOUGH, MOVED, STAYS, Change, Control, median
 from zfwidgets.analysis.review.words import counted, large, listed, percent, size
 from zfwidgets.analysis.usage import LayerUsage, Usage
 
@@ -231,7 +231,7 @@ def confused(decisions: Decisions | None) -> Finding:
 
 def explained(cases: Sequence[Case]) -> Finding:
     """What the most certain errors rest on."""
-    test = "a grey square, a quarter of the side, hides one place after the other"
+    test = "a square, a quarter of the side, hides one place after the other"
     if not cases:
         return Finding("Errors", "open", "there is no decision to look into.", test)
     wrong = any(case.wrong for case in cases)
@@ -239,8 +239,8 @@ def explained(cases: Sequence[Case]) -> Finding:
     first = cases[0]
     other = sum(case.instead != case.answer for case in cases)
     text = (
-        f"Of the {counted(len(cases), what)}, {other} would be decided otherwise with one place "
-        "hidden; "
+        f"Of the {counted(len(cases), what)}, {other or 'none'} would be decided otherwise "
+        "with one place hidden; "
     )
     if wrong:
         text += (
@@ -317,8 +317,11 @@ def believed(control: Control | None, why_not: str) -> Finding:
         "channels": n,
         "p": control.chance,
     }
-    test += f"; here {control.better} of {n}, p = {control.chance:.2g}, more than untrained"
-    return Finding(about, "good" if control.holds else "look", text, test, numbers)
+    test += f"; here {control.better} of {n}, p = {control.chance:.2g}; and more than untrained"
+    verdict: Verdict = "open" if n < ENOUGH else "good" if control.holds else "look"
+    if n < ENOUGH:
+        text += " These are too few channels to tell."
+    return Finding(about, verdict, text, test, numbers)
 
 
 def aliased(filters: Filters | None, why_not: str, limits: Limits) -> Finding:

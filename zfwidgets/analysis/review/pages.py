@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from zfwidgets.analysis.plot.review_page import (
     Bars,
     Curve,
     Curves,
+    Heading,
     Line,
     Page,
     Part,
@@ -23,13 +25,13 @@ from zfwidgets.analysis.plot.review_page import (
     Tiles,
     Words,
 )
-from zfwidgets.analysis.review.cases import Case, over
-from zfwidgets.analysis.review.decisions import FEW
+from zfwidgets.analysis.review.cases import Case, lit, over
+from zfwidgets.analysis.review.decisions import FEW, SIGNIFICANT, apart
 from zfwidgets.analysis.review.findings import Finding
 from zfwidgets.analysis.review.result import Review
 from zfwidgets.analysis.review.robustness import STAYS, median, unit
-from zfwidgets.analysis.review.shelf import ChannelPictures
-from zfwidgets.analysis.review.words import counted, large, listed, percent, size
+from zfwidgets.analysis.review.shelf import ChannelPictures, strongest
+from zfwidgets.analysis.review.words import counted, large, listed, percent, signed, size
 from zfwidgets.analysis.usage import LayerUsage
 from zfwidgets.images.contrast import contrast
 
@@ -143,39 +145,39 @@ def _is(review: Review, found: Sequence[Finding]) -> Section:
 def _health(review: Review, found: Sequence[Finding]) -> Section:
     layers = list(review.scan.usage.layers.values())
     shown = sorted(layers, key=_wasted, reverse=True)[:_MOST]
-    rows = []
-    for one in layers:
-        if one not in shown:
-            continue
-        copied = len({b for _, b, _ in one.duplicates})
-        counts = (len(one.dead), len(one.near_dead), copied)
-        told = ", ".join(
-            f"{count} {what}"
-            for count, what in zip(counts, ("dead", "near-dead", "copies"), strict=True)
-            if count
-        )
-        skew = f"Gini {one.gini:.2f}" if one.gini == one.gini else "no energy"
-        rows.append(
-            (
-                one.layer,
-                [count / one.channels for count in counts],
-                f"{told or 'nothing wasted'} of {one.channels} · {skew}",
-            )
-        )
     near = percent(layers[0].near)
     parts: list[Part] = [
         *_lines(found),
         Bars(
-            ("dead", f"near-dead: fires in fewer than {near} of the pictures", "copies"),
-            rows,
-            "Share of each layer's channels that is wasted",
+            (
+                "as many evenly used channels would do the work",
+                "dead",
+                f"near-dead: fires in fewer than {near} of the pictures",
+                "copies",
+            ),
+            [_shares(one) for one in layers if one in shown],
+            "What each layer makes of its channels",
         ),
     ]
+    skewed = max(layers, key=lambda one: one.gini if one.gini == one.gini else -1)
+    busy = [(skewed.layer, channel) for channel in strongest(skewed)]
+    if all(key in review.channels for key in busy):
+        total = float(skewed.energy.sum())
+        tiles = [
+            Tile(
+                _sheet(review.channels[layer, channel]),
+                f"{layer}, channel {channel}",
+                f"{percent(float(skewed.energy[channel]) / total)} of the layer's energy, an even "
+                f"share is {percent(1 / skewed.channels)}",
+            )
+            for layer, channel in busy
+        ]
+        parts.append(Tiles(tiles, 280, f"The busiest channels of {skewed.layer}"))
     rare = [(one.layer, c) for one in layers for c in one.near_dead]
     tiles = [_tile(review, key) for key in rare if key in review.channels]
     if tiles:
         title = "Channels that almost never fire, with the pictures in which they do"
-        parts.append(Tiles(tiles, 300, title))
+        parts.append(Tiles(tiles, 280, title))
     pairs = [
         (review.channels[one.layer, a], review.channels[one.layer, b], cosine)
         for one in layers
@@ -192,7 +194,7 @@ def _health(review: Review, found: Sequence[Finding]) -> Section:
             for first, second, cosine in pairs[:3]
             for channel, other in ((first, second), (second, first))
         ]
-        parts.append(Tiles(both, 300, "Channels that have the same filter"))
+        parts.append(Tiles(both, 280, "Channels that have the same filter"))
     gone = [one for one in layers if one.dead]
     if gone:
         parts.append(
@@ -203,6 +205,19 @@ def _health(review: Review, found: Sequence[Finding]) -> Section:
             )
         )
     return Section("health", "Are its channels in good health?", parts)
+
+
+def _shares(one: LayerUsage) -> tuple[str, list[float], str]:
+    copied = len({b for _, b, _ in one.duplicates})
+    counts = (len(one.dead), len(one.near_dead), copied)
+    told = [
+        f"{count} {what}"
+        for count, what in zip(counts, ("dead", "near-dead", "copies"), strict=True)
+        if count
+    ]
+    even = one.effective if one.effective == one.effective else 0.0
+    text = f"{even:.0f} of {one.channels}" + "".join(f" · {part}" for part in told)
+    return one.layer, [even / one.channels, *(count / one.channels for count in counts)], text
 
 
 def _wasted(one: LayerUsage) -> tuple[int, float]:
@@ -220,7 +235,7 @@ def _channels(review: Review) -> Section:
     ]
     for layer in dict.fromkeys(layer for layer, _ in review.matter):
         tiles = [_tile(review, key) for key in review.matter if key[0] == layer]
-        parts.append(Tiles(tiles, 300, layer))
+        parts.append(Tiles(tiles, 280, layer))
     return Section("channels", "What are the channels that matter?", parts if review.matter else [])
 
 
@@ -230,26 +245,89 @@ def _decisions(review: Review, found: Sequence[Finding]) -> Section:
         return Section("decisions", "What does it decide?", parts)
     if decisions.classes.how:
         parts.append(Words(decisions.classes.how))
-    classes = [one for one in decisions.per_class() if one[1] >= FEW]
-    if len(classes) > 1:
-        weakest = sorted(classes, key=lambda one: (one[2] / one[1], -one[1]))[:12]
-        rows = [
-            (
-                decisions.classes.name(label),
-                [right / pictures],
-                f"{right} of {pictures} right{_taken(review, label)}",
-            )
-            for label, pictures, right in weakest
-        ]
-        title = "The weakest classes" if len(classes) > 12 else "Class by class"
-        parts.append(Bars(("decided right",), rows, title))
-    elif decisions.labelled and len(decisions.per_class()) > 1:
-        pictures = counted(FEW, "picture")
-        parts.append(
-            Words(f"No class has {pictures} or more, so single classes are not judged.", quiet=True)
-        )
-    parts += [part for case in review.cases for part in _case(case)]
+    parts += [*_classes(review), *_examples(review), *_apart(review)]
+    if review.cases:
+        wrong = any(case.wrong for case in review.cases)
+        parts.append(Heading("The most certain errors" if wrong else "The least certain decisions"))
+        parts += [part for case in review.cases for part in _case(case)]
     return Section("decisions", "What does it decide, and what do its errors rest on?", parts)
+
+
+def _classes(review: Review) -> list[Part]:
+    """The best and the weakest of the classes that can be judged."""
+    decisions = review.decisions
+    assert decisions is not None
+    judged = [one for one in decisions.per_class() if one[1] >= FEW]
+    if len(judged) < 2:
+        few = decisions.labelled and len(decisions.per_class()) > 1
+        told = f"No class has {FEW} pictures or more, so single classes are not judged."
+        return [Words(told, quiet=True)] if few else []
+    order = sorted(judged, key=lambda one: (-one[2] / one[1], -one[1], one[0]))
+    shown = order if len(order) <= 12 else [*order[:6], *order[-6:]]
+    rows = [
+        (
+            decisions.classes.name(label),
+            [right / pictures],
+            f"{right} of {pictures}{_taken(review, label)}",
+        )
+        for label, pictures, right in shown
+    ]
+    several = (
+        f"The six best and the six weakest of {len(order)} classes with {FEW} pictures or more"
+    )
+    return [Bars(("decided right",), rows, several if len(order) > 12 else "Class by class")]
+
+
+def _examples(review: Review) -> list[Part]:
+    """Right beside wrong decisions, class by class."""
+    parts: list[Part] = []
+    for one in review.examples:
+        tiles = [
+            Tile(pixels, f"{verdict}: {answer}", percent(probability), alt=name)
+            for verdict, some in (("right", one.right), ("wrong", one.wrong))
+            for name, probability, answer, pixels in some
+        ]
+        told = f"{one.name}: {one.correct} of {one.pictures} right; the most certain of each"
+        parts.append(Tiles([_small(tile) for tile in tiles], 120, told))
+    return parts
+
+
+def _small(tile: Tile) -> Tile:
+    height, width = tile.pixels.shape[:2]
+    factor = min(1.0, 160 / max(height, width))
+    size_ = max(1, round(width * factor)), max(1, round(height * factor))
+    pixels = np.asarray(Image.fromarray(tile.pixels).resize(size_, Image.Resampling.LANCZOS))
+    return replace(tile, pixels=pixels)
+
+
+def _apart(review: Review) -> list[Part]:
+    """Channels that differ between right and wrong decisions."""
+    decisions = review.decisions
+    assert decisions is not None
+    t = decisions.apart
+    if not bool(t.isfinite().any()):
+        return []
+    chosen = [c for c in apart(decisions) if (decisions.layer, c) in review.channels]
+    right, wrong = (int(count) for count in decisions.responses[:, 0, 0].tolist())
+    test = (
+        f"Welch's t of a channel's strongest activations, {wrong:,} wrong against {right:,} right "
+        f"decisions, beyond {SIGNIFICANT:g}"
+    )
+    if not chosen:
+        told = f"No channel of {decisions.layer} is clearly stronger in right or wrong decisions."
+        return [Line("", "fact", told, test)]
+    number = int((t.nan_to_num(0).abs() > SIGNIFICANT).sum())
+    told = (
+        f"{counted(number, 'channel')} of {decisions.layer} "
+        f"{'is' if number == 1 else 'are'} clearly stronger in right or in wrong decisions."
+    )
+    tiles = []
+    for channel in chosen:
+        value = float(t[channel])
+        side = "wrong" if value > 0 else "right"
+        tile = _tile(review, (decisions.layer, channel))
+        tiles.append(replace(tile, caption=f"stronger in {side} decisions, t = {abs(value):.1f}"))
+    return [Line("", "fact", told, test), Tiles(tiles, 280)]
 
 
 def _taken(review: Review, label: int) -> str:
@@ -259,27 +337,29 @@ def _taken(review: Review, label: int) -> str:
     if not len(wrong):
         return ""
     most = int(wrong.mode().values)
-    return f", most often taken for {decisions.classes.name(most)} ({int((wrong == most).sum())})"
+    times = int((wrong == most).sum())
+    name = decisions.classes.name(most)
+    return f", {times} taken for {name}" if times > 1 else ""
 
 
 def _case(case: Case) -> list[Part]:
     lead = (
-        f"{case.id} is {case.rival} ({percent(case.of_rival)}) and taken for {case.answer} "
-        f"({percent(case.probability)})."
+        f"{case.rival} ({percent(case.of_rival)}) is taken for {case.answer} "
+        f"({percent(case.probability)})"
         if case.wrong
-        else f"{case.id}: {case.answer} ({percent(case.probability)}), or {case.rival} "
-        f"({percent(case.of_rival)})."
+        else f"{case.answer} ({percent(case.probability)}) or {case.rival} "
+        f"({percent(case.of_rival)})?"
     )
-    tiles = [Tile(case.photo, "the picture", "as the network sees it", alt=case.id)]
+    tiles = [Tile(case.photo, "the picture", case.id, alt=case.id)]
     account = case.evidence
     if account is not None:
         versus = f" rather than {account.versus}" if account.versus else ""
-        exact = "" if account.exact else "; not exact, biases stand between"
+        exact = "" if account.exact else "; not exact, for biases stand between"
         tiles.append(
             Tile(
                 over(case.photo, account.by_place),
                 "what speaks for it",
-                f"orange: for {case.answer}{versus}, blue: against, in {account.layer}{exact}",
+                f"orange: for {case.answer}{versus}; blue: against{exact}",
             )
         )
         sides = (
@@ -292,10 +372,10 @@ def _case(case: Case) -> list[Part]:
         )
         tiles += [
             Tile(
-                shown.numpy(),
-                f"channel {channel} {side} it",
-                f"{float(account.by_channel[channel]):+.2f} of the difference of the scores, "
-                f"{account.logit:+.2f}",
+                lit(case.photo, shown.numpy()),
+                f"channel {channel} speaks {side} it",
+                f"here; {signed(float(account.by_channel[channel]))} of {signed(account.logit)} "
+                "between the scores",
             )
             for side, channels, pictures in sides
             for channel, shown in zip(channels.tolist(), pictures, strict=True)
@@ -305,11 +385,10 @@ def _case(case: Case) -> list[Part]:
         Tile(
             over(case.photo, case.lost),
             "what it needs to see",
-            f"orange: hidden, the answer loses; at the most important place it has "
-            f"{percent(case.hidden)}{other}",
+            f"orange: hiding it costs probability, at most down to {percent(case.hidden)}{other}",
         )
     )
-    parts: list[Part] = [Tiles(tiles, 180, lead)]
+    parts: list[Part] = [Tiles(tiles, 160, lead)]
     if case.why_not:
         parts.append(Words(f"No evidence is shown: {case.why_not}", quiet=True))
     return parts
@@ -390,7 +469,7 @@ def _first(review: Review, found: Sequence[Finding]) -> Section:
                 )
             )
         bands = torch.histc(first.frequency[first.frequency.isfinite()].float(), 3, 0, 0.5)
-        names = ("below 0.17", "0.17 to 0.33", "above 0.33")
+        names = ("lie below 0.17", "between 0.17 and 0.33", "above 0.33")
         told = [f"{int(n)} {name}" for n, name in zip(bands.tolist(), names, strict=True)]
         parts.append(
             Words(

@@ -13,7 +13,7 @@ from zfwidgets.analysis.filters import Filters
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.review import findings
 from zfwidgets.analysis.review.anatomy import Anatomy
-from zfwidgets.analysis.review.cases import Case
+from zfwidgets.analysis.review.cases import Case, ClassExamples
 from zfwidgets.analysis.review.decisions import Decisions
 from zfwidgets.analysis.review.findings import Finding, Limits
 from zfwidgets.analysis.review.robustness import Change, Control
@@ -32,7 +32,8 @@ class Review(Result):
     limits: what was asked for. anatomy: what it is. scan: strongest pictures and usage of the
     channels, see `Scan`. decisions: None without class scores. matter: (layer, channel) that matter
     most, and `why_matter`, how that was measured. channels: pictures of those, and of channels with
-    faults. cases: decisions that were looked into. changes: of pictures, see `Change`. control:
+    faults. examples: right and wrong decisions, class by class. cases: decisions that were
+    looked into. changes: of pictures, see `Change`. control:
     faithfulness beside an untrained copy. filters: of the first layer. notes: why something is
     missing, by name. credits: who made pictures that are shown, by their ids.
     """
@@ -48,6 +49,7 @@ class Review(Result):
     why_matter: str
     channels: Mapping[tuple[str, int], ChannelPictures]
     words: Mapping[tuple[str, int], str]
+    examples: tuple[ClassExamples, ...]
     cases: tuple[Case, ...]
     changes: tuple[Change, ...]
     changed_pictures: int
@@ -162,6 +164,9 @@ class Review(Result):
                 for label, pictures, right in decisions.per_class()
             ],
             "matter": self.matter,
+            "apart": None
+            if decisions is None
+            else {"layer": decisions.layer, "t": decisions.apart.tolist()},
             "changes": [
                 {
                     "transform": one.transform,

@@ -20,6 +20,9 @@ from zfwidgets.deconv import DeconvNet, Recording
 STAYS = 0.75
 """A small change should leave at least this share of the decisions as they are."""
 
+ENOUGH = 5
+"""Fewer neurons cannot differ significantly, even if all of them do."""
+
 MOVED = 0.5
 """Where there are no decisions: features should move by less than this share of their length."""
 
@@ -61,11 +64,11 @@ def changes(
     side = min(inputs.shape[2:])
     step, blur = max(1, round(side / 16)), max(0.5, side / 224)
     tried: tuple[tuple[Transform, str, tuple[float, ...]], ...] = (
-        ("translation", f"moved down by {step} pixels", (0, step, 2 * step, 4 * step)),
+        ("translation", f"moved down by {step} px", (0, step, 2 * step, 4 * step)),
         ("scale", "made 1.1 times larger", (1, 1.1, 1.2, 1.4)),
         ("rotation", "turned by 5 degrees", (0, 5, 10, 20)),
         ("brightness", "made brighter by a tenth", (0, 0.1, 0.2, 0.4)),
-        ("blur", f"blurred by {blur:.2g} pixels", (0, blur, 2 * blur, 4 * blur)),
+        ("blur", f"blurred by {blur:.2g} px", (0, blur, 2 * blur, 4 * blur)),
     )
     result, note = [], ""
     for transform, words, values in tqdm(
@@ -165,7 +168,7 @@ def _faithful(
     return faithfulness(recording, recording.project(own), neighbours=4, progress=progress)
 
 
-def untrained(net: DeconvNet, seed: int = 0) -> DeconvNet:
+def untrained(net: DeconvNet, seed: int = 2013) -> DeconvNet:
     """The same architecture with weights drawn anew, by each module's own way of doing so.
 
     Parameters of modules that have none are shuffled.

@@ -13,13 +13,13 @@ from torch import Tensor
 from zfwidgets.analysis.arguments import told
 from zfwidgets.analysis.filters import Filters, filters
 from zfwidgets.analysis.review.anatomy import anatomy, check_weights
-from zfwidgets.analysis.review.cases import contributions, last_maps, look_into
-from zfwidgets.analysis.review.decisions import Decisions, decide
+from zfwidgets.analysis.review.cases import contributions, examples, last_maps, look_into
+from zfwidgets.analysis.review.decisions import Decisions, apart, decide
 from zfwidgets.analysis.review.findings import Limits
 from zfwidgets.analysis.review.labels import Classes, labels_of
 from zfwidgets.analysis.review.result import Review
 from zfwidgets.analysis.review.robustness import Control, changes, control
-from zfwidgets.analysis.review.shelf import Shelf, pictures_of
+from zfwidgets.analysis.review.shelf import Shelf, pictures_of, strongest
 from zfwidgets.analysis.scan import Scan
 from zfwidgets.analysis.scan import scan as scan_pictures
 from zfwidgets.analysis.scanning.scanner import Scanner, UsageOptions
@@ -38,8 +38,8 @@ SHOWN = 4
 SAMPLE = 24
 """Pictures that contributions and changes are measured on, spread evenly over all."""
 
-CHECKED = 12
-"""Channels whose projections are checked; half of them in networks of many layers."""
+CHECKED = 24
+"""Channels whose projections are checked; a quarter of them in networks of many layers."""
 
 
 @told(UsageOptions, Scanner)
@@ -99,7 +99,7 @@ def review(
     batch, progress = options.get("batch", 32), options.get("progress", True)
 
     found = _scan(net, images, layers, labels, near, options) if scan is None else _given(scan, net)
-    decisions = None
+    decisions, deep = None, _deepest(found.usage, last_maps(first))
     if first.logits is not None:
         classes = Classes.of(net, first.logits.shape[1], labels)
         checkpoint = options.get("checkpoint")
@@ -108,13 +108,13 @@ def review(
             images,
             classes,
             labels,
+            deep,
             batch=batch,
             checkpoint=None if checkpoint is None else Path(f"{checkpoint}.decisions"),
             progress=progress,
         )
     notes: dict[str, str] = {}
     sample = _spread(names, SAMPLE)
-    deep = _deepest(found.usage, last_maps(first))
     measured = contributions(net, shelf, sample, progress=progress) if decisions else None
     order, why_matter = _order(found.usage, deep, measured, len(sample))
     matter = [(deep, channel) for channel in order[:6]]
@@ -123,7 +123,7 @@ def review(
         net,
         shelf,
         found.exemplars,
-        [*matter, *_faulty(found.usage)],
+        [*matter, *_faulty(found.usage), *_apart(decisions)],
         k=SHOWN,
         progress=progress,
     )
@@ -132,10 +132,12 @@ def review(
         if decisions is None
         else look_into(net, shelf, decisions, batch=batch, progress=progress)
     )
+    classes_shown = examples(shelf, decisions) if decisions is not None else ()
     tried, notes["changes"] = changes(net, shelf.inputs(sample), batch=batch, progress=progress)
     checked, notes["control"] = _control(net, shelf, found, deep, order, progress)
     measured_filters, notes["filters"] = _filters(net)
     shown = {name for one in channels.values() for name in one.ids} | {case.id for case in cases}
+    shown |= {each[0] for one in classes_shown for each in (*one.right, *one.wrong)}
     return Review(
         net=net.name,
         weights=net.weights_hash(),
@@ -148,6 +150,7 @@ def review(
         why_matter=why_matter,
         channels=channels,
         words=_words(found, channels, decisions),
+        examples=classes_shown,
         cases=cases,
         changes=tried,
         changed_pictures=len(sample),
@@ -223,15 +226,10 @@ def _order(
 
 
 def _energetic(usage: Usage, deep: str) -> list[tuple[str, int]]:
-    """The strongest of a first and a middle layer."""
-    names = [name for name in usage.layers if name != deep]
-    before = list(usage.layers).index(deep)
-    some = dict.fromkeys([*names[:1], *names[before // 2 : before // 2 + 1]])
-    return [
-        (name, channel)
-        for name in some
-        for channel in usage[name].energy.nan_to_num(0).argsort(descending=True)[:3].tolist()
-    ]
+    """The strongest three of a layer in the middle."""
+    names = list(usage.layers)
+    middle = names[names.index(deep) // 2]
+    return [] if middle == deep else [(middle, channel) for channel in strongest(usage[middle])]
 
 
 def _faulty(usage: Usage) -> list[tuple[str, int]]:
@@ -242,7 +240,13 @@ def _faulty(usage: Usage) -> list[tuple[str, int]]:
         reverse=True,
     )
     pairs = [(n, c) for _, n, a, b in copies[:3] for c in (a, b)]
-    return [*near[:6], *pairs]
+    skewed = max(usage.layers.values(), key=lambda one: one.gini if one.gini == one.gini else -1)
+    return [*near[:6], *pairs, *((skewed.layer, channel) for channel in strongest(skewed))]
+
+
+def _apart(decisions: Decisions | None) -> list[tuple[str, int]]:
+    """Channels that differ most between right and wrong decisions, three to either side."""
+    return [] if decisions is None else [(decisions.layer, c) for c in apart(decisions)]
 
 
 def _control(
@@ -250,7 +254,7 @@ def _control(
 ) -> tuple[Control | None, str]:
     exemplars, weighted = found.exemplars[layer], len(found.usage.layers)
     firing = [c for c in order if float(exemplars.value[c, 0]) > 0]
-    firing = firing[: CHECKED if weighted <= 20 else CHECKED // 2]
+    firing = firing[: CHECKED if weighted <= 20 else CHECKED // 4]
     if not firing:
         return None, f"no channel of {layer} fires."
     inputs = shelf.inputs([exemplars.of(channel)[0][0] for channel in firing])

@@ -13,11 +13,15 @@ from tqdm.auto import tqdm
 
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.stream import Images, items, pair, prepared
-from zfwidgets.analysis.strongest import Exemplars, patches_of
-from zfwidgets.deconv import DeconvNet
+from zfwidgets.analysis.strongest import Exemplars
+from zfwidgets.analysis.usage import LayerUsage
+from zfwidgets.deconv import DeconvNet, Neurons, Recording
 from zfwidgets.images import Photo
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+
+_CONTRAST = 98.5
+"""Percentile of full contrast: small tiles lose some of it when they are shrunk."""
 
 
 class Shelf:
@@ -44,6 +48,10 @@ class Shelf:
                 )
         return prepared(self._net, [pair(self._items[name].load())[0] for name in ids])
 
+    def thumbnails(self, ids: Sequence[str]) -> Pixels:
+        """As the network sees them: uint8 [N, H, W, 3]."""
+        return self._net.undo(self.inputs(ids))
+
     def credit(self, name: str) -> str | None:
         """Who made a picture that ships, and on what terms."""
         found = self._images[name] if isinstance(self._images, Mapping) else None
@@ -55,7 +63,8 @@ class ChannelPictures(Result):
     """A channel's k strongest pictures, strongest first.
 
     patches: uint8 [k, h, w, 3], what its neuron saw; projections: uint8 [k, h, w, 3], what of it
-    made the neuron fire. values: the activations. Nothing of a channel that never fires.
+    made the neuron fire. Where the receptive field reaches outside the picture, both are of the
+    part of the picture beside it. values: the activations. Nothing of a channel that never fires.
     """
 
     layer: str
@@ -64,6 +73,12 @@ class ChannelPictures(Result):
     values: tuple[float, ...]
     patches: Pixels
     projections: Pixels
+
+
+def strongest(usage: LayerUsage, number: int = 3) -> list[int]:
+    """The channels of a layer with most of its energy."""
+    found: list[int] = usage.energy.nan_to_num(0).argsort(descending=True)[:number].tolist()
+    return found
 
 
 @torch.no_grad()
@@ -82,14 +97,26 @@ def pictures_of(
         list(dict.fromkeys(wanted)), desc="channels", unit="channel", disable=not progress
     ):
         found = exemplars[layer].first(k)
-        strongest = [one for one in found.of(channel) if one[3] > 0]
-        if not strongest:
+        best = [one for one in found.of(channel) if one[3] > 0]
+        if not best:
             continue
-        ids, rows, cols, _ = (list(part) for part in zip(*strongest, strict=True))
+        ids, rows, cols, _ = (list(part) for part in zip(*best, strict=True))
         recording = net.record(shelf.inputs(ids), upto=layer)
         neurons = recording.neurons(layer, list(range(len(ids))), channel, rows, cols)
-        patches, _ = patches_of(recording, neurons)
-        shown = recording.project(neurons).to_images()
+        shown = recording.project(neurons).to_images(canvas=True, percentile=_CONTRAST)
+        both = _inside(recording, neurons, recording.seen()), _inside(recording, neurons, shown)
         values = tuple(neurons.value.tolist())
-        result[layer, channel] = ChannelPictures(layer, channel, tuple(ids), values, patches, shown)
+        result[layer, channel] = ChannelPictures(layer, channel, tuple(ids), values, *both)
     return result
+
+
+def _inside(recording: Recording, neurons: Neurons, pictures: Pixels) -> Pixels:
+    """The receptive field in each picture, moved inside where it reaches out: [N, h, w, 3]."""
+    layer, (high, wide) = recording.layers[neurons.layer], pictures.shape[1:3]
+    height, width = min(layer.receptive_field[0], high), min(layer.receptive_field[1], wide)
+    parts = []
+    for picture, row, col in zip(pictures, neurons.row.tolist(), neurons.col.tolist(), strict=True):
+        top, left, *_ = layer.box(row, col)
+        y, x = min(max(0, top), high - height), min(max(0, left), wide - width)
+        parts.append(picture[y : y + height, x : x + width])
+    return np.stack(parts)

@@ -11,7 +11,13 @@ def percent(share: float) -> str:
     if math.isnan(share):
         return "–"
     value = 100 * share
-    return f"{value:.0f} %" if value >= 10 or value == round(value) else f"{value:.1f} %"
+    text = f"{value:.0f}" if abs(value) >= 10 or value == round(value) else f"{value:.1f}"
+    return f"{text.replace('-', '−')} %"
+
+
+def signed(number: float) -> str:
+    """With its sign, to a hundredth."""
+    return f"{number:+.2f}".replace("-", "−")
 
 
 def counted(number: int, what: str, several: str | None = None) -> str:
