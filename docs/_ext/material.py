@@ -1,4 +1,4 @@
-"""What the site shows but does not keep: the notebooks, and a page written by `to_html`.
+"""What the site shows but does not keep: the notebooks, an exported page, and a review.
 
 Notebooks are stored once, in `notebooks/`; Sphinx reads only below `docs/`, so they are copied to
 `docs/notebooks/` (ignored by git) when they have changed.
@@ -14,6 +14,7 @@ from sphinx.util import logging
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPORTED = ROOT / "build" / "docs-cache" / "inspector.html"
+REVIEWED = ROOT / "build" / "docs-cache" / "review.html"
 
 _log = logging.getLogger(__name__)
 
@@ -34,9 +35,7 @@ def copy_notebooks(docs: Path) -> None:
 
 def exported_page() -> Path:
     """The page that the site embeds, written anew when the widgets have changed."""
-    sources = [*(ROOT / "zfwidgets/widgets").rglob("*"), *(ROOT / "zfwidgets/page").rglob("*")]
-    newest = max(file.stat().st_mtime for file in sources if file.suffix != ".pyc")
-    if not EXPORTED.exists() or EXPORTED.stat().st_mtime < newest:
+    if _older(EXPORTED, "widgets", "page"):
         from zfwidgets import to_html
 
         _log.info("writing the exported page ...")
@@ -52,6 +51,24 @@ def exported_page() -> Path:
     return EXPORTED
 
 
+def reviewed_page() -> Path:
+    """The report of the bundled ZFNet, written anew when an analysis or the network has changed."""
+    if _older(REVIEWED, "analysis", "nets"):
+        from zfwidgets import gallery, review
+
+        _log.info("reviewing ZFNet on the gallery ...")
+        REVIEWED.parent.mkdir(parents=True, exist_ok=True)
+        review("zfnet", gallery(), progress=False).to_html(REVIEWED)
+    return REVIEWED
+
+
+def _older(page: Path, *rooms: str) -> bool:
+    """Whether a page is missing, or older than what made it."""
+    sources = [file for room in rooms for file in (ROOT / "zfwidgets" / room).rglob("*")]
+    newest = max(file.stat().st_mtime for file in sources if file.suffix != ".pyc")
+    return not page.exists() or page.stat().st_mtime < newest
+
+
 def gather(app: Sphinx) -> None:
     """Before anything is read."""
     copy_notebooks(Path(app.srcdir))
@@ -62,6 +79,7 @@ def embed(app: Sphinx, error: Exception | None) -> None:
     if error is None and app.builder.format == "html":
         folder = Path(app.outdir) / "_static"
         shutil.copyfile(exported_page(), folder / "inspector.html")
+        shutil.copyfile(reviewed_page(), folder / "review.html")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

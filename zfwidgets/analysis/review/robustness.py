@@ -29,7 +29,7 @@ MOVED = 0.5
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Change(Result):
-    """One transform over V values, the second of them the small one. stays: Tensor [V], share of
+    """One transform over V values: none, a small one, twice and four times that. stays: Tensor [V], share of
     the decisions that stay, None without decisions. moved: Tensor [V], median distance of the last
     features as a share of their length.
     """
@@ -79,19 +79,18 @@ def changes(
         except ValueError as error:
             note = f"{transform} was not tried: {error}"
             continue
-        moved = [trial.at(float(value)) for value in values]
-        found = trial.result(values, moved)
+        moved = [trial.at(float(value)) for value in values[1:]]
+        found = trial.result(values[1:], moved)
         stays = None
         if trial.chances is not None:
             before = trial.chances.argmax(1)
-            stays = torch.stack(
-                [
-                    (each.chances.argmax(1) == before).float().mean()
-                    for each in moved
-                    if each.chances is not None
-                ]
-            )
-        distance = found.relative[-1].nanmedian(0).values
+            kept = [
+                (each.chances.argmax(1) == before).float().mean()
+                for each in moved
+                if each.chances is not None
+            ]
+            stays = torch.stack([torch.ones(()), *kept])
+        distance = torch.cat([torch.zeros(1), found.relative[-1].nanmedian(0).values])
         result.append(Change(transform, words, values, stays, distance, found.layers[-1]))
     return tuple(result), note
 
