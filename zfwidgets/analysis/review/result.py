@@ -9,54 +9,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zfwidgets.analysis.filters import Filters
-from zfwidgets.analysis.result import Result
-from zfwidgets.analysis.review import findings
-from zfwidgets.analysis.review.anatomy import Anatomy
-from zfwidgets.analysis.review.cases import Case, ClassExamples
-from zfwidgets.analysis.review.decisions import Decisions
-from zfwidgets.analysis.review.findings import Finding, Limits
-from zfwidgets.analysis.review.robustness import Change, Control
-from zfwidgets.analysis.review.shelf import ChannelPictures
-from zfwidgets.analysis.scan import Scan
+from zfwidgets.analysis.review import verdicts_channels as channels
+from zfwidgets.analysis.review import verdicts_decisions as decisions
+from zfwidgets.analysis.review.facts import Facts
+from zfwidgets.analysis.review.finding import Finding
+from zfwidgets.analysis.review.pages import page
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Review(Result):
-    """What `review` found. `print(review)` gives the ten lines of `summary`.
+class Review(Facts):
+    """What `review` found: `Facts`, and what is to be said of them.
 
-    net, weights: its name, and the SHA-256 of its weights. images: how many pictures were seen.
-    limits: what was asked for. anatomy: what it is. scan: strongest pictures and usage of the
-    channels, see `Scan`. decisions: None without class scores. matter: (layer, channel) that matter
-    most, and `why_matter`, how that was measured. channels: pictures of those, and of channels with
-    faults. examples: right and wrong decisions, class by class. cases: decisions that were
-    looked into. changes: of pictures, see `Change`. control:
-    faithfulness beside an untrained copy. filters: of the first layer. notes: why something is
-    missing, by name. credits: who made pictures that are shown, by their ids.
+    `print(review)` gives the ten lines of `summary`; `missed` are those whose limit is missed.
     """
-
-    net: str
-    weights: str
-    images: int
-    limits: Limits
-    anatomy: Anatomy
-    scan: Scan
-    decisions: Decisions | None
-    matter: tuple[tuple[str, int], ...]
-    why_matter: str
-    channels: Mapping[tuple[str, int], ChannelPictures]
-    words: Mapping[tuple[str, int], str]
-    examples: tuple[ClassExamples, ...]
-    cases: tuple[Case, ...]
-    changes: tuple[Change, ...]
-    changed_pictures: int
-    control: Control | None
-    filters: Filters | None
-    notes: Mapping[str, str]
-    credits: Mapping[str, str]
 
     def __str__(self) -> str:
         return "\n".join([self.headline, *map(str, self.summary)])
@@ -75,16 +43,16 @@ class Review(Result):
         """Ten lines: each a statement with its numbers and its test."""
         usage, why = self.scan.usage, self.notes.get
         return (
-            findings.sized(self.anatomy),
-            findings.dead(usage, self.limits),
-            findings.copies(usage, self.limits),
-            findings.skew(usage, self.limits),
-            findings.decided(self.decisions, self.net, self.limits),
-            findings.confused(self.decisions),
-            findings.explained(self.cases),
-            findings.stable(self.changes, self.changed_pictures, why("changes", "")),
-            findings.believed(self.control, why("control", "")),
-            findings.aliased(self.filters, why("filters", ""), self.limits),
+            channels.sized(self.anatomy),
+            channels.dead(usage, self.limits),
+            channels.copies(usage, self.limits),
+            channels.skew(usage, self.limits),
+            decisions.decided(self.decisions, self.net, self.limits),
+            decisions.confused(self.decisions),
+            decisions.explained(self.cases),
+            decisions.stable(self.changes, self.changed_pictures, why("changes", "")),
+            decisions.believed(self.control, why("control", "")),
+            channels.aliased(self.filters, why("filters", ""), self.limits),
         )
 
     @property
@@ -123,10 +91,9 @@ class Review(Result):
     def to_html(self, path: str | Path) -> Path:
         """Write one HTML file that needs nothing else, not even a script; returns the path."""
         from zfwidgets.analysis.plot.review_page import write_page
-        from zfwidgets.analysis.review.pages import page
 
         path = Path(path).expanduser()
-        write_page(path, page(self))
+        write_page(path, page(self, self.summary))
         return path
 
     def _numbers(self) -> dict[str, Any]:

@@ -29,9 +29,10 @@ MOVED = 0.5
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Change(Result):
-    """One transform over V values: none, a small one, twice and four times that. stays: Tensor [V], share of
-    the decisions that stay, None without decisions. moved: Tensor [V], median distance of the last
-    features as a share of their length.
+    """One transform over V values: none, a small one, twice and four times that.
+
+    stays: Tensor [V], share of the decisions that stay, None without decisions. moved: Tensor [V],
+    median distance of the features of `layer` as a share of their length.
     """
 
     transform: str

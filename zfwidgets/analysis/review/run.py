@@ -15,7 +15,7 @@ from zfwidgets.analysis.filters import Filters, filters
 from zfwidgets.analysis.review.anatomy import anatomy, check_weights
 from zfwidgets.analysis.review.cases import contributions, examples, last_maps, look_into
 from zfwidgets.analysis.review.decisions import Decisions, apart, decide
-from zfwidgets.analysis.review.findings import Limits
+from zfwidgets.analysis.review.finding import Limits
 from zfwidgets.analysis.review.labels import Classes, labels_of
 from zfwidgets.analysis.review.result import Review
 from zfwidgets.analysis.review.robustness import Control, changes, control
