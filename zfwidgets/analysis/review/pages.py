@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 
 import torch
 
@@ -36,13 +37,11 @@ _WHERE = ("is", *3 * ("health",), *3 * ("decisions",), "changes", "believe", "fi
 
 def page(review: Facts, summary: Sequence[Finding]) -> Page:
     """The whole report."""
-    from zfwidgets import __version__
-
     facts = [
         f"{review.images:,} pictures",
         f"weights {review.weights[:12]}",
         _asked(review),
-        f"zfwidgets {__version__}",
+        f"zfwidgets {version('zfwidgets')}",
     ]
     sections = [
         _is(review, summary[:1]),

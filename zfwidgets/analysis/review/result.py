@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,13 +98,11 @@ class Review(Facts):
         return path
 
     def _numbers(self) -> dict[str, Any]:
-        from zfwidgets import __version__
-
         usage = self.scan.usage
         decisions = self.decisions
         return {
             "format": "zfwidgets review 1",
-            "zfwidgets": __version__,
+            "zfwidgets": version("zfwidgets"),
             "net": self.net,
             "weights": self.weights,
             "images": self.images,
