@@ -289,6 +289,9 @@ def _review(options: argparse.Namespace) -> int:
         text = error.args[0] if isinstance(error, KeyError) else error
         print(f"zfwidgets review: {text}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on.", file=sys.stderr)
+        return 130
     for one in parts:
         one.unlink(missing_ok=True)
     print(found)

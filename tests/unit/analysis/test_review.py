@@ -249,6 +249,8 @@ def test_a_finished_scan_is_taken_and_one_of_another_network_refused(tmp_path: P
         found = zf.review(net, pictures(), scan=given, labels=LABELS, progress=False)
         assert found.scan.usage.images == 18
         assert str(found) == str(reviewed(sound()))
+    with pytest.raises(ValueError, match="of 18 pictures and 6 are given"):
+        zf.review(net, dict(list(pictures().items())[:6]), scan=made, progress=False)
     other = sound()
     with torch.no_grad():
         other[0].weight[0] += 0.1

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from zfwidgets.analysis.layer_table import parameters_of
 from zfwidgets.analysis.result import Result
 from zfwidgets.deconv import DeconvNet
+from zfwidgets.deconv.models import evaluating
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,8 @@ def anatomy(net: DeconvNet, inputs: Tensor) -> Anatomy:
     attention; what is added to or compared with each value is not.
     """
     recording = net.record(inputs)
-    training = net.model.training
-    net.model.eval()
-    try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            net.forward(inputs.clone())
-    finally:
-        net.model.train(training)
+    with evaluating(net.model), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        net.forward(inputs.clone())
     # A multiply-add is two operations.
     counted = {name: sum(of.values()) // 2 for name, of in counter.get_flop_counts().items()}
     root = type(net.model).__name__

@@ -225,7 +225,7 @@ def decide(
                 )
             truth = torch.tensor([classes.number(label) for label in part.labels])
             _add(columns, logits.float(), truth)
-            peaks = recording.feature_maps(layer).amax((2, 3)).double().cpu()
+            peaks = recording.feature_maps(layer).amax((2, 3)).cpu().double()
             right = logits.argmax(1).cpu() == truth
             for index, some in enumerate((right, ~right & (truth >= 0))):
                 mine = peaks[some]

@@ -83,7 +83,7 @@ def changes(
         moved = [trial.at(float(value)) for value in values[1:]]
         found = trial.result(values[1:], moved)
         stays = None
-        if trial.chances is not None:
+        if trial.chances is not None and trial.chances.shape[1] > 1:
             before = trial.chances.argmax(1)
             kept = [
                 (each.chances.argmax(1) == before).float().mean()

@@ -98,9 +98,13 @@ def review(
     labels = labels_of(images, options.pop("labels", None))
     batch, progress = options.get("batch", 32), options.get("progress", True)
 
-    found = _scan(net, images, layers, labels, near, options) if scan is None else _given(scan, net)
+    found = (
+        _scan(net, images, layers, labels, near, options)
+        if scan is None
+        else _given(scan, net, shelf)
+    )
     decisions, deep = None, _deepest(found.usage, last_maps(first))
-    if first.logits is not None:
+    if first.logits is not None and first.logits.shape[1] > 1:
         classes = Classes.of(net, first.logits.shape[1], labels)
         checkpoint = options.get("checkpoint")
         decisions = decide(
@@ -187,12 +191,17 @@ def _scan(
     return found
 
 
-def _given(scan: Scan | str | Path, net: DeconvNet) -> Scan:
+def _given(scan: Scan | str | Path, net: DeconvNet, shelf: Shelf) -> Scan:
     found = scan if isinstance(scan, Scan) else Scan.load(scan)
     if not found.complete:
         raise ValueError(
             f"the scan was stopped after {found.scanned} pictures; expected a finished one. The "
             "same `scan` with its checkpoint goes on."
+        )
+    if found.scanned != len(shelf):
+        raise ValueError(
+            f"the scan is of {found.scanned} pictures and {len(shelf)} are given; expected the "
+            "same ones."
         )
     if not found.usage.layers:
         raise ValueError("the scan has no layers; expected one made by scan().")
