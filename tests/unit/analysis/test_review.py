@@ -129,7 +129,7 @@ def aliasing(model: nn.Sequential) -> None:
 @pytest.mark.parametrize(
     ("plant", "about", "told"),
     [
-        (dead_layer, "Dead channels", "missed: Conv2 is dead, none of its 4 channels fires"),
+        (dead_layer, "Dead channels", "missed: The layer conv2 is dead, none of its 4 channels fires"),
         (duplicate, "Duplicates", "missed: In conv1 channel 5 copies channel 2 (cosine 1.000)"),
         (swapped, "Mistaken classes", "look: blue and red are swapped: blue is taken for red in 6"),
         # In-band share of 1 - 2 cos: (1.5 - 4 / pi) / 3 along one axis, its square along both.

@@ -23,6 +23,13 @@ VERDICTS = {"missed": "missed", "look": "look", "good": "fine", "fact": "fact", 
 """What is said of a statement, in a word."""
 
 
+_KEY = (
+    "missed: a limit that was asked for is not kept. look: a test found something, no limit was "
+    "asked for. fine: it passed its test. fact: a number without a test. open: it cannot be told "
+    "from these pictures, or of this network."
+)
+
+
 @dataclass(frozen=True)
 class Words:
     """A paragraph. quiet: an aside, in grey."""
@@ -165,6 +172,7 @@ def document(page: Page) -> str:
 <ol class="summary">
 {lines}
 </ol>
+<p class="quiet">{escape(_KEY)}</p>
 <nav aria-label="Contents"><ul>{links}</ul></nav>
 </section>
 {sections}

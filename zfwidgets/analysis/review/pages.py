@@ -70,7 +70,8 @@ def _lead(summary: Sequence[Finding]) -> str:
     )
     told = f" Worth a look: {listed(look)}." if look else ""
     if missed:
-        return f"Does not pass: the limit for {listed(missed)} is missed.{told}"
+        word = "limit" if len(missed) == 1 else "limits"
+        return f"Does not pass: it misses the {word} for {listed(missed)}.{told}"
     return f"Passes: no limit that was asked for is missed.{told}"
 
 
@@ -189,9 +190,9 @@ def _health(review: Facts, found: Sequence[Finding]) -> Section:
     if gone:
         parts.append(
             Words(
-                "Dead channels have no pictures: "
+                "Dead channels have no pictures; they cost time and memory and say nothing: "
                 + "; ".join(f"{one.layer} {listed(one.dead, 20)}" for one in gone)
-                + ". They cost multiply-adds and memory and say nothing."
+                + "."
             )
         )
     return Section("health", "Are its channels in good health?", parts)

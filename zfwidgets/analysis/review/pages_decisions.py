@@ -73,7 +73,7 @@ def _examples(review: Facts) -> list[Part]:
             for name, probability, answer, pixels in some
         ]
         told = f"{one.name}: {one.correct} of {one.pictures} right; the most certain of each"
-        parts.append(Tiles([small(tile) for tile in tiles], 120, told))
+        parts.append(Tiles([small(tile) for tile in tiles], 100, told))
     return parts
 
 

@@ -50,20 +50,20 @@ def dead(usage: Usage, limits: Limits) -> Finding:
         for one in layers
     )
     parts = [
-        f"{name} gives infinite values or no numbers in {_channels(found, usage[name])}"
+        f"{_channels(found, usage[name])} of {name} give infinite values or no numbers"
         for name, found in broken.items()
     ]
     parts += [
-        f"{name} is dead, none of its {usage[name].channels} channels fires in any picture"
+        f"the layer {name} is dead, none of its {usage[name].channels} channels fires"
         if len(found) == usage[name].channels
-        else f"{name} has dead {_channels(found, usage[name])}"
+        else f"dead in {name}: {_channels(found, usage[name])}"
         for name, found in gone.items()
     ]
     if not parts:
         parts = [f"each of the {total:,} channels fires in some picture"]
     text = "; ".join(parts)
-    rare = f", {counted(near, 'channel')} in fewer than {percent(_near(usage))} of them"
-    text = f"{text[:1].upper()}{text[1:]}{rare if near else ''}, of {usage.images:,} pictures."
+    rare = f"; {counted(near, 'channel')} in fewer than {percent(_near(usage))} of them"
+    text = f"{text[:1].upper()}{text[1:]}, of {usage.images:,} pictures{rare if near else ''}."
     limit = limits.max_dead
     test = (
         "dead: above zero in no picture"
@@ -142,7 +142,7 @@ def aliased(filters: Filters | None, why_not: str, limits: Limits) -> Finding:
     if step == 1:
         text = f"{filters.layer} has a stride of 1 and loses no frequency"
     elif over:
-        text += f"; of {counted(over, 'filter')} it is more than half"
+        text += f"; in {counted(over, 'filter')} it is more than half"
     bad = share > limit
     if bad:
         text += f", so {filters.layer} aliases: fine patterns come out as coarse ones"
