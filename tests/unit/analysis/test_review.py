@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +49,11 @@ class Prepare:
         return "Prepare()"
 
 
+def part(model: nn.Sequential, place: int) -> Any:
+    """A module with weights; what mypy knows of modules does not tell which."""
+    return model[place]
+
+
 def sound() -> nn.Sequential:
     """A classifier of the three colours: conv1 sees the colours and pairs of them, smoothly."""
     model = nn.Sequential(
@@ -60,7 +66,7 @@ def sound() -> nn.Sequential:
         nn.Flatten(),
         nn.Linear(4, 3),
     ).eval()
-    first, second, last = model[0], model[3], model[7]
+    first, second, last = (part(model, place) for place in (0, 3, 7))
     planes = torch.tensor(
         [[1, -1, -1], [-1, 1, -1], [-1, -1, 1], [1, 1, -1], [-1, 1, 1], [1, -1, 1.0]]
     )
@@ -109,27 +115,31 @@ def test_a_sound_network_passes_with_ten_lines(healthy: zf.Review) -> None:
 
 
 def dead_layer(model: nn.Sequential) -> None:
-    model[3].bias.fill_(-1000)
+    part(model, 3).bias.fill_(-1000)
 
 
 def duplicate(model: nn.Sequential) -> None:
-    model[0].weight[5] = 3 * model[0].weight[2]
+    part(model, 0).weight[5] = 3 * part(model, 0).weight[2]
 
 
 def swapped(model: nn.Sequential) -> None:
-    model[7].weight.copy_(model[7].weight[[2, 1, 0]])
+    part(model, 7).weight.copy_(part(model, 7).weight[[2, 1, 0]])
 
 
 def aliasing(model: nn.Sequential) -> None:
     board = (torch.arange(3)[:, None] + torch.arange(3)) % 2 * 2.0 - 1
-    model[0].weight.copy_(model[0].weight.mean((2, 3), keepdim=True) * 3 * board)
-    model[0].stride = (2, 2)
+    part(model, 0).weight.copy_(part(model, 0).weight.mean((2, 3), keepdim=True) * 3 * board)
+    part(model, 0).stride = (2, 2)
 
 
 @pytest.mark.parametrize(
     ("plant", "about", "told"),
     [
-        (dead_layer, "Dead channels", "missed: The layer conv2 is dead, none of its 4 channels fires"),
+        (
+            dead_layer,
+            "Dead channels",
+            "missed: The layer conv2 is dead, none of its 4 channels fires",
+        ),
         (duplicate, "Duplicates", "missed: In conv1 channel 5 copies channel 2 (cosine 1.000)"),
         (swapped, "Mistaken classes", "look: blue and red are swapped: blue is taken for red in 6"),
         # In-band share of 1 - 2 cos: (1.5 - 4 / pi) / 3 along one axis, its square along both.
@@ -236,7 +246,7 @@ def test_bad_input_is_said(tmp_path: Path) -> None:
         zf.review(net, pictures(), layers=["conv9"], progress=False)
     broken = sound()
     with torch.no_grad():
-        broken[0].weight[0, 0, 0, 0] = float("nan")
+        part(broken, 0).weight[0, 0, 0, 0] = float("nan")
     with pytest.raises(ValueError, match=r"NaN or infinite: 0.weight \(1 of 162\)"):
         reviewed(broken)
 
@@ -253,7 +263,7 @@ def test_a_finished_scan_is_taken_and_one_of_another_network_refused(tmp_path: P
         zf.review(net, dict(list(pictures().items())[:6]), scan=made, progress=False)
     other = sound()
     with torch.no_grad():
-        other[0].weight[0] += 0.1
+        part(other, 0).weight[0] += 0.1
     with pytest.raises(ValueError, match="has other weights than the network that was scanned"):
         zf.review(network(other), pictures(), scan=made, progress=False)
 
