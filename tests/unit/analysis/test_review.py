@@ -151,8 +151,10 @@ def aliasing(model: nn.Sequential) -> None:
         (
             aliasing,
             "Aliasing",
-            "missed: 99 % of the energy of conv1's 6 filters lies beyond what its stride of 2 can "
-            "sample; in 6 filters it is more than half, so conv1 aliases",
+            (
+                "missed: 99 % of the energy of conv1's 6 filters lies beyond what its stride of 2 "
+                "can sample; in 6 filters it is more than half, so conv1 aliases"
+            ),
         ),
     ],
 )
