@@ -247,7 +247,10 @@ def _table(table: Table) -> str:
 def _tiles(tiles: Tiles) -> str:
     title = f"<h4>{escape(tiles.title)}</h4>" if tiles.title else ""
     shown = "".join(map(_tile, tiles.tiles))
-    return f'{title}<div class="tiles" style="--wide:{tiles.wide}px">{shown}</div>'
+    # Five or six stand in one row where there is room, rather than leave a gap.
+    least = f"{100 / len(tiles.tiles) - 2:.1f}%" if len(tiles.tiles) in (5, 6) else "0%"
+    style = f"--wide:{tiles.wide}px;--least:{least}"
+    return f'{title}<div class="tiles" style="{style}">{shown}</div>'
 
 
 def _tile(tile: Tile) -> str:

@@ -90,7 +90,8 @@ def examples(
 ) -> tuple[ClassExamples, ...]:
     """Classes that are taken for others, then those of the largest share of errors, then others.
 
-    Of classes with no right decision there is nothing to compare; they come last.
+    Of classes with no right decision there is nothing to compare; they come last; classes
+    of one picture do not come at all.
     """
     taken = {one.truth: -one.count for one in decisions.mostly_taken()}
 
@@ -99,7 +100,8 @@ def examples(
         mixed = 0 < right < pictures
         return not mixed, taken.get(decisions.classes.name(label), 0), right - pictures, label
 
-    chosen = sorted(decisions.per_class(), key=first)[:number]
+    several = [one for one in decisions.per_class() if one[1] > 1]
+    chosen = sorted(several, key=first)[:number]
     result = []
     for label, pictures, right in chosen:
         rows = []

@@ -157,12 +157,12 @@ def _case(case: Case) -> list[Part]:
             for side, channels, pictures in sides
             for channel, shown in zip(channels.tolist(), pictures, strict=True)
         ]
-    other = f", and {case.instead} wins" if case.instead != case.answer else ", and it still wins"
+    wins = f"{case.answer} still wins" if case.instead == case.answer else f"{case.instead} wins"
     tiles.append(
         Tile(
             over(case.photo, case.lost),
             "what it needs to see",
-            f"orange: hiding it costs probability, at most down to {percent(case.hidden)}{other}",
+            f"orange: hiding it costs probability; at the lowest, {percent(case.hidden)}, {wins}",
         )
     )
     parts: list[Part] = [Tiles(tiles, 160, lead)]
