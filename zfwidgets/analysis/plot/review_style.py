@@ -51,7 +51,8 @@ th, td { padding: .3rem .8rem; text-align: right; white-space: nowrap;
 thead th { color: var(--quiet); font-weight: 500; vertical-align: bottom; }
 th:first-child { text-align: left; padding-left: 0; font-weight: 500; }
 .tiles { display: grid; gap: 1.25rem 1rem; margin: .75rem 0 1.25rem;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, max(var(--wide), var(--least))), 1fr)); }
+  grid-template-columns:
+    repeat(auto-fill, minmax(min(100%, max(var(--wide), var(--least))), 1fr)); }
 figure { margin: 0; break-inside: avoid; }
 figure img { display: block; width: 100%; max-width: calc(var(--wide) * 1.5); height: auto;
   border-radius: 4px; }
