@@ -39,6 +39,14 @@ def pins(live: LiveWidget) -> Locator:
     return live.page.get_by_role("toolbar", name="Pinned channels").locator(".zf-pin-go")
 
 
+def without(live: LiveWidget) -> Locator:
+    return live.page.get_by_role("checkbox", name="without these")
+
+
+def percent(p: float) -> str:
+    return "<1 %" if 0 < p < 0.005 else f"{p * 100:.0f} %"
+
+
 # ------------------------------------------------------------------------------ order and filters
 
 
@@ -205,7 +213,32 @@ def test_arrows_walk_along_the_pins_which_are_one_tab_stop(
     press(live, "Delete")
     expect(pins(live).nth(1)).to_be_focused()
     press(live, "Tab")
+    expect(without(live)).to_be_focused()
+    press(live, "Tab")
     assert focused(live) == 0
+
+
+def test_the_box_below_the_pins_says_what_the_network_decides_without_them(
+    open_browser: Open, recording: Recording
+) -> None:
+    strongest = strengths(recording, "conv5").argsort()[::-1][:40].tolist()
+    chosen = [{"layer": "conv5", "channel": i} for i in strongest]
+    live = open_browser(recording, layer="conv5", pins=[])
+    live.until(COMPLETE)
+    expect(without(live)).to_be_hidden()
+    live.widget.pins = chosen
+    live.until("model.state.pins.length === 40")
+    without(live).focus()
+    press(live, "Space")
+    live.expect(lambda: live.widget.without, True)
+    live.until("(model.state._without.labels ?? []).length > 0")
+    said = live.page.locator(".zf-without-said")
+    for label, before, now in recording.ablate("conv5", strongest).changes(3)[0]:
+        expect(said).to_contain_text(f"{label} {percent(before)} → {percent(now)}")
+    expect(live.page.get_by_role("status")).to_contain_text("without these: ")
+    press(live, "Space")
+    live.expect(lambda: live.widget.without, False)
+    expect(said).to_be_hidden()
 
 
 # ------------------------------------------------------------------------------------- the photo

@@ -16,24 +16,27 @@ if TYPE_CHECKING:
 
 
 class Ablation:
-    """What a network made of the same pictures without some channels of a layer.
+    """What a network made of the same pictures without some channels of a layer, or of several.
 
-    recording: with all of them. layer: its name. channels: LongTensor, those that were switched
-    off. value: what stood in their place. Made by `Recording.ablate`.
+    recording: with all of them. off: by layer the channels that were switched off, LongTensor;
+    layer, channels: the first of these. value: what stood in their place. Made by
+    `Recording.ablate`.
     """
 
     def __init__(
-        self, recording: Recording, without: Recording, layer: str, channels: Tensor, value: str
+        self, recording: Recording, without: Recording, off: dict[str, Tensor], value: str
     ) -> None:
         self.recording, self._without = recording, without
-        self.layer, self.channels, self.value = layer, channels, value
+        self.off, self.value = off, value
+        self.layer, self.channels = next(iter(off.items()))
 
     def __repr__(self) -> str:
-        of = self.recording.layers[self.layer].channels
-        return (
-            f"Ablation({self.recording.net.name}: {len(self.channels)} of {of} channels of "
-            f"{self.layer} off, {self.value})"
-        )
+        layers = self.recording.layers
+        told = [
+            f"{len(off)} of {layers[name].channels} channels of {name}"
+            for name, off in self.off.items()
+        ]
+        return f"Ablation({self.recording.net.name}: {', '.join(told)} off, {self.value})"
 
     @property
     def outputs(self) -> Tensor | None:

@@ -236,10 +236,10 @@ class DeconvNet:
         inputs: Tensor,
         keep: frozenset[int] | None,
         last: int | None,
-        change: Change | None = None,
+        changes: Sequence[Change] = (),
     ) -> Record:
         """One forward pass of the user's model, watched."""
-        recorder = Recorder(self.model, keep, last, change, self._added)
+        recorder = Recorder(self.model, keep, last, changes, self._added)
         # A copy, for the model may change its input in place.
         inputs = inputs.to(self.device, self._dtype, copy=True)
         try:
@@ -270,13 +270,15 @@ class DeconvNet:
             return False
         return True
 
-    def record_again(self, inputs: Tensor, layers: Layers, change: Change | None = None) -> Record:
+    def record_again(
+        self, inputs: Tensor, layers: Layers, changes: Sequence[Change] = ()
+    ) -> Record:
         """The record of prepared inputs whose layers, and their places in it, are known.
 
-        change: of the output of one step on the way.
+        changes: of the outputs of steps on the way, one each.
         """
         last = None if layers.complete else max(layers.steps)
-        return self._recorded(inputs, layers.steps, last, change)
+        return self._recorded(inputs, layers.steps, last, changes)
 
     def with_directions(
         self,

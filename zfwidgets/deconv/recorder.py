@@ -131,8 +131,8 @@ class _Entry:
 class Recorder(TorchDispatchMode):
     """Watches one forward pass of a batch of pictures.
 
-    keep: the steps whose outputs are kept; None keeps all. last: the step to stop after. change:
-    of the output of one step. added: layers that the model does not have itself.
+    keep: the steps whose outputs are kept; None keeps all. last: the step to stop after. changes:
+    of the outputs of steps. added: layers that the model does not have itself.
     """
 
     def __init__(
@@ -140,11 +140,11 @@ class Recorder(TorchDispatchMode):
         model: nn.Module,
         keep: frozenset[int] | None,
         last: int | None,
-        change: Change | None = None,
+        changes: Sequence[Change] = (),
         added: Sequence[Added] = (),
     ) -> None:
         super().__init__()
-        self._change, self._added = change, added
+        self._changes, self._added = {change.step: change for change in changes}, added
         self._due: list[tuple[Added, int, Tensor]] = []
         self._adding: Added | None = None
         self.calls: list[Call] = []
@@ -498,8 +498,8 @@ class Recorder(TorchDispatchMode):
         lead: bool,
     ) -> None:
         index = len(self.calls)
-        if self._change is not None and index == self._change.step:
-            self._apply(self._change, value, rule)
+        if change := self._changes.get(index):
+            self._apply(change, value, rule)
         kept = Kept(value) if self._keep is None or index in self._keep else None
         self._memory.keep(rule.boxes if kept is None else [*rule.boxes, kept])
         shape = tuple(value.shape)

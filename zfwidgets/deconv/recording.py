@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from zfwidgets.deconv import ablation, backward, neurons
 from zfwidgets.deconv.ablation import Ablation
 from zfwidgets.deconv.graph import Call, Record, UnsupportedModel
-from zfwidgets.deconv.layers import Layers
+from zfwidgets.deconv.layers import Layer, Layers
 from zfwidgets.deconv.neurons import Indices, Neurons
 from zfwidgets.deconv.outputs import most_probable, scores_in
 from zfwidgets.deconv.precision import exactly
@@ -225,15 +225,17 @@ class Recording:
     @torch.no_grad()
     def ablate(
         self,
-        layer: str,
-        channels: Indices,
+        layer: str | Mapping[str, Indices],
+        channels: Indices | None = None,
         value: str | float | Tensor | Recording = "zero",
         *,
         keep: bool = False,
     ) -> Ablation:
         """The same pictures again, with some channels of a layer switched off.
 
-        channels: which ones; with `keep` they stay, and all others are switched off. value: what
+        layer, channels: which ones; for several layers at once a mapping from their names to
+        channels, ``{"conv3": [7], "conv5": [1, 70]}``. With `keep` they stay, and all others of
+        these layers are switched off. value: what
         stands in their place: "zero"; "mean", each map's own mean over its places; a number;
         another picture's maps, as its Recording or a Tensor [B, C, H, W], of one picture or of as
         many as there are here. Maps are changed as `feature_maps` shows them, rectified, for all
@@ -243,32 +245,47 @@ class Recording:
         that nothing but the model itself can go on from one.
 
         Raises KeyError for a layer, IndexError for a channel that does not exist, ValueError for
-        values of another shape or with NaN in them, and for layers of directions, which nothing
-        reads.
+        values of another shape or with NaN in them, for no layer, and for layers of directions,
+        which nothing reads.
         """
         self._check_weights()
-        found, call = self.layers[layer], self.call_of(layer)
-        if call.added:
+        asked = layer if isinstance(layer, Mapping) else {layer: channels}
+        if isinstance(layer, Mapping) and channels is not None:
+            raise TypeError("ablate() got channels beside a mapping from layers to channels.")
+        off: dict[str, Tensor] = {}
+        changes = []
+        for name, some in asked.items():
+            if some is None:
+                raise TypeError(f"ablate({name!r}) got no channels; expected one or more.")
+            found = self.layers[name]
+            off[found.name] = self._switched_off(found, some, keep=keep)
+            stands = self._standing_in(found.name, value)
+            call = self.call_of(name)
+            changes.append(ablation.change(call, found.step, off[found.name], stands))
+        if not changes:
+            raise ValueError("ablate() got no layer; expected one or more, with channels of each.")
+        again = self.net.record_again(self.inputs, self.layers, changes)
+        last = max(change.step for change in changes)
+        names = [[c.name for c in calls[: last + 1]] for calls in (self._calls, again.calls)]
+        if names[0] != names[1]:
+            raise RuntimeError(
+                f"{self.net.name} took other steps up to {', '.join(off)} than when it was "
+                "recorded; expected a model that does the same every time."
+            )
+        without = Recording(self.net, self.inputs, again, self.layers)
+        said = "given values" if isinstance(value, Tensor | Recording) else str(value)
+        return Ablation(self, without, off, said)
+
+    def _switched_off(self, layer: Layer, channels: Indices, *, keep: bool) -> Tensor:
+        if self.call_of(layer.name).added:
             raise ValueError(
-                f"{found.name!r} holds directions, which no later layer reads; expected a layer of "
+                f"{layer.name!r} holds directions, which no later layer reads; expected a layer of "
                 "the model."
             )
         asked = neurons.listed("channels", channels)
         first = torch.zeros_like(asked)
-        neurons.check(found.name, [first, asked, first, first], (1, *found.shape))
-        off = ablation.switched_off(asked, found.channels, keep=keep)
-        stands = self._standing_in(found.name, value)
-        change = ablation.change(call, found.step, off, stands)
-        again = self.net.record_again(self.inputs, self.layers, change)
-        names = [[c.name for c in calls[: found.step + 1]] for calls in (self._calls, again.calls)]
-        if names[0] != names[1]:
-            raise RuntimeError(
-                f"{self.net.name} took other steps up to {found.name!r} than when it was recorded; "
-                "expected a model that does the same every time."
-            )
-        without = Recording(self.net, self.inputs, again, self.layers)
-        said = "given values" if isinstance(value, Tensor | Recording) else str(value)
-        return Ablation(self, without, found.name, off, said)
+        neurons.check(layer.name, [first, asked, first, first], (1, *layer.shape))
+        return ablation.switched_off(asked, layer.channels, keep=keep)
 
     def _standing_in(self, layer: str, value: str | float | Tensor | Recording) -> str | Tensor:
         """Values that take others' place: a word, or maps that broadcast to the layer's."""

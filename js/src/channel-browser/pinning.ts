@@ -7,6 +7,7 @@ import type { Subject } from "./inset";
 import type { Page } from "./page";
 import { type Pin, type PinOwner, PinStrip, type RawPinned, samePin } from "./pins";
 import type { BrowserShell } from "./state";
+import { Without } from "./without";
 
 /** As MOST of pins.py. */
 const MOST = 64;
@@ -25,6 +26,7 @@ export class Pinning implements PinOwner {
   readonly #grid: VirtualGrid;
   readonly #around: Around;
   readonly #strip: PinStrip;
+  readonly #without: Without;
   /** Channels of the present layer that are pinned. */
   #here = new Set<number>();
 
@@ -33,11 +35,17 @@ export class Pinning implements PinOwner {
     this.#grid = grid;
     this.#around = around;
     this.#strip = new PinStrip(shell.say, this, shell.signal);
+    this.#without = new Without(shell);
     this.#listen();
   }
 
-  get element(): HTMLElement {
-    return this.#strip.element;
+  get elements(): HTMLElement[] {
+    return [this.#strip.element, this.#without.element];
+  }
+
+  /** Whether nobody answers. */
+  set saved(saved: boolean) {
+    this.#without.saved = saved;
   }
 
   has(id: number): boolean {
@@ -52,6 +60,7 @@ export class Pinning implements PinOwner {
     const grid = this.#grid.element;
     const before = grid.getBoundingClientRect().top;
     this.#strip.show(pins);
+    this.#without.show();
     // The first pin pushes the grid down; what was under the pointer stays under it.
     grid.scrollTop += grid.getBoundingClientRect().top - before;
     this.#grid.refill();

@@ -80,7 +80,8 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
     const table = h("div", { class: "zf-table" }, this.#grid.element, notice);
     const body = h("div", { class: "zf-body" }, table, this.#inset.element);
     const footer = h("div", { class: "zf-footer" }, summary, this.#toolbar.chosen, detail);
-    root.append(this.#toolbar.element, progress, this.#pinning.element, body, footer);
+    const pins = this.#pinning.elements;
+    root.append(this.#toolbar.element, progress, ...pins, body, footer);
     this.#observe();
     this.#followTraits();
     shell.greet((alive) => this.#showSaved(!alive));
@@ -376,7 +377,7 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
 
   #showSaved(saved: boolean): void {
     if (saved === this.#saved) return;
-    this.#saved = saved;
+    this.#saved = this.#pinning.saved = saved;
     this.#want();
     this.#showBusy();
   }

@@ -73,6 +73,34 @@ def test_switching_channels_off_equals_a_hook_by_hand(value: str, pictures: int)
     torch.testing.assert_close(model(x).detach(), before, rtol=0, atol=0)
 
 
+def test_channels_of_several_layers_are_switched_off_in_one_pass() -> None:
+    model, net, x = made()
+    recording = net.record(x)
+    pooled = next(name for name, layer in recording.layers.items() if layer.kind == "pool")
+    found = recording.ablate({"first": [1, 5], pooled: 3})
+    assert {name: some.tolist() for name, some in found.off.items()} == {
+        "first": [1, 5],
+        pooled: [3],
+    }
+    alone = recording.ablate("first", [1, 5])
+    assert found.feature_maps("first").equal(alone.feature_maps("first"))
+    expected = alone.feature_maps(pooled).clone()
+    expected[:, 3] = 0
+    assert found.feature_maps(pooled).equal(expected)
+    torch.testing.assert_close(found.outputs, model.head(expected.mean((2, 3))).detach())
+
+
+def test_channels_and_a_mapping_from_layers_to_channels_exclude_each_other() -> None:
+    _, net, x = made()
+    recording = net.record(x)
+    with pytest.raises(TypeError, match="channels beside a mapping"):
+        recording.ablate({"first": [1]}, [2])
+    with pytest.raises(TypeError, match="got no channels"):
+        recording.ablate("first")
+    with pytest.raises(ValueError, match="got no layer"):
+        recording.ablate({})
+
+
 def test_a_layer_that_is_only_a_function_can_be_changed() -> None:
     model, net, x = made()
     recording = net.record(x)

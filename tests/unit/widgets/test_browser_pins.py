@@ -10,6 +10,7 @@ import pytest
 import torch
 import traitlets
 from PIL import Image
+from torch import nn
 
 from tests.unit.widgets.browsing import (
     Make,
@@ -141,6 +142,65 @@ def test_nonsense_instead_of_a_visit_is_refused(
     ((content, _),) = ask(browser, monkeypatch, op="visit", layer=None, channel=7)
     assert content["ok"] is False
     assert (browser.layer, browser.active) == ("conv1", None)
+
+
+# ------------------------------------------------------------------------------- without the pins
+
+
+def test_without_the_pins_the_network_answers_as_an_ablation_of_their_layers(
+    make: Make, net: DeconvNet, recording: Recording
+) -> None:
+    browser = make(recording, image=1, layer="conv1", pins=PINS, without=True)
+    alone = net.record(recording.inputs[1:])
+    found = alone.ablate({"conv1": [1], "conv2": [7, 3]}).changes(7)[0]
+    told = browser._without
+    rows = [*zip(told["labels"], told["before"], told["now"], strict=True)]
+    assert told["off"] == 3
+    assert rows[:3] == found[:3]
+    assert max(found, key=lambda row: row[2]) in rows
+
+
+def test_without_follows_the_photo_and_the_pins_and_ends_with_the_box(
+    make: Make, net: DeconvNet, recording: Recording
+) -> None:
+    browser = make(recording, layer="conv2", pins=PINS)
+    assert browser._without == {}
+    browser.without = True
+    settle(browser)
+    first = browser._without
+    browser.layer = "conv1"  # nothing to be asked anew
+    settle(browser)
+    assert browser._without is first
+    other = net.record(torch.rand(1, 3, 32, 32))
+    browser.recording = other
+    settle(browser)
+    expected = other.ablate({"conv1": [1], "conv2": [3, 7]}).changes(3)[0]
+    assert browser._without["now"][:3] == [now for _, _, now in expected]
+    browser.pins = PINS[:1]
+    settle(browser)
+    expected = other.ablate("conv2", 7).changes(3)[0]
+    assert browser._without["now"][:3] == [now for _, _, now in expected]
+    assert "old" not in browser._without
+    browser.without = False
+    assert browser._without == {}
+
+
+def test_without_says_when_there_is_nothing_to_compare(make: Make, recording: Recording) -> None:
+    lost = [{"layer": "conv9", "channel": 0}]
+    assert make(recording, pins=lost, without=True)._without == {"off": 0, "labels": []}
+    headless = DeconvNet(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())).record(recording.inputs)
+    pins = [{"layer": next(iter(headless.layers)), "channel": 1}]
+    assert make(headless, pins=pins, without=True)._without == {"off": 1, "labels": []}
+
+
+def test_a_layer_of_directions_cannot_be_switched_off_and_says_so(
+    make: Make, net: DeconvNet, recording: Recording
+) -> None:
+    found = net.with_directions("mixed", "conv2", torch.ones(2, 12)).record(recording.inputs)
+    pins = [{"layer": "mixed", "channel": 1}]
+    browser = make(found, layer="conv2", pins=pins, without=True)
+    assert browser.without is False
+    assert "holds directions" in browser.error["message"]
 
 
 # ----------------------------------------------------------------------------------------- hover

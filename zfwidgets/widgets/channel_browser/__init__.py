@@ -15,10 +15,11 @@ from torch import nn
 from zfwidgets.images.sheet import contact_sheet
 from zfwidgets.images.tiles import encode, resize
 from zfwidgets.widgets.channel_browser.first_page import FirstPage, tiles_in
-from zfwidgets.widgets.channel_browser.pins import pinned
+from zfwidgets.widgets.channel_browser.pins import Pin, pinned
 from zfwidgets.widgets.channel_browser.responses import Responses
 from zfwidgets.widgets.channel_browser.state import BrowserState
 from zfwidgets.widgets.channel_browser.tiles import MODES, drawn
+from zfwidgets.widgets.channel_browser.without import without
 from zfwidgets.widgets.core.layers import default_layer
 from zfwidgets.widgets.core.nets import as_net
 from zfwidgets.widgets.core.rpc import AHEAD, VISIBLE, Cancelled, Job, Responder
@@ -45,7 +46,8 @@ class ChannelBrowser(BrowserState):
 
     Keys in the grid: arrows, Home, End, PageUp, PageDown move; Space selects, with Shift a range;
     Enter makes a channel the active one; P pins it or takes the pin away; / goes to a number;
-    Escape clears the selection. Among the pins: arrows move, Enter goes there, Delete removes.
+    Escape clears the selection. Among the pins: arrows move, Enter goes there, Delete removes; the
+    box below them switches them off (see `without`).
 
     Raises:
         TypeError: `source` is something else, or a keyword is no trait.
@@ -65,6 +67,8 @@ class ChannelBrowser(BrowserState):
         self._preparing: Job | None = None
         self._filling: Job | None = None
         self._pinning: Job | None = None
+        self._leaving_out: Job | None = None
+        self._left_out: tuple[Any, ...] | None = None
         self._settled = threading.Event()
         self._settled.set()
         super().__init__(**_source_traits(source), **kwargs)
@@ -117,6 +121,7 @@ class ChannelBrowser(BrowserState):
         if responder is not None:
             responder.close()
             self._shown = self._preparing = self._filling = self._pinning = None
+            self._leaving_out = self._left_out = None
             self.recording = self.net = None
             self._settled.set()
         super().close()
@@ -177,7 +182,7 @@ class ChannelBrowser(BrowserState):
         return shown.channels == new.channels
 
     def _begin(self) -> None:
-        for job in (self._preparing, self._filling, self._pinning):
+        for job in (self._preparing, self._filling, self._pinning, self._leaving_out):
             if job is not None:
                 job.cancel()
         self._settled.clear()
@@ -189,7 +194,7 @@ class ChannelBrowser(BrowserState):
         self._begin()
         self._shown = None
         with self.hold_sync():
-            self._page, self._photo, self._pinned = {}, {}, {}
+            self._page, self._photo, self._pinned, self._without = {}, {}, {}, {}
             self.selected, self.active, self.status = [], None, "empty"
             self.hover = self.hovered = None
             self.clear_error()
@@ -215,6 +220,7 @@ class ChannelBrowser(BrowserState):
         self._where()
         self._settled.set()
         self._pin_again()
+        self._leave_out()
         self._complete(first)
 
     def _photo_of(self, responses: Responses) -> dict[str, Any]:
@@ -319,6 +325,35 @@ class ChannelBrowser(BrowserState):
         with self.hold_sync():
             job.check()
             self._pinned = found
+
+    @t.observe("pins", "without")
+    def _leave_out(self, _change: Any = None) -> None:
+        """Have the network asked again without the pins, unless that is what it was asked last."""
+        responder, shown = self._responder, self._shown
+        if responder is None or shown is None:
+            return
+        if self._leaving_out is not None:
+            self._leaving_out.cancel()
+        if not (self.without and self.pins):
+            self._left_out, self._without = None, {}
+            return
+        asked = shown.recording, shown.image, self.pins
+        if asked != self._left_out:
+            if self._without:
+                self._without = {**self._without, "old": True}
+            self._leaving_out = responder.submit(lambda job: self._ablate(job, *asked), VISIBLE)
+
+    def _ablate(self, job: Job, recording: Recording, image: int, pins: list[Pin]) -> None:
+        try:
+            found = without(recording, image, pins)
+        except Exception as error:  # noqa: BLE001 - shown in the widget
+            job.check()
+            self.without = False
+            self.fail(error)
+            return
+        with self.hold_sync():
+            job.check()
+            self._left_out, self._without = (recording, image, pins), found
 
     def _visit(self, job: Job) -> None:
         """``{layer, channel}``: go to a pinned channel, in whichever layer it is."""

@@ -71,6 +71,10 @@ class BrowserState(ZFWidget):
     """Channels kept in sight above the grid, whatever the layer and the photo: a list of
     ``{"layer": "conv5", "channel": 17}``, at most 64."""
 
+    without = t.Bool(False).tag(sync=True)
+    """Whether the pinned channels are switched off and the network is asked again: what it decides
+    without them stands below the pins (`Recording.ablate`). The pictures stay as they are."""
+
     hover = t.Int(None, allow_none=True, min=0).tag(sync=True, echo_update=False)
     """The channel under the pointer or with the keyboard's focus; None if there is none. Set by
     the page, ten times a second at most."""
@@ -100,6 +104,9 @@ class BrowserState(ZFWidget):
 
     _pinned = t.Dict().tag(sync=True)
     """Pictures and numbers of the pins, see `pinned`."""
+
+    _without = t.Dict().tag(sync=True, **SPOKEN_LABELS)
+    """What the network says without the pinned channels, see `without`; empty while unknown."""
 
     @t.validate("recording")
     def _is_recording(self, proposal: Any) -> Any:

@@ -431,7 +431,12 @@ class Stage:
         begin: dict[str, dict[str, Any]] = {
             "picker": {"value": photo},
             "layers": {"value": plan.layer},
-            "browser": {**shared, "mode": plan.mode, "active": channel, "_page": {}},
+            # None: nobody to ask without the pinned channels.
+            "browser": {
+                **shared,
+                **{"mode": plan.mode, "active": channel, "without": None},
+                **{"_page": {}, "_without": {}},
+            },
             "view": {**shared, "channel": channel},
             "strip": {**shared, "channel": channel, "_shown": {}},
         }
