@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from zfwidgets.analysis.concepts import concepts as concepts
     from zfwidgets.analysis.confusion import confusion as confusion
     from zfwidgets.analysis.correspondence import correspondence as correspondence
+    from zfwidgets.analysis.difference import Difference as Difference
+    from zfwidgets.analysis.difference import difference as difference
     from zfwidgets.analysis.equivariance import equivariance as equivariance
     from zfwidgets.analysis.evidence import evidence as evidence
     from zfwidgets.analysis.evolution import evolution as evolution
@@ -104,6 +106,8 @@ _HOME = {
     "concepts": "analysis.concepts",
     "confusion": "analysis.confusion",
     "correspondence": "analysis.correspondence",
+    "Difference": "analysis.difference",
+    "difference": "analysis.difference",
     "equivariance": "analysis.equivariance",
     "evidence": "analysis.evidence",
     "evolution": "analysis.evolution",

@@ -2,6 +2,7 @@
 
 from zfwidgets.images.contrast import Contrast, contrast, heat, heat_colours
 from zfwidgets.images.decode import decode
+from zfwidgets.images.edits import add_noise, hide
 from zfwidgets.images.gallery import Category, Gallery, GalleryPhoto, gallery
 from zfwidgets.images.limits import ImageError, Limits, get_limits, set_limits
 from zfwidgets.images.medical import read_slice
@@ -25,6 +26,7 @@ __all__ = [
     "Preparation",
     "Preprocess",
     "Sample",
+    "add_noise",
     "contact_sheet",
     "contrast",
     "decode",
@@ -33,6 +35,7 @@ __all__ = [
     "get_limits",
     "heat",
     "heat_colours",
+    "hide",
     "read_slice",
     "resize",
     "sample",

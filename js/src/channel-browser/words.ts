@@ -1,8 +1,12 @@
 /** Channels in words, for the eye and for the ear. */
 
 import type strings from "../../../zfwidgets/widgets/channel_browser/strings.json";
+import { brief } from "../core/numbers";
 import type { Say } from "../core/strings";
 import type { Mode, Page } from "./page";
+
+/** Numbers are said as everywhere. */
+export { brief };
 
 export type Key = keyof typeof strings;
 export type BrowserSay = Say<Key>;
@@ -48,13 +52,4 @@ export function summary(say: BrowserSay, page: Page): string {
   const ruled = mode === "projection" || mode === "in place";
   parts.push(ruled ? say("summary_projection", { mode: what, rule }) : what);
   return parts.join(" · ");
-}
-
-/** Three significant digits: 0.82, 12.4, 1310. */
-export function brief(value: number): string {
-  if (value === 0) return "0";
-  const size = Math.floor(Math.log10(Math.abs(value)));
-  if (size >= 3 || size < -3)
-    return size >= 6 || size < 0 ? value.toExponential(1) : value.toFixed(0);
-  return String(Number(value.toPrecision(3)));
 }

@@ -22,7 +22,7 @@ export class Camera {
 
   reset(): void {
     this.zoom = 1;
-    this.#place(this.#height / 2, this.#width / 2);
+    this.#centre(this.#height / 2, this.#width / 2);
   }
 
   /** The part in sight. */
@@ -41,7 +41,7 @@ export class Camera {
   show([top, left, bottom, right]: Box): void {
     const share = Math.max(bottom - top, right - left);
     this.zoom = Math.min(DEEPEST, Math.max(1, 1 / Math.max(share, 1 / DEEPEST)));
-    this.#place(((top + bottom) / 2) * this.#height, ((left + right) / 2) * this.#width);
+    this.#centre(((top + bottom) / 2) * this.#height, ((left + right) / 2) * this.#width);
   }
 
   /** Enlarge by `factor` so that this place of the picture stays where it is. */
@@ -49,12 +49,12 @@ export class Camera {
     const zoom = Math.min(DEEPEST, Math.max(1, this.zoom * factor));
     const kept = this.zoom / zoom;
     this.zoom = zoom;
-    this.#place(row + (this.#row - row) * kept, col + (this.#col - col) * kept);
+    this.#centre(row + (this.#row - row) * kept, col + (this.#col - col) * kept);
   }
 
   /** Move what is in sight by shares of itself. */
   pan(down: number, right: number): void {
-    this.#place(
+    this.#centre(
       this.#row + (down * this.#height) / this.zoom,
       this.#col + (right * this.#width) / this.zoom,
     );
@@ -64,7 +64,7 @@ export class Camera {
   fit([top, left, bottom, right]: Box, margin = 0.15): void {
     const share = Math.max((bottom - top) / this.#height, (right - left) / this.#width);
     this.zoom = Math.min(DEEPEST, Math.max(1, 1 / (share * (1 + 2 * margin))));
-    this.#place((top + bottom) / 2, (left + right) / 2);
+    this.#centre((top + bottom) / 2, (left + right) / 2);
   }
 
   /** The place of the picture under a point of the frame, both as shares 0 to 1 of it. */
@@ -73,8 +73,17 @@ export class Camera {
     return [top + down * (bottom - top), left + right * (far - left)];
   }
 
+  /** A place of the picture in shares of it, and back. */
+  share(row: number, col: number): [number, number] {
+    return [row / this.#height, col / this.#width];
+  }
+
+  place(down: number, right: number): [row: number, col: number] {
+    return [down * this.#height, right * this.#width];
+  }
+
   /** The frame never leaves the picture. */
-  #place(row: number, col: number): void {
+  #centre(row: number, col: number): void {
     const [tall, wide] = [this.#height / this.zoom / 2, this.#width / this.zoom / 2];
     this.#row = Math.min(Math.max(row, tall), this.#height - tall);
     this.#col = Math.min(Math.max(col, wide), this.#width - wide);

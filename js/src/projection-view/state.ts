@@ -53,6 +53,8 @@ export interface State extends ZFState {
   frame: "picture" | "field";
   /** Another neuron, of which the field is marked. */
   hovered: { box: Box | null } | null;
+  /** Where the pointer is, in shares of the picture; null: nowhere. */
+  pointed: [number, number] | null;
   /** What is in sight, in shares of the picture; null: all of it. */
   window: Box | null;
   status: "empty" | "busy" | "ready" | "error";

@@ -1,6 +1,7 @@
 /** Photo and projections of one neuron, zoomed as one; a click or a key chooses another neuron. */
 import { h, perFrame, setAttribute, setText } from "../core/dom";
 import type { Shell } from "../core/shell";
+import { throttled } from "../core/throttled";
 import { decodeSheet } from "../core/tiles";
 import { Camera } from "./camera";
 import { fieldOf, nearest, neighbour } from "./field";
@@ -27,6 +28,7 @@ export class ProjectionPage implements Actions {
   readonly #saved: HTMLElement;
   readonly #look: () => void;
   readonly #tell: () => void;
+  readonly #tellPointed: (place: [number, number] | null) => void;
   #shown: Shown | null = null;
   #drawing = 0;
   #alive = true;
@@ -41,6 +43,7 @@ export class ProjectionPage implements Actions {
     this.#row.append(this.#photo.element);
     this.#look = perFrame(() => this.#lookNow(), signal);
     this.#tell = perFrame(() => this.#tellNow(), signal);
+    this.#tellPointed = throttled((place) => shell.commit("pointed", place), signal);
     const head = h("div", { class: "zf-projection-head" }, this.#title, this.#toolbar.looks);
     shell.root.append(
       head,
@@ -121,6 +124,12 @@ export class ProjectionPage implements Actions {
   }
 
   #hover(place: [number, number] | null): void {
+    this.#mark(place);
+    if (this.#alive) this.#tellPointed(place && this.#camera.share(...place));
+  }
+
+  /** Mark what the neuron sees that a click at this place would choose. */
+  #mark(place: [number, number] | null): void {
     const shown = this.#shown;
     const single = shown?.map[0] === 1 && shown.map[1] === 1;
     const box =
@@ -172,6 +181,10 @@ export class ProjectionPage implements Actions {
     follow("_photo", () => void this.#draw());
     follow("_shown", () => void this.#draw());
     follow("window", () => this.#seeWindow());
+    follow("pointed", (share) => {
+      // One's own pointer is ahead of what is told of it.
+      if (!this.#row.matches(":hover")) this.#mark(share && this.#camera.place(...share));
+    });
     follow("hovered", (other) => this.#photo.ghost(other?.box ?? null));
     follow("status", (status) => {
       this.#progress.dataset["busy"] = String(status === "busy");

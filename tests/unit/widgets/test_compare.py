@@ -141,6 +141,42 @@ def test_zoom_rule_and_mode_are_one_for_both(make: Make) -> None:
     assert compare.right.view.rule == compare.right.browser.rule == "guided"
 
 
+def test_the_channels_that_changed_most_are_named_and_lead_there(make: Make) -> None:
+    # Channel c answers with c and the photo's brightness: all of them alike.
+    compare = make(FakeNet(), images=(picture("black"), picture("white")))
+    head = compare.head
+    assert (head.layer, [one["channel"] for one in head.changed]) == ("conv2", [*range(6)])
+    assert head.changed[2] == {"channel": 2, "before": 2.0, "after": 2.0 + 255}
+    assert head.channel == compare.left.browser.active
+    head.channel = 2
+    worker().join()
+    assert compare.left.view.neuron["channel"] == compare.right.view.neuron["channel"] == 2
+    compare.left.layer = "conv1"
+    worker().join()
+    assert (head.layer, len(head.changed)) == ("conv1", 4)
+
+
+def test_nothing_is_said_to_have_changed_where_numbers_mean_different_things(make: Make) -> None:
+    assert make(FakeNet(), OtherNet()).head.changed == []
+    same = make(FakeNet(), FakeNet())
+    assert same.head.changed == []  # one photo and equal networks
+    apart = make(FakeNet(), images=(picture("black"), picture("white")))
+    apart.head.link_channels = "free"
+    worker().join()
+    assert apart.head.changed == []
+
+
+def test_the_pointer_is_marked_on_both_sides_as_long_as_they_zoom_as_one(make: Make) -> None:
+    compare = make(FakeNet(), FakeNet())
+    compare.left.view.pointed = (0.25, 0.5)
+    assert compare.right.view.pointed == (0.25, 0.5)
+    compare.right.view.pointed = None
+    assert compare.left.view.pointed is None
+    compare.head.link_zoom = False
+    compare.left.view.pointed = (0.5, 0.5)
+    assert compare.right.view.pointed is None
+
+
 def test_a_side_that_refuses_the_picture_says_so_and_the_other_goes_on(make: Make) -> None:
     compare = make(
         FakeNet(), FakeNet(widest=50), image={"red": picture(), "wide": picture("blue", (90, 9))}

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _TOGETHER = ("mode", "sort", "rule", "tile_size")
 """Settings of a browser that are always the other's, too: two kinds of pictures tell nothing."""
+_CHANGED = 12
+"""How many of the channels that changed are named."""
 _LOOKS = ("contrast", "colours", "opacity", "all_rules", "frame")
 
 
@@ -42,7 +44,17 @@ class CompareHead(ZFWidget):
     strongest, for networks whose numbers mean different things; or its own choice, "free"."""
 
     link_zoom = t.Bool(True).tag(sync=True)
-    """Whether the photos zoom and pan as one."""
+    """Whether the photos zoom and pan as one, and the place under the pointer is marked on both."""
+
+    changed = t.List(t.Dict()).tag(sync=True)
+    """Channels whose strongest response differs most between the sides, ``{channel, before,
+    after}``: left and right. Empty where channels do not go by number."""
+
+    layer = t.Unicode().tag(sync=True)
+    """Name of the layer that they are of."""
+
+    channel = t.Int(None, allow_none=True, min=0).tag(sync=True)
+    """The left side's channel; one of those that changed most is chosen by a click."""
 
     def plain_text(self) -> str:
         """One line for terminals."""
@@ -62,7 +74,9 @@ class Compare(Composed):
 
     A layer's counterpart is the layer of that name; else the one of its kind at the nearest share
     of the way through the network. Networks of one architecture are linked by channel number,
-    others by rank; see ``head.link_channels``. The halves are ``left`` and ``right``.
+    others by rank; see ``head.link_channels``. The halves are ``left`` and ``right``. Where
+    channels go by number, those whose strongest response differs most stand in the first line
+    (``head.changed``); `zf.difference` has all of them.
 
     Raises:
         LookupError, ValueError: a network is unknown, or there is no layer of that name.
@@ -71,6 +85,12 @@ class Compare(Composed):
     Examples:
         >>> zf.Compare("zfnet", "alexnet", image="dogs")
         >>> zf.Compare("zfnet", images=("cat", "dogs"))
+
+        One photo before and after an edit; what Pillow can do to it will do:
+
+        >>> photo = zf.sample("cat").open()
+        >>> edited = zfwidgets.images.hide(photo, (60, 150, 190, 300))
+        >>> zf.Compare("zfnet", images=(photo, edited), names=("before", "after"))
     """
 
     def __init__(
@@ -140,7 +160,8 @@ class Compare(Composed):
             Shown(side.net, side.layer, side.browser.rule, speaks, side.browser, side.picker)
             for side in (self.left, self.right)
         ]
-        links = {name: getattr(self.head, name) for name in CompareHead.class_own_traits(sync=True)}
+        names = ("link_layers", "link_channels", "link_zoom")
+        links = {name: getattr(self.head, name) for name in names}
         head = CompareHead(locale=speaks, **links)
         titles = [side.head.name for side in (self.left, self.right)]
         return write_comparison(path, head, titles, shown, locale=speaks, **options)
@@ -184,8 +205,11 @@ class Compare(Composed):
             side.head.observe(lambda _, side=side: self._change_layer(side), "layer")
             side.browser.observe(lambda _, side=side: self._change_channel(side), "active")
             side.view.observe(lambda _, side=side: self._zoom(side), "window")
+            side.view.observe(lambda _, side=side: self._point(side), "pointed")
             side.picker.observe(lambda _, side=side: self._record(side), "image")
+        self._links.append(t.link((left.browser, "active"), (self.head, "channel")))
         self.head.observe(lambda _: self._pair(left), ["link_layers", "link_channels"])
+        self.head.observe(lambda _: self._differ_again(), "link_channels")
         self.head.observe(lambda _: self._zoom(left), "link_zoom")
 
     def _other(self, side: Side) -> Side:
@@ -205,6 +229,7 @@ class Compare(Composed):
         if self.head.link_layers and not self._following:
             self._follow_layer(side)
         self._responder.submit(lambda _job: self._choose(side, side.layer))
+        self._differ_again()
 
     def _follow_layer(self, side: Side) -> None:
         other = self._other(side)
@@ -257,6 +282,32 @@ class Compare(Composed):
         if self.head.link_zoom:
             self._other(side).view.window = side.view.window
 
+    def _point(self, side: Side) -> None:
+        if self.head.link_zoom:
+            self._other(side).view.pointed = side.view.pointed
+
+    # --------------------------------------------------------------------------- what has changed
+
+    def _differ_again(self) -> None:
+        self._responder.submit(lambda _job: self._differ())
+
+    def _differ(self) -> None:
+        """On the worker: the channels whose strongest response differs most."""
+        left, right, head = self.left, self.right, self.head
+        changed: list[dict[str, Any]] = []
+        if head.link_channels == "number" and None not in (left.recording, right.recording):
+            before, after = (side.recording.strongest(side.layer).value for side in (left, right))
+            if len(before) == len(after):
+                change = (after - before).abs()
+                order = change.argsort(descending=True, stable=True)[:_CHANGED].tolist()
+                changed = [
+                    {"channel": i, "before": float(before[i]), "after": float(after[i])}
+                    for i in order
+                    if change[i] > 0
+                ]
+        with head.hold_sync():
+            head.layer, head.changed = left.layer, changed
+
     # ---------------------------------------------------------------------------------- recording
 
     def _record(self, side: Side) -> None:
@@ -285,6 +336,7 @@ class Compare(Composed):
             side.head.classes, side.head.status = classes, "ready"
             side.head.clear_error()
         side.browser.recording = side.view.recording = recording
+        self._differ()
         if side.browser.active is None:
             self._choose(side, side.layer)
         else:

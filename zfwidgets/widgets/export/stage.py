@@ -428,15 +428,13 @@ class Stage:
         photo = next(iter(self.photos))
         channel = self._best[_key(*self._whole(photo), plan.layer)]
         shared = {"layer": plan.layer, "rule": plan.rule}
+        browser = {**shared, "mode": plan.mode, "active": channel, "_page": {}}
+        # None: nobody to ask what the network says without the pinned channels.
+        browser |= {"without": None, "_without": {}}
         begin: dict[str, dict[str, Any]] = {
             "picker": {"value": photo},
             "layers": {"value": plan.layer},
-            # None: nobody to ask without the pinned channels.
-            "browser": {
-                **shared,
-                **{"mode": plan.mode, "active": channel, "without": None},
-                **{"_page": {}, "_without": {}},
-            },
+            "browser": browser,
             "view": {**shared, "channel": channel},
             "strip": {**shared, "channel": channel, "_shown": {}},
         }

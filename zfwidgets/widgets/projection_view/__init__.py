@@ -96,6 +96,13 @@ class ProjectionView(ZFWidget):
     """Another neuron whose receptive field is marked on the photo: a mapping with its ``box``, as
     `ChannelBrowser.hovered`; None for none."""
 
+    pointed: Any = t.Tuple(t.Float(), t.Float(), default_value=None, allow_none=True).tag(
+        sync=True, echo_update=False
+    )
+    """Where the pointer is on the pictures, row and column in shares of the photo; None: nowhere.
+    Set by the page, ten times a second at most; set by others, the neuron's field there is marked.
+    """
+
     neuron = t.Dict(read_only=True)
     """The neuron shown: ``{layer, image, channel, row, col, value, box}``; empty if none is.
     ``box`` is (top, left, bottom, right) in input pixels and may reach outside the picture."""

@@ -1,4 +1,4 @@
-/** Tells Python which channel is regarded: at once, and then ten times a second at most. */
+/** Tells Python where the pointer is: at once, and then ten times a second at most. */
 
 const LEAST_MS = 100;
 
