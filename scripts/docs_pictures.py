@@ -31,6 +31,7 @@ LIMIT = 180  # looks until it must stand still
 BEGIN = """
 import ipywidgets
 import zfwidgets as zf
+import zfwidgets.images
 
 net = zf.load("zfnet")
 cat = net.record(zf.sample("cat").open())
@@ -75,6 +76,14 @@ CELLS = {
         'zf.Charts(zf.ChannelBrowser(cat, layer="conv5", sort="strength", active=eye("conv5")))'
     ),
     "compare": 'zf.Compare("zfnet", "alexnet", image="cat", layer="conv3")',
+    "two-pictures": """zf.Compare(
+    net,
+    images=(
+        zf.sample("cat").open(),
+        zfwidgets.images.hide(zf.sample("cat").open(), (70, 80, 200, 280)),
+    ),
+    names=("before", "after"),
+)""",
     "steps-view": 'zf.StepsView(cat, layer="conv3", channel=eye("conv3"))',
     "exemplar-browser": """zf.ExemplarBrowser(
     zf.exemplars(net, zf.gallery(), "conv5", progress=False), zf.gallery(), net=net, tile_size=280
@@ -90,6 +99,7 @@ CELLS = {
         "nose": [(164, 116, 206, 160), (114, 132, 146, 162), (40, 80, 58, 104), (40, 88, 54, 106)],
     },
 )""",
+    "quiz": 'zf.Quiz(net, layers=["conv5", "conv3"], count=10, seed=7)',
     "live-view": 'zf.LiveView(net, layer="conv2")',
 }
 
@@ -115,7 +125,17 @@ def unpool(widget: Locator) -> None:
     widget.locator('.zf-step[data-kind="unpool"]').first.click()
 
 
-BEFORE: dict[str, Callable[[Locator], None]] = {"live-view": freeze, "steps-view": unpool}
+def answer(widget: Locator) -> None:
+    """A quiz whose first question is answered."""
+    widget.get_by_role("button", name="picture 2").click()
+    expect(widget.get_by_role("button", name="Next question")).to_be_visible()
+
+
+BEFORE: dict[str, Callable[[Locator], None]] = {
+    "live-view": freeze,
+    "quiz": answer,
+    "steps-view": unpool,
+}
 
 
 def still(page: Page, widget: Locator, name: str) -> bytes:

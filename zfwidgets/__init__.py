@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from zfwidgets.analysis.evolution import evolution as evolution
     from zfwidgets.analysis.figure import figure as figure
     from zfwidgets.analysis.layer_table import layer_table as layer_table
+    from zfwidgets.analysis.predictability import predictability as predictability
     from zfwidgets.analysis.probe import linear_probe as linear_probe
     from zfwidgets.analysis.recorder import EvolutionRecorder as EvolutionRecorder
     from zfwidgets.analysis.review import Review as Review
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
     from zfwidgets.widgets.mask_picker import MaskPicker as MaskPicker
     from zfwidgets.widgets.occlusion_view import OcclusionView as OcclusionView
     from zfwidgets.widgets.projection_view import ProjectionView as ProjectionView
+    from zfwidgets.widgets.quiz import Quiz as Quiz
     from zfwidgets.widgets.steps_view import StepsView as StepsView
 
 _HOME = {
@@ -113,6 +115,7 @@ _HOME = {
     "evolution": "analysis.evolution",
     "figure": "analysis.figure",
     "layer_table": "analysis.layer_table",
+    "predictability": "analysis.predictability",
     "linear_probe": "analysis.probe",
     "EvolutionRecorder": "analysis.recorder",
     "Review": "analysis.review",
@@ -156,6 +159,7 @@ _HOME = {
     "MaskPicker": "widgets.mask_picker",
     "OcclusionView": "widgets.occlusion_view",
     "ProjectionView": "widgets.projection_view",
+    "Quiz": "widgets.quiz",
     "StepsView": "widgets.steps_view",
 }
 

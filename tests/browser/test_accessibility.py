@@ -87,6 +87,12 @@ def masks() -> ZFWidget:
     return made
 
 
+def quiz() -> ZFWidget:
+    made = zf.Quiz("zfnet", layers="conv5", count=4, seed=7)
+    worker().join()
+    return made
+
+
 def changed() -> ZFWidget:
     view = InvarianceView(recording(), transform="contrast")
     worker().join()
@@ -105,6 +111,7 @@ WIDGETS: dict[str, tuple[Callable[[], ZFWidget], str]] = {
     "live-view": (live, "!!document.querySelector('.zf-live-invite')"),
     "mask-picker": (masks, "!!document.querySelector('.zf-mask-results td')"),
     "occlusion-view": (occluder, "document.querySelectorAll('.zf-bar').length === 6"),
+    "quiz": (quiz, "document.querySelectorAll('.zf-quiz-shown canvas').length === 9"),
     "steps-view": (steps, "!!document.querySelector('.zf-switches')"),
     "projection-view": (projection, "!!document.querySelector('.zf-pane:nth-child(5)')"),
 }

@@ -72,9 +72,10 @@ def follows(halves: tuple[Half, Half]) -> list[dict[str, Any]]:
         }
         causes = [one.layer, linked] if one is left else [one.layer]
         found += [_start(other.layer, cause, [linked, one.layer], layers) for cause in causes]
-        there, here = (half.ref("view", "window") for half in (other, one))
-        zoom = _start(there, here, [["compare", "link_zoom"]], {_key(True): True})
-        found.append({**zoom, "copies": True})
+        for trait in ("window", "pointed"):
+            there, here = (half.ref("view", trait) for half in (other, one))
+            copied = _start(there, here, [["compare", "link_zoom"]], {_key(True): True})
+            found.append({**copied, "copies": True})
     for one, other in (halves, halves[::-1]):
         causes = [one.active]
         if one is left:
