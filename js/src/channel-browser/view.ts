@@ -46,7 +46,6 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
   readonly #pinning: Pinning;
   readonly #inset: Inset;
   readonly #loader: TileLoader;
-  readonly #redraw: () => void;
   readonly #tellHover: (id: number | null) => void;
   readonly #status: Status;
   #page: Page | null = null;
@@ -61,10 +60,6 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
   constructor(shell: BrowserShell) {
     this.#shell = shell;
     const { signal, root, say } = shell;
-    this.#redraw = perFrame(() => {
-      this.#grid.render();
-      this.#want();
-    }, signal);
     this.#tellHover = throttled((id) => shell.commit("hover", id), signal);
     this.#grid = new VirtualGrid(this, signal);
     this.#toolbar = new Toolbar(say, this.#actions(), signal);
@@ -145,7 +140,7 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
   }
 
   moved(): void {
-    this.#redraw();
+    this.#want();
   }
 
   // ---------------------------------------------------------------- what the loader tells its owner
@@ -196,23 +191,12 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
 
   #observe(): void {
     const { signal, root } = this.#shell;
-    const relayout = perFrame(() => {
-      this.#grid.resize();
-      this.#want();
-    }, signal);
-    const sizes = new ResizeObserver(relayout);
-    sizes.observe(this.#grid.element);
     const screen = new IntersectionObserver(([entry]) => {
       this.#onScreen = entry?.isIntersecting ?? true;
       this.#want();
     });
     screen.observe(root);
-    signal.addEventListener("abort", () => {
-      sizes.disconnect();
-      screen.disconnect();
-    });
-    // The same size in CSS pixels may be another one in device pixels: zoom, another screen.
-    window.addEventListener("resize", relayout, { signal });
+    signal.addEventListener("abort", () => screen.disconnect(), { once: true });
     root.addEventListener(
       "keydown",
       (event) => {

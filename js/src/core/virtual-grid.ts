@@ -1,12 +1,12 @@
 /**
- * An ARIA grid that has elements only for the rows in and near its window. The owner fills cells, and is
- * told about clicks, keys and the pointer by channel.
+ * An ARIA grid that has elements only for the rows in and near its window, and follows its own size. The
+ * owner fills cells, and is told about clicks, keys and the pointer by channel.
  *
  * A row has one canvas for the pictures of all its cells: browsers make a layer of every canvas, and put
  * layers in order in a time that grows with the square of their number. For the same reason cells have
  * no transforms, opacities and clips of their own.
  */
-import { h, setAttribute } from "./dom";
+import { h, perFrame, setAttribute } from "./dom";
 import { type GridLayout, layoutGrid, rowsInView, scrollToRow } from "./grid-layout";
 import { moveInGrid } from "./keynav";
 import { type Area, drawTile, type Tile } from "./tiles";
@@ -40,7 +40,7 @@ export interface GridOwner {
   regard(id: number | null): void;
   /** A key that the grid does not use itself; true if the owner did. */
   key(event: KeyboardEvent): boolean;
-  /** The window moved, changed its size or its contents. */
+  /** The window moved or changed its size, and has its elements; once a frame. */
   moved(): void;
 }
 
@@ -65,6 +65,7 @@ export class VirtualGrid {
   readonly element: HTMLElement;
   readonly #spacer = h("div", { class: "zf-grid-space", role: "presentation" });
   readonly #owner: GridOwner;
+  readonly #moved: () => void;
   readonly #rows = new Map<number, Row>();
   readonly #spare: Row[] = [];
   #order: readonly number[] = [];
@@ -81,11 +82,16 @@ export class VirtualGrid {
       "aria-multiselectable": true,
     });
     this.element.append(this.#spacer);
+    this.#moved = perFrame(() => {
+      this.render();
+      owner.moved();
+    }, signal);
+    this.#followSize(signal);
     const listen = <K extends keyof HTMLElementEventMap>(
       type: K,
       listener: (event: HTMLElementEventMap[K]) => void,
     ) => this.element.addEventListener(type, listener, { signal });
-    listen("scroll", () => this.#owner.moved());
+    listen("scroll", this.#moved);
     listen("click", (event) => this.#click(event));
     listen("keydown", (event) => this.#key(event));
     listen("pointerover", (event) => this.#owner.regard(this.#idOf(event.target)));
@@ -219,7 +225,19 @@ export class VirtualGrid {
     if (top !== scrollTop) this.element.scrollTop = top;
     this.render();
     if (focus) this.#cellAt(at)?.element.focus({ preventScroll: true });
-    this.#owner.moved();
+    this.#moved();
+  }
+
+  #followSize(signal: AbortSignal): void {
+    const resized = perFrame(() => {
+      this.resize();
+      this.#owner.moved();
+    }, signal);
+    const sizes = new ResizeObserver(resized);
+    sizes.observe(this.element);
+    signal.addEventListener("abort", () => sizes.disconnect(), { once: true });
+    // The same size in CSS pixels may be another one in device pixels: zoom, another screen.
+    window.addEventListener("resize", resized, { signal });
   }
 
   #setFocus(at: number): void {

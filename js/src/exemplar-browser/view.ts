@@ -5,7 +5,7 @@
  * one stays, dimmed.
  */
 import { type Word, word } from "../core/concepts";
-import { h, perFrame, setAttribute, setText } from "../core/dom";
+import { h, setAttribute, setText } from "../core/dom";
 import { Latest } from "../core/latest";
 import { type LoaderOwner, TileLoader } from "../core/loader";
 import { isAbort, RpcError, RpcTimeout } from "../core/rpc";
@@ -32,7 +32,6 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
   readonly #scan: ScanBar;
   readonly #panel: Panel;
   readonly #loader: TileLoader;
-  readonly #redraw: () => void;
   readonly #busy = h("div", { class: "zf-progress" });
   readonly #summary = h("span", { class: "zf-summary" });
   readonly #detail = h("span", { class: "zf-detail" });
@@ -51,10 +50,6 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
   constructor(shell: Shell<ExemplarState, ExemplarKey>) {
     this.#shell = shell;
     const { signal, root, say, rpc } = shell;
-    this.#redraw = perFrame(() => {
-      this.#grid.render();
-      this.#want();
-    }, signal);
     this.#grid = new VirtualGrid(this, signal);
     this.#grid.element.setAttribute("aria-multiselectable", "false");
     this.#toolbar = new Toolbar(say, this.#actions(), signal);
@@ -70,17 +65,7 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
     table.append(this.#panel.element);
     const footer = h("div", { class: "zf-footer" }, this.#summary, this.#detail);
     root.append(this.#toolbar.element, this.#scan.element, this.#busy, table, footer);
-    const relayout = perFrame(() => {
-      this.#grid.resize();
-      this.#want();
-    }, signal);
-    const sizes = new ResizeObserver(relayout);
-    sizes.observe(this.#grid.element);
-    signal.addEventListener("abort", () => {
-      sizes.disconnect();
-      this.#store.clear();
-    });
-    window.addEventListener("resize", relayout, { signal });
+    signal.addEventListener("abort", () => this.#store.clear(), { once: true });
     this.#followTraits();
     shell.greet((alive) => this.#showSaved(!alive));
   }
@@ -124,7 +109,7 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
   }
 
   moved(): void {
-    this.#redraw();
+    this.#want();
   }
 
   // ---------------------------------------------------------------- what the loader tells its owner

@@ -2,7 +2,7 @@
  * The wall: all photographs of `zf.gallery()`, searched by words and families. Names come once, when it
  * is first opened; thumbnails as they come into sight. The arrow keys walk, Enter chooses.
  */
-import { h, icon, perFrame, setAttribute, setText } from "../core/dom";
+import { h, icon, setAttribute, setText } from "../core/dom";
 import { type LoaderOwner, TileLoader } from "../core/loader";
 import { isAbort } from "../core/rpc";
 import { TileStore } from "../core/tiles";
@@ -28,7 +28,6 @@ export class WallPanel implements GridOwner, LoaderOwner {
   readonly #store = new TileStore();
   readonly #grid: VirtualGrid;
   readonly #loader: TileLoader;
-  readonly #redraw: () => void;
   readonly #search: HTMLInputElement;
   readonly #family: HTMLSelectElement;
   readonly #close: HTMLButtonElement;
@@ -46,10 +45,6 @@ export class WallPanel implements GridOwner, LoaderOwner {
     this.#shell = shell;
     this.#owner = owner;
     const { say, signal, rpc } = shell;
-    this.#redraw = perFrame(() => {
-      this.#grid.render();
-      this.#want();
-    }, signal);
     this.#grid = new VirtualGrid(this, signal);
     this.#grid.name = say("wall_grid");
     setAttribute(this.#grid.element, "aria-multiselectable", "false");
@@ -109,16 +104,7 @@ export class WallPanel implements GridOwner, LoaderOwner {
 
   #listen(): void {
     const { signal } = this.#shell;
-    const relayout = perFrame(() => {
-      this.#grid.resize();
-      this.#want();
-    }, signal);
-    const sizes = new ResizeObserver(relayout);
-    sizes.observe(this.#grid.element);
-    signal.addEventListener("abort", () => {
-      sizes.disconnect();
-      this.#store.clear();
-    });
+    signal.addEventListener("abort", () => this.#store.clear(), { once: true });
     this.#search.addEventListener("input", (event) => this.#typed(event as InputEvent), { signal });
     this.#search.addEventListener("compositionend", () => this.#find(), { signal });
     this.#search.addEventListener("keydown", (event) => this.#searchKey(event), { signal });
@@ -253,7 +239,7 @@ export class WallPanel implements GridOwner, LoaderOwner {
   }
 
   moved(): void {
-    this.#redraw();
+    this.#want();
   }
 
   // ---------------------------------------------------------------- what the loader tells its owner
