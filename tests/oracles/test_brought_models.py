@@ -72,6 +72,22 @@ def test_wrapped(name: str) -> None:
     agree(wrapper, torch.randn(PHOTO), own=own)
 
 
+def test_nothing_is_compiled_to_look_inside() -> None:
+    graphs: list[Any] = []
+
+    def backend(graph: Any, _inputs: Any) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    part: Any = torch.compile(plain().eval(), backend=backend)
+    recording = DeconvNet(nn.Sequential(part, nn.Tanh()).eval(), device="cpu").record(
+        torch.randn(PHOTO)
+    )
+    assert recording.layers["conv1"].path == "0.0", "as it is called without compiling"
+    assert len(recording.project(recording.strongest("conv2"))) == 4
+    assert graphs == []
+
+
 @pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated")
 def test_a_scripted_part_is_exact_or_refused_in_words() -> None:
     model = scripted_inside().eval()

@@ -5,6 +5,8 @@ captum sends a one back, knows ReLU modules only and sums where pooling windows 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torchvision
@@ -21,32 +23,35 @@ METHODS = {
 }
 
 
-def networks() -> dict[str, nn.Module]:
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "ZFNet": lambda: ZFNet(head="light", norm=False),
+    "AlexNet": lambda: torchvision.models.alexnet(weights=None),
+    "VGG11 with batch normalisation": lambda: torchvision.models.vgg11_bn(
+        weights=None, init_weights=False
+    ),
+    "SqueezeNet": lambda: torchvision.models.squeezenet1_1(weights=None),
+}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def model(request: pytest.FixtureRequest) -> nn.Module:
     torch.manual_seed(3)
-    models: dict[str, nn.Module] = {
-        "ZFNet": ZFNet(head="light", norm=False),
-        "AlexNet": torchvision.models.alexnet(weights=None),
-        "VGG11 with batch normalisation": torchvision.models.vgg11_bn(weights=None),
-        "SqueezeNet": torchvision.models.squeezenet1_1(weights=None),
-    }
-    for model in models.values():
-        for module in model.modules():
-            if isinstance(module, nn.ReLU):
-                module.inplace = False  # captum cannot look behind those
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight)
-            if isinstance(module, nn.BatchNorm2d):
-                module.running_mean = torch.randn(module.num_features) / 10
-                module.running_var = torch.rand(module.num_features) + 0.5
-                nn.init.normal_(module.weight)  # some turn the sign
-    return models
+    model = NETWORKS[request.param]()
+    for module in model.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False  # captum cannot look behind those
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean = torch.randn(module.num_features) / 10
+            module.running_var = torch.rand(module.num_features) + 0.5
+            nn.init.normal_(module.weight)  # some turn the sign
+    return model.eval()
 
 
 @pytest.mark.filterwarnings("ignore:Setting .* hooks on ReLU")
 @pytest.mark.parametrize("rule", METHODS)
-@pytest.mark.parametrize("name", networks())
-def test_projections_equal_captums(name: str, rule: str) -> None:
-    model = networks()[name].eval()
+def test_projections_equal_captums(model: nn.Module, rule: str) -> None:
     photo = torch.randn(1, 3, 96, 96)
     recording = DeconvNet(model, device="cpu").record(photo)
     rectified = {  # the ReLU after each convolution

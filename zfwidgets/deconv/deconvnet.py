@@ -339,7 +339,7 @@ class DeconvNet:
         shape = tuple(x.shape[1:])
         if not self._check or shape in self._checked_ways:
             return
-        with models.evaluating(self.model), exactly():
+        with models.evaluating(self.model), models.as_written(self.model), exactly():
             compare(self.name, self.forward, record, x)
         self._checked_ways.add(shape)
 

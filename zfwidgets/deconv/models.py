@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import logging
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -49,6 +50,23 @@ def unwrapped(model: object) -> nn.Module:
     if inner is None and isinstance(model, _WRAPPERS):
         inner = model.module
     return unwrapped(inner) if isinstance(inner, nn.Module) else model
+
+
+def paths_of(model: nn.Module) -> dict[str, nn.Module]:
+    """Its modules by path, without what `torch.compile` adds to the paths of compiled parts."""
+    return {path.replace("_orig_mod.", ""): module for path, module in model.named_modules()}
+
+
+@contextmanager
+def as_written(model: nn.Module) -> Iterator[None]:
+    """Compiled parts run as they were written while the block runs: nothing is compiled in it."""
+    if not any(hasattr(module, "_orig_mod") for module in model.modules()):
+        yield
+        return
+    with warnings.catch_warnings(), torch.compiler.set_stance("force_eager"):
+        # That hooks fire for the wrapper is known.
+        warnings.filterwarnings("ignore", message="Using `torch.compile")
+        yield
 
 
 def tensors_of(model: nn.Module) -> Iterator[Tensor]:

@@ -69,7 +69,7 @@ class Preactivation:
 
         hook = self._module.register_forward_hook(reached)
         try:
-            with models.evaluating(self.net.model):
+            with models.evaluating(self.net.model), models.as_written(self.net.model):
                 self.net.forward(inputs)
         except _Reached:
             pass
@@ -86,8 +86,7 @@ class Preactivation:
 
 def _module(net: DeconvNet, call: Call) -> nn.Module:
     """The module whose output a call is."""
-    modules = {name.replace("_orig_mod.", ""): m for name, m in net.model.named_modules()}
-    module = modules.get(call.path)
+    module = models.paths_of(net.model).get(call.path)
     if module is None or call.path == "":
         raise _no_place(net, call)
     return module

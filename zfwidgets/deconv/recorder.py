@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from zfwidgets.deconv import models
 from zfwidgets.deconv.aliases import Memory, Place
 from zfwidgets.deconv.changes import Added, Change
 from zfwidgets.deconv.graph import Call, Grid, Record, UnsupportedModel
@@ -157,8 +157,7 @@ class Recorder(TorchDispatchMode):
         self._batch = 1
         self._silent = False
         self._modules: list[nn.Module] = []
-        named = model.named_modules()
-        self._paths = {id(module): path.replace("_orig_mod.", "") for path, module in named}
+        self._paths = {id(module): path for path, module in models.paths_of(model).items()}
         self._names: dict[str, int] = {}
         self._flat: dict[int, Grid] = {}
         """Maps that were flattened to [B, C, T], by their call."""
@@ -187,9 +186,10 @@ class Recorder(TorchDispatchMode):
     def _outputs(self, output: Any) -> tuple[int | None, ...]:
         return tuple(self._find(tensor) for tensor in tensors_in(output))
 
-    def modules(self) -> Iterator[nn.Module]:
-        """All modules of the model."""
-        return self._model.modules()
+    @property
+    def model(self) -> nn.Module:
+        """The model that runs."""
+        return self._model
 
     def entered(self, module: nn.Module) -> None:
         """The forward pass has entered a module."""
@@ -712,23 +712,18 @@ class _Watch:
         after = hooks.register_module_forward_hook(left, always_call=True)
         self._off = [before.remove, after.remove]
         self._guards: list[Any] = [
+            models.as_written(recorder.model),
             torch.no_grad(),
             # So that operations arrive as they were called, not as what autograd makes of them.
             torch._C._AutoDispatchBelowAutograd(),  # noqa: SLF001
             _Functions(recorder),
             recorder,
         ]
-        if any(hasattr(module, "_orig_mod") for module in recorder.modules()):
-            # Compiled parts run as they were written; that hooks fire for their wrapper is known.
-            quiet = warnings.catch_warnings()
-            self._guards[:0] = [quiet, torch.compiler.set_stance("force_eager")]
         fast = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)  # one operation without a derivative
         self._off.append(lambda: torch.backends.mha.set_fastpath_enabled(fast))
         for guard in self._guards:
             guard.__enter__()
-            if isinstance(guard, warnings.catch_warnings):
-                warnings.filterwarnings("ignore", message="Using `torch.compile")
 
     def __exit__(self, *error: Any) -> None:
         for guard in reversed(self._guards):
