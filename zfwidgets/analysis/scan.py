@@ -68,12 +68,10 @@ class Scan:
     @staticmethod
     def load(path: str | Path) -> Scan:
         """What `save` wrote. Raises ValueError for any other file."""
-        tensors, header = read(path, "scan")
-        if header.get("format") != _FORMAT:
-            raise ValueError(
-                f"{path} holds no scan of format {_FORMAT}; expected a file made by Scan.save(). "
-                "Exemplars.load() reads those of Exemplars.save()."
-            )
+        hint = (
+            "expected a file made by Scan.save(). Exemplars.load() reads those of Exemplars.save()."
+        )
+        tensors, header = read(path, "scan", _FORMAT, hint)
         try:
             found = {
                 name: Exemplars.of_parts(_under(tensors, f"{name}/"), texts, str(path))

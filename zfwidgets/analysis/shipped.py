@@ -125,7 +125,4 @@ def _exemplars(
 
 @cache
 def _read(path: Path, changed: int) -> tuple[dict[str, Tensor], dict[str, str]]:  # noqa: ARG001
-    tensors, header = read(path, "scan of the gallery")
-    if header.get("format") != _FORMAT:
-        raise ValueError(f"{path} holds no scan of format {_FORMAT}; make it anew.")
-    return tensors, header
+    return read(path, "scan of the gallery", _FORMAT)

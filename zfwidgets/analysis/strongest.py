@@ -144,12 +144,8 @@ class Exemplars:
     @staticmethod
     def load(path: str | Path) -> Exemplars:
         """What `save` wrote. Raises ValueError for any other file."""
-        tensors, header = read(path, "exemplars")
-        if header.get("format") != _FORMAT:
-            raise ValueError(
-                f"{path} holds no exemplars of format {_FORMAT}; expected a file made by "
-                "Exemplars.save(). Scan.load() reads those of Scan.save()."
-            )
+        hint = "expected a file made by Exemplars.save(). Scan.load() reads those of Scan.save()."
+        tensors, header = read(path, "exemplars", _FORMAT, hint)
         return Exemplars.of_parts(tensors, header, str(path))
 
     @staticmethod

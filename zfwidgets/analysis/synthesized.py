@@ -194,7 +194,4 @@ def _tiles(sheet: Tensor, side: int) -> Pixels:
 
 @cache
 def _read(path: Path, changed: int) -> tuple[dict[str, Tensor], dict[str, str]]:  # noqa: ARG001
-    tensors, header = read(path, "synthesised pictures")
-    if header.get("format") != _FORMAT:
-        raise ValueError(f"{path} holds no synthesised pictures of format {_FORMAT}; make it anew.")
-    return tensors, header
+    return read(path, "synthesised pictures", _FORMAT)

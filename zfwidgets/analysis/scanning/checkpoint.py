@@ -94,11 +94,18 @@ def write(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> Non
         raise
 
 
-def read(path: str | Path, what: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and header of a safetensors file. Raises ValueError if it is none."""
+def read(
+    path: str | Path, what: str, expected: str | None = None, hint: str = "make it anew."
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and header of a safetensors file.
+
+    Raises ValueError if it is none, or of another format than is expected: `hint` says what to do.
+    """
     try:
         with safe_open(str(path), framework="pt") as file:
             header = file.metadata() or {}
+            if expected is not None and header.get("format") != expected:
+                raise ValueError(f"{path} holds no {what} of format {expected}; {hint}")
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} holds no {what} ({error}).") from error
