@@ -115,7 +115,8 @@ class NetList(list[NetInfo]):
 
 
 def _cells(info: NetInfo) -> tuple[str, ...]:
+    accuracy = info.accuracy.partition(",")[0]  # the first number; the rest stands in `info`
     here = {True: "yes", False: "no", None: "–"}[info.local]
     params = f"{info.params / 1e6:.1f} M" if info.params is not None else "–"
     size = f"{info.size_bytes / 1e6:.1f} MB" if info.size_bytes is not None else "–"
-    return (info.name, info.title, info.accuracy, params, size, info.licence, here)
+    return (info.name, info.title, accuracy, params, size, info.licence, here)

@@ -206,6 +206,14 @@ def test_the_list_is_a_table_in_text() -> None:
                            "–"]  # fmt: skip
 
 
+def test_of_several_accuracies_the_table_shows_the_first() -> None:
+    found = replace(STRANGE, accuracy="22 % / 46 % as its teacher, 12 % / 28 % right")
+    row = repr(NetList([found])).splitlines()[-1]
+    assert "22 % / 46 % as its teacher  " in row
+    assert "right" not in row
+    assert "right" not in repr(NetList(list_nets()[:2]))
+
+
 def test_long_text_goes_on_in_the_next_line_of_its_cell() -> None:
     long = replace(STRANGE, licence="MIT; made from something else under a longer name")
     _, _, first, second = repr(NetList([long])).splitlines()
