@@ -211,7 +211,6 @@ def test_of_several_accuracies_the_table_shows_the_first() -> None:
     row = repr(NetList([found])).splitlines()[-1]
     assert "22 % / 46 % as its teacher  " in row
     assert "right" not in row
-    assert "right" not in repr(NetList(list_nets()[:2]))
 
 
 def test_long_text_goes_on_in_the_next_line_of_its_cell() -> None:

@@ -74,9 +74,8 @@ class Visit:
         picture, exact = source.picture(exemplar)
         name = self._known.get(exemplar)
         if name is None or all(item["id"] != name for item in self._picker.items):
-            about = source.about(exemplar)
-            credit = "" if about is None else about.credit
-            name = self._picker.add(picture, exemplar, credit, choose=False)
+            about = source.about(exemplar) or ""
+            name = self._picker.add(picture, exemplar, about, choose=False)
             self._known[exemplar] = name
         return name, exact
 
