@@ -6,7 +6,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 BUILD  := build
 NPM    := npm --prefix js
-# Two processes, a file in one of them; one thread each, so that they do not take turns.
+# Two processes, a file in one of them; one thread each, so that they do not take turns. Each has a
+# browser and servers of its own.
 PAIR   := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
@@ -29,7 +30,9 @@ install: $(VENV)/.installed  ## make .venv with zfwidgets in it
 
 # --- for developers -----------------------------------------------------------------------------
 
-test: check js python  ## everything: lint, types, contracts, TypeScript, unit, oracles, browser, notebooks
+# Side by side, so that no core waits; what is to be alone comes long after the short ones have ended.
+test: $(VENV)/.tested js/node_modules/.stamp chromium  ## everything: lint, types, contracts, TypeScript, unit, oracles, browser, notebooks
+	@$(MAKE) --no-print-directory --jobs 3 check js python
 
 check: $(VENV)/.tested  ## lint, types, import contracts
 	$(BIN)/ruff check .
@@ -42,10 +45,10 @@ js: js/node_modules/.stamp  ## TypeScript: types, lint, unit tests
 	$(NPM) run lint
 	$(NPM) test
 
-# Side by side what disturbs nobody; then, one after the other, what measures memory, frames and clicks.
+# Side by side what disturbs nobody; then, one after the other, what measures memory, frames and time.
 python: $(VENV)/.tested js/node_modules/.stamp chromium  ## all of pytest, browser and notebooks included
-	$(PAIR) -m "not browser"
-	$(BIN)/pytest -m browser
+	$(PAIR) -m "not alone"
+	$(BIN)/pytest -m alone tests/browser
 
 unit: $(VENV)/.tested  ## the units of every room
 	$(PAIR) tests/unit
@@ -54,7 +57,8 @@ oracles: $(VENV)/.tested  ## the engine against independent references
 	$(PAIR) tests/oracles
 
 browser: $(VENV)/.tested chromium  ## JupyterLab and Voila in Chromium; screenshots in build/screenshots
-	$(BIN)/pytest tests/browser
+	$(PAIR) -m "not alone" tests/browser
+	$(BIN)/pytest -m alone tests/browser
 
 notebooks: $(VENV)/.tested  ## execute the notebooks
 	$(BIN)/pytest tests/notebooks

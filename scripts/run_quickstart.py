@@ -20,13 +20,20 @@ NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 CELL_LIMIT = 600  # seconds
 
 
-def execute(notebook: Path) -> Any:
-    """The notebook with the outputs of all its cells; an error in a cell is raised."""
+def execute(notebook: Path, kernel: Any = None) -> Any:
+    """The notebook with the outputs of all its cells; an error in a cell is raised.
+
+    kernel: the manager of a kernel that runs in the notebook's folder, and goes on afterwards; a
+    new one if it is not given.
+    """
     content = nbformat.read(notebook, as_version=4)
-    client = NotebookClient(
-        content, timeout=CELL_LIMIT, resources={"metadata": {"path": str(notebook.parent)}}
-    )
-    return client.execute()
+    place = {"metadata": {"path": str(notebook.parent)}}
+    client = NotebookClient(content, km=kernel, timeout=CELL_LIMIT, resources=place)
+    try:
+        return client.execute()
+    finally:
+        if client.kc is not None:
+            client.kc.stop_channels()
 
 
 def pictures(notebook: Any) -> Iterator[bytes]:

@@ -13,9 +13,20 @@ import pytest
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 
+FIRST = ("notebooks", "training", "oracles", "unit", "browser")
+"""Folders by how long their longest file takes: no process is to end with such a file alone.
+
+Those of the browser come last, for Playwright leaves an event loop running in the process.
+"""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the folder whose files take longest, so that no process ends with them alone."""
-    items.sort(key=lambda item: "training" not in item.path.parts)
+    """Put the folders in order."""
+
+    def place(item: pytest.Item) -> int:
+        return next((FIRST.index(part) for part in item.path.parts if part in FIRST), len(FIRST))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

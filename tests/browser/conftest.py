@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Generator, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,12 @@ FLAGS = [
     "--no-first-run",
     "--use-fake-device-for-media-stream",  # a camera that shows a moving pattern
 ]
+#: Run in the kernel after a notebook: nothing of it goes on, and none of its names is left.
+EMPTY = """
+import ipywidgets
+ipywidgets.Widget.close_all()
+get_ipython().run_line_magic("reset", "-f")
+"""
 Notebook = Callable[..., Page]
 
 expect.set_options(timeout=30_000)
@@ -126,8 +133,15 @@ def write_notebook(path: Path, *cells: str) -> None:
     nbformat.write(notebook, path)
 
 
+@cache
+def kernel_of(lab: hosts.Host) -> str:
+    """The one kernel of all notebooks in a JupyterLab: importing torch is what takes long."""
+    return lab.start_kernel()
+
+
 def open_in_lab(page: Page, lab: hosts.Host, name: str) -> None:
     """Open a notebook alone on the screen, run all of it, and wait until the kernel rests."""
+    lab.attach(name, kernel_of(lab))
     page.goto(f"{lab.url}/doc/tree/{name}")
     page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady")
     page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
@@ -140,9 +154,27 @@ def open_in_lab(page: Page, lab: hosts.Host, name: str) -> None:
     )
 
 
+def leave_lab(page: Page) -> None:
+    """Leave the kernel to the next notebook as if it had just started, and close the page."""
+    page.evaluate(
+        """code => {
+            const {kernel} = jupyterapp.shell.currentWidget.sessionContext.session;
+            kernel.requestExecute({code, store_history: false}).done.then(
+                reply => { window.emptied = reply.content; });
+        }""",
+        EMPTY,
+    )
+    page.wait_for_function("window.emptied")
+    assert page.evaluate("emptied.status") == "ok", page.evaluate("emptied.evalue")
+    page.context.close()
+
+
 @pytest.fixture
-def in_lab(lab: hosts.Host, page: Page, request: pytest.FixtureRequest) -> Iterator[Notebook]:
+def in_lab(
+    lab: hosts.Host, chromium: Browser, request: pytest.FixtureRequest
+) -> Iterator[Notebook]:
     """``in_lab(cell, ...)``: the page of a JupyterLab in which these cells have been run."""
+    page = new_page(chromium)
 
     def run(*cells: str) -> Page:
         name = f"{file_name(request.node.name)}.ipynb"
@@ -151,6 +183,4 @@ def in_lab(lab: hosts.Host, page: Page, request: pytest.FixtureRequest) -> Itera
         return page
 
     yield run
-    page.evaluate(
-        "window.jupyterapp?.serviceManager.sessions.shutdownAll()"
-    )  # a kernel with torch keeps half a GB
+    leave_lab(page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from zfwidgets.cli import TEMPLATE, jupyter_environment
 
@@ -26,6 +28,22 @@ class Host:
     url: str
     folder: Path
     log: Path
+
+    def start_kernel(self) -> str:
+        """A kernel that belongs to no notebook yet, by its id."""
+        kernel: str = self._post("/api/kernels", {"name": "python3"})["id"]
+        return kernel
+
+    def attach(self, notebook: str, kernel: str) -> None:
+        """Let a notebook of the folder find this kernel when it is opened."""
+        named = {"path": notebook, "name": notebook, "type": "notebook"}
+        self._post("/api/sessions", {**named, "kernel": {"id": kernel}})
+
+    def _post(self, path: str, content: dict[str, Any]) -> dict[str, Any]:
+        request = urllib.request.Request(self.url + path, json.dumps(content).encode())
+        with urllib.request.urlopen(request, timeout=START_LIMIT) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
 
 
 def isolated(home: Path) -> dict[str, str]:
@@ -79,6 +97,7 @@ def _server_options(folder: Path) -> list[str]:
         "--ServerApp.port_retries=0",
         "--ServerApp.open_browser=False",
         "--IdentityProvider.token=",
+        "--ServerApp.disable_check_xsrf=True",
         "--allow-root",
     ]
 

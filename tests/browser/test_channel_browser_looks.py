@@ -109,6 +109,7 @@ def test_synthesised_pictures_are_offered_where_there_are_some(
     page.context.close()
 
 
+@pytest.mark.alone
 def test_384_channels_are_there_in_time(open_browser: Open, recording: Recording) -> None:
     live = open_browser(recording, layer="conv5", height=4000, tile_size=32)
     live.until(COMPLETE)
@@ -167,6 +168,7 @@ def test_a_slider_has_a_visible_name_on_every_width(
     assert tools.evaluate("bar => bar.scrollWidth <= bar.clientWidth")
 
 
+@pytest.mark.alone
 def test_4096_channels_scroll_by_with_few_elements_and_fewer_layers(
     open_browser: Open, recording: Recording, screenshots: Path
 ) -> None:

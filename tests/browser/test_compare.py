@@ -29,8 +29,7 @@ def opened(chromium: Browser, lab: hosts.Host) -> Iterator[Page]:
     conftest.open_in_lab(page, lab, "compare.ipynb")
     expect(page.locator(".zf-compare")).to_be_visible()
     yield page
-    page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
-    page.context.close()
+    conftest.leave_lab(page)
 
 
 def side(page: Page, index: int) -> Locator:

@@ -83,7 +83,8 @@ def network(name: str) -> zf.DeconvNet:
         return zf.DeconvNet(randomised(Traps()), small, device="cpu", name=name)
     if name == "resnet18":
         model = randomised(torchvision.models.resnet18(weights=None))
-        return zf.DeconvNet(model, device="cpu", name=name)
+        half = zf.Preprocess(size=112, resize=128)  # all that it does, in a quarter of the time
+        return zf.DeconvNet(model, half, device="cpu", name=name)
     return zf.load(name, device="cpu")
 
 

@@ -37,8 +37,7 @@ def opened(chromium: Browser, lab: hosts.Host) -> Iterator[InspectorPage]:
     inspector = InspectorPage(page)
     expect(inspector.root).to_be_visible()
     yield inspector
-    page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
-    page.context.close()
+    conftest.leave_lab(page)
 
 
 @pytest.fixture
@@ -238,6 +237,7 @@ def test_of_five_quick_clicks_the_last_layer_is_the_one_shown(
     )
 
 
+@pytest.mark.alone
 def test_a_layer_of_384_channels_is_there_quickly_and_the_page_keeps_moving(
     inspector: InspectorPage, screenshots: Path
 ) -> None:

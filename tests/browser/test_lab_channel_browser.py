@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 Notebook = Callable[..., Page]
@@ -53,6 +54,7 @@ def measure(page: Page, layer: str, mode: str, channels: int) -> dict[str, float
     return page.evaluate(MEASURE, {"layer": layer, "mode": mode, "all": channels})
 
 
+@pytest.mark.alone
 def test_a_layer_of_384_channels_is_there_in_time(in_lab: Notebook) -> None:
     page = in_lab(MAKE)
     expect(page.locator(".zf-channel-browser .zf-summary")).to_contain_text("conv5")

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser import conftest, hosts
@@ -23,6 +24,7 @@ live.close()
 """
 
 
+@pytest.mark.alone
 def test_frames_travel_until_the_widget_is_closed(
     chromium: Browser, lab: hosts.Host, screenshots: Path
 ) -> None:
@@ -71,5 +73,4 @@ def test_frames_travel_until_the_widget_is_closed(
     )
     assert page.evaluate("reply.content.status") == "ok", page.evaluate("reply.content.evalue")
     page.wait_for_function(f"{ON} === 0")
-    page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
-    page.context.close()
+    conftest.leave_lab(page)

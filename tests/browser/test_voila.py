@@ -17,10 +17,17 @@ from zfwidgets.cli import find_notebook
 
 
 @pytest.fixture(scope="module")
-def dashboard(chromium: Browser, voila: hosts.Host) -> Iterator[InspectorPage]:
+def asked() -> set[str]:
+    """What the dashboard's page has asked for."""
+    return set()
+
+
+@pytest.fixture(scope="module")
+def dashboard(chromium: Browser, voila: hosts.Host, asked: set[str]) -> Iterator[InspectorPage]:
     """The dashboard that `zfwidgets demo` opens."""
     shutil.copyfile(find_notebook("dashboard.ipynb"), voila.folder / "dashboard.ipynb")
     page = conftest.new_page(chromium)
+    page.on("request", lambda request: asked.add(request.url))
     page.goto(f"{voila.url}/voila/render/dashboard.ipynb", timeout=conftest.KERNEL_LIMIT)
     inspector = InspectorPage(page)
     expect(inspector.root).to_be_visible(timeout=conftest.KERNEL_LIMIT)
@@ -28,14 +35,10 @@ def dashboard(chromium: Browser, voila: hosts.Host) -> Iterator[InspectorPage]:
     page.context.close()
 
 
-def test_the_page_asks_nobody_but_its_own_server(chromium: Browser, voila: hosts.Host) -> None:
-    shutil.copyfile(find_notebook("dashboard.ipynb"), voila.folder / "dashboard.ipynb")
-    page = conftest.new_page(chromium)
-    asked: set[str] = set()
-    page.on("request", lambda request: asked.add(request.url))
-    page.goto(f"{voila.url}/voila/render/dashboard.ipynb", timeout=conftest.KERNEL_LIMIT)
-    expect(InspectorPage(page).root).to_be_visible(timeout=conftest.KERNEL_LIMIT)
-    page.context.close()
+def test_the_page_asks_nobody_but_its_own_server(
+    dashboard: InspectorPage, voila: hosts.Host, asked: set[str]
+) -> None:
+    dashboard.wait_for_layer("conv5")
     assert asked
     assert not {url for url in asked if not url.startswith((voila.url, "data:", "blob:"))}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import nbformat
 import numpy as np
 import pytest
+from jupyter_client.manager import KernelManager
 from PIL import Image
 
 import zfwidgets as zf
@@ -19,13 +21,45 @@ from scripts import run_quickstart
 pytestmark = pytest.mark.notebook
 
 NOTEBOOKS = sorted(run_quickstart.NOTEBOOKS.glob("*.ipynb"))
+EMPTY = """
+import ipywidgets
+ipywidgets.Widget.close_all()
+get_ipython().run_line_magic("reset", "-f")
+"""
 WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@cache
+def kernel() -> KernelManager:
+    """One kernel for all notebooks, for importing torch takes longer than most of them."""
+    manager = KernelManager()
+    manager.start_kernel(cwd=str(run_quickstart.NOTEBOOKS))
+    return manager
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _shut_down() -> Iterator[None]:
+    yield
+    if kernel.cache_info().currsize:
+        kernel().shutdown_kernel(now=True)
+        kernel().cleanup_resources()
+
+
+def emptied() -> None:
+    """Close the widgets and forget the names of the notebook that was run before."""
+    client = kernel().client()
+    client.start_channels()
+    client.wait_for_ready()
+    reply = client.execute_interactive(EMPTY, allow_stdin=False)
+    client.stop_channels()
+    assert reply["content"]["status"] == "ok"
 
 
 @cache
 def executed(name: str) -> Any:
     """A notebook with its outputs; an error in a cell fails the test. Run once."""
-    return run_quickstart.execute(run_quickstart.NOTEBOOKS / name)
+    emptied()
+    return run_quickstart.execute(run_quickstart.NOTEBOOKS / name, kernel())
 
 
 def code_cells(notebook: Any) -> list[Any]:

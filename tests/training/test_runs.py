@@ -162,12 +162,12 @@ def test_the_log_says_each_loss(finished: Run) -> None:
 
 
 def test_a_short_run_comes_closer_to_its_teacher(lessons: Lessons, tmp_path: Path) -> None:
-    recipe = Recipe(steps=30, batch=8, learning_rate=3e-3, sizes=((1.0, 64),), threads=1, hinted=2)
+    recipe = Recipe(steps=16, batch=8, learning_rate=3e-3, sizes=((1.0, 64),), threads=1, hinted=2)
     run = Run("alexnet", recipe, lessons, tmp_path)
     run.student.train()
-    losses = [run.advance(step / 30) for step in range(30)]
+    losses = [run.advance(step / 16) for step in range(16)]
     for term in ("fine", "coarse"):
-        early, late = (sum(part[term] for part in losses[s]) / 5 for s in (slice(5), slice(-5, 30)))
+        early, late = (sum(part[term] for part in losses[s]) / 5 for s in (slice(5), slice(-5, 16)))
         assert late < 0.95 * early, term
 
 
