@@ -11,6 +11,7 @@ import torch
 from playwright.sync_api import Locator, Page
 
 from tests.browser.live import LiveWidget
+from tests.browser.pixels import on_tile
 from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.images.samples import samples
 from zfwidgets.nets.zfnet import ZFNet
@@ -60,17 +61,7 @@ def tile(live: LiveWidget, channel: int) -> Locator:
 
 def pixels(live: LiveWidget, channel: int) -> np.ndarray[Any, Any]:
     """A tile's part of its row's canvas: uint8 [h, w, 3]."""
-    width, height, data = tile(live, channel).evaluate(
-        """(cell) => {
-            const canvas = cell.parentElement.querySelector('canvas');
-            const side = Math.round(cell.clientWidth * devicePixelRatio);
-            const left = (e) => e.getBoundingClientRect().left;
-            const x = Math.round((left(cell) - left(canvas)) * devicePixelRatio);
-            const {data} = canvas.getContext('2d').getImageData(x, 0, side, side);
-            return [side, side, [...data]];
-        }"""
-    )
-    return np.array(data, np.uint8).reshape(height, width, 4)[:, :, :3]
+    return on_tile(tile(live, channel))
 
 
 def enlarged(picture: np.ndarray[Any, Any], side: int) -> np.ndarray[Any, Any]:

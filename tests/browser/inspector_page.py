@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,20 +11,11 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-Pixels = np.ndarray[Any, np.dtype[np.uint8]]
-PATIENCE = 60.0  # seconds until what is on the screen must be what was asked for
+from tests.browser.pixels import READ_CANVAS, Pixels, on_canvas, on_tile
 
-READ_CANVAS = "canvas => canvas.toDataURL('image/png')"
-#: A cell's part of the canvas that its row has.
-READ_TILE = """(cell) => {
-    const row = cell.parentElement.querySelector('canvas');
-    const side = Math.round(cell.clientWidth * devicePixelRatio);
-    const left = (e) => e.getBoundingClientRect().left;
-    const x = Math.round((left(cell) - left(row)) * devicePixelRatio);
-    const tile = Object.assign(document.createElement('canvas'), { width: side, height: side });
-    tile.getContext('2d').drawImage(row, x, 0, side, side, 0, 0, side, side);
-    return tile.toDataURL('image/png');
-}"""
+__all__ = ["READ_CANVAS", "InspectorPage", "Pixels", "likeness"]
+
+PATIENCE = 60.0  # seconds until what is on the screen must be what was asked for
 
 
 class InspectorPage:
@@ -82,12 +71,11 @@ class InspectorPage:
 
     def tile(self, channel: int) -> Pixels:
         """The picture of a channel as it is drawn: uint8 [h, w, 3]."""
-        return _pixels(self.cell(channel).evaluate(READ_TILE))
+        return on_tile(self.cell(channel))
 
     def figure(self, index: int) -> Pixels:
         """The pictures that zoom together: 0 the photo, 1 the projection. uint8 [H, W, 3]."""
-        canvas = self.root.locator(".zf-pane-picture").nth(index)
-        return _pixels(canvas.evaluate(READ_CANVAS))
+        return on_canvas(self.root.locator(".zf-pane-picture").nth(index))
 
     def wait_for_layer(self, name: str) -> None:
         """Until the grid says that it shows this layer and waits for no tile in sight."""
@@ -100,11 +88,6 @@ class InspectorPage:
         while not holds():
             assert time.monotonic() < limit, f"after {PATIENCE:.0f} s still not so: {what}"
             self.page.evaluate("new Promise(requestAnimationFrame)")
-
-
-def _pixels(data_url: str) -> Pixels:
-    png = base64.b64decode(data_url.partition(",")[2])
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
 def likeness(shown: Pixels, expected: np.ndarray[Any, Any]) -> float:

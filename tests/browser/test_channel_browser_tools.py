@@ -22,6 +22,7 @@ from tests.browser.channels import (
 )
 from tests.browser.conftest import new_page
 from tests.browser.live import LiveWidget
+from tests.browser.pixels import on_canvas
 from zfwidgets.deconv import Recording
 
 CHANNELS = "[...document.querySelectorAll('.zf-cell:not([hidden])')].map((c) => +c.dataset.channel)"
@@ -273,14 +274,7 @@ def test_the_photo_shows_what_the_neuron_under_the_pointer_sees(
 def test_the_photo_is_what_the_network_saw(open_browser: Open, recording: Recording) -> None:
     live = open_browser(recording, layer="conv4")
     live.until(COMPLETE)
-    shown = live.page.locator(".zf-inset-photo").evaluate(
-        """(canvas) => {
-            const {width, height} = canvas;
-            return [width, height, [...canvas.getContext('2d')
-                .getImageData(0, 0, width, height).data]];
-        }"""
-    )
-    picture = np.array(shown[2], np.uint8).reshape(shown[1], shown[0], 4)[:, :, :3]
+    picture = on_canvas(live.page.locator(".zf-inset-photo"))
     assert np.abs(picture.astype(int) - recording.seen()[0]).mean() < 4  # JPEG
 
 

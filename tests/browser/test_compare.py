@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import zfwidgets as zf
 from tests.browser import conftest, hosts
-from tests.browser.inspector_page import READ_CANVAS, InspectorPage, Pixels
+from tests.browser.inspector_page import InspectorPage
+from tests.browser.pixels import Pixels, on_canvas
 from tests.browser.test_accessibility import findings
 
 NETS = ("zfnet", "alexnet")
@@ -39,10 +37,7 @@ def side(page: Page, index: int) -> Locator:
 
 def pane(half: Locator, index: int) -> Pixels:
     """The photo (0) or the projection (1) of a side, as it is drawn."""
-    png = half.locator(".zf-pane-picture").nth(index).evaluate(READ_CANVAS)
-    return np.asarray(
-        Image.open(io.BytesIO(base64.b64decode(png.partition(",")[2]))).convert("RGB")
-    )
+    return on_canvas(half.locator(".zf-pane-picture").nth(index))
 
 
 def strongest(name: str, layer: str, rank: int) -> tuple[int, Pixels]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, expect
 
 import zfwidgets as zf
-from tests.browser.inspector_page import READ_CANVAS, InspectorPage, Pixels, likeness
+from tests.browser.inspector_page import InspectorPage, likeness
+from tests.browser.pixels import READ_CANVAS, Pixels, on_canvas
 from tests.browser.test_accessibility import findings
 
 PHOTOS = ("cat", "dogs")
@@ -72,9 +70,7 @@ class Opened(InspectorPage):
 
     def pane(self, index: int) -> Pixels:
         """0 the photo, 1 the projection, as they are drawn."""
-        canvas = self.page.locator(".zf-pane-picture").nth(index)
-        png = base64.b64decode(canvas.evaluate(READ_CANVAS).partition(",")[2])
-        return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+        return on_canvas(self.page.locator(".zf-pane-picture").nth(index))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 import zfwidgets as zf
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.live import LiveWidget
+from tests.browser.pixels import on_canvas
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.widgets.core.rpc import worker
 
@@ -66,18 +67,6 @@ def cell(live: LiveWidget, channel: int) -> Locator:
     return live.page.locator(f'.zf-cell[data-channel="{channel}"]')
 
 
-def pixels(canvas: Locator) -> np.ndarray[Any, Any]:
-    """What stands on a canvas: uint8 [h, w, 4]."""
-    width, height, data = canvas.evaluate(
-        """(canvas) => {
-            const {width, height} = canvas;
-            const {data} = canvas.getContext('2d').getImageData(0, 0, width, height);
-            return [width, height, [...data]];
-        }"""
-    )
-    return np.array(data, np.uint8).reshape(height, width, 4)
-
-
 def test_a_channel_is_nine_projections_beside_nine_patches(
     show: Open, net: DeconvNet, photos: dict[str, Any], scan: zf.Scan
 ) -> None:
@@ -86,7 +75,7 @@ def test_a_channel_is_nine_projections_beside_nine_patches(
     patches, _ = scan.exemplars["conv4"].patches(net, photos, 0)
     live.until("document.querySelector('.zf-row-canvas').width > 1000")
     row = live.page.locator(".zf-grid-row", has=cell(live, 0))
-    picture = pixels(row.locator("canvas"))
+    picture = on_canvas(row.locator("canvas"), "RGBA")
     drawn = picture[:, :, 3] > 0
     # Rows and columns without ink are the gaps: three squares down, six across.
     down = np.flatnonzero(np.diff(drawn.any(1).astype(int), prepend=0, append=0))

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 import zfwidgets as zf
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.live import LiveWidget
+from tests.browser.pixels import on_canvas
 from tests.browser.test_accessibility import findings
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.widgets.exemplar_strip import ExemplarStrip
@@ -43,18 +44,6 @@ def show(page: Page) -> Iterator[Open]:
         strip.close()
 
 
-def pixels(canvas: Locator) -> np.ndarray[Any, Any]:
-    """What stands on a canvas: uint8 [h, w, 3]."""
-    width, height, data = canvas.evaluate(
-        """(canvas) => {
-            const {width, height} = canvas;
-            const {data} = canvas.getContext('2d').getImageData(0, 0, width, height);
-            return [width, height, [...data]];
-        }"""
-    )
-    return np.array(data, np.uint8).reshape(height, width, 4)[:, :, :3]
-
-
 def test_it_shows_patches_above_projections_of_the_scan_that_ships(
     show: Open, net: DeconvNet
 ) -> None:
@@ -71,7 +60,7 @@ def test_it_shows_patches_above_projections_of_the_scan_that_ships(
             f"{rank + 1}: {zf.gallery()[name].category.name}, activation "
             f"{float(f'{panel.values[rank]:.3g}'):g}, row {row}, column {col}. Show this photo"
         )
-        upper, lower = (pixels(pair.locator("canvas").nth(place)) for place in (0, 1))
+        upper, lower = (on_canvas(pair.locator("canvas").nth(place)) for place in (0, 1))
         assert np.abs(upper.astype(int) - panel.patches[rank]).mean() < 6, "but for compression"
         assert np.corrcoef(lower.ravel(), expected[rank].ravel())[0, 1] > 0.95
 

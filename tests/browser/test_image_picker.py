@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 import zfwidgets as zf
 from tests.browser.conftest import new_page
 from tests.browser.live import LiveWidget
+from tests.browser.pixels import on_canvas
 from tests.browser.test_accessibility import findings
 from tests.browser.test_live_view import ON, WATCH
 from zfwidgets.images import Preprocess
@@ -209,8 +209,7 @@ def test_a_refused_camera_says_what_to_do(
 
 
 def preview(page: Page) -> np.ndarray:
-    text = page.locator(".zf-crop-preview").evaluate("canvas => canvas.toDataURL('image/png')")
-    return np.asarray(Image.open(BytesIO(b64decode(text.split(",")[1]))).convert("RGB"))
+    return on_canvas(page.locator(".zf-crop-preview"))
 
 
 def open_crop(page: Page, held: LiveWidget) -> None:

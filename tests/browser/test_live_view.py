@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 import zfwidgets as zf
 from tests.browser.conftest import new_page
 from tests.browser.live import LiveWidget
+from tests.browser.pixels import on_canvas
 from tests.browser.test_accessibility import findings
 from zfwidgets.images import heat_colours
 from zfwidgets.widgets.core.rpc import worker
@@ -70,8 +68,7 @@ def start(page: Page, live: LiveView, theme: str = "light") -> LiveWidget:
 
 def canvas(page: Page, selector: str) -> np.ndarray:
     """The pixels of a canvas, as they are in it."""
-    text = page.locator(selector).evaluate("canvas => canvas.toDataURL('image/png')")
-    return np.asarray(Image.open(BytesIO(b64decode(text.split(",")[1]))).convert("RGB"))
+    return on_canvas(page.locator(selector))
 
 
 def test_nothing_is_asked_before_the_click(camera: Page, live: LiveView) -> None:

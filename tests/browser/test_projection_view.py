@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, Position, expect
 
 from tests.browser.live import LiveWidget
+from tests.browser.pixels import on_canvas
 from tests.unit.widgets.fakes import SIDE, FakeNet, picture
 from zfwidgets.widgets.projection_view import ProjectionView
 
@@ -53,19 +54,12 @@ def shown(page: Page) -> Shown:
     return Shown(page)
 
 
-def pixels(canvas: Locator) -> np.ndarray[Any, Any]:
-    numbers = canvas.evaluate(
-        "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
-    )
-    return np.array(numbers, np.uint8).reshape(SIDE, SIDE, 4)[..., :3]
-
-
 def test_photo_and_projection_are_on_the_page_pixel_for_pixel(shown: Shown) -> None:
     canvases = shown.page.locator(".zf-pane-picture")
-    assert (pixels(canvases.nth(0)) == (0, 0, 255)).all()
+    assert (on_canvas(canvases.nth(0)) == (0, 0, 255)).all()
     expected = np.full((SIDE, SIDE, 3), 128)
     expected[6:14, 2:10] = 255
-    assert (pixels(canvases.nth(1)) == expected).all()
+    assert (on_canvas(canvases.nth(1)) == expected).all()
     box = shown.photo.locator("rect.zf-mark-over")
     assert [box.get_attribute(name) for name in ("x", "y", "width", "height")] == [
         "2", "6", "8", "8"
@@ -174,7 +168,7 @@ def test_contrast_can_be_fixed_to_a_number_and_colours_be_signed(shown: Shown) -
     full.press("Enter")
     shown.live.until("model.get('_shown').full[0] === 6")
     expect(shown.page.locator(".zf-projection-how")).to_contain_text("full at |x| = 6")
-    assert pixels(shown.page.locator(".zf-pane-picture").nth(1))[8, 4].tolist() == [192] * 3
+    assert on_canvas(shown.page.locator(".zf-pane-picture").nth(1))[8, 4].tolist() == [192] * 3
     shown.page.get_by_label("Colours").select_option("signed")
     shown.live.until("model.get('_shown').colours === 'signed'")
     expect(shown.page.locator(".zf-legend-bar")).to_have_attribute("data-colours", "signed")
