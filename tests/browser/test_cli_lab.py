@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +26,10 @@ def test_the_printed_address_opens_the_notebook_and_asks_nothing(
     with (
         host.log.open("wb") as log,
         subprocess.Popen(
-            [*command, f"--port={port}"], stderr=log, env=hosts.isolated(tmp_path / "home")
+            [*command, f"--port={port}"],
+            stderr=log,
+            env=hosts.isolated(tmp_path / "home"),
+            start_new_session=True,
         ) as server,
     ):
         try:
@@ -36,4 +41,4 @@ def test_the_printed_address_opens_the_notebook_and_asks_nothing(
             settings = json.loads(page.locator("#jupyter-config-data").inner_text())
             assert "@jupyterlab/apputils-extension:announcements" in settings["disabledExtensions"]
         finally:
-            server.terminate()
+            os.killpg(server.pid, signal.SIGTERM)  # as a terminal does: Lab is a child of it
