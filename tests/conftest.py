@@ -13,7 +13,7 @@ import pytest
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 
-FIRST = ("notebooks", "training", "oracles", "unit", "browser")
+ORDER = ("notebooks", "training", "oracles", "unit", "browser")
 """Folders by how long their longest file takes: no process is to end with such a file alone.
 
 Those of the browser come last, for Playwright leaves an event loop running in the process.
@@ -24,7 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the folders in order."""
 
     def place(item: pytest.Item) -> int:
-        return next((FIRST.index(part) for part in item.path.parts if part in FIRST), len(FIRST))
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        return ORDER.index(folder if folder in ORDER else "unit")
 
     items.sort(key=place)
 
