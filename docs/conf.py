@@ -109,4 +109,4 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": [], "start": [], "ko": [], "tour": []}
+html_sidebars = {"believe": [], "index": [], "ko": [], "start": [], "tour": []}
