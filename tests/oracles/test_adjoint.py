@@ -55,7 +55,8 @@ def _sent_back(recording: object, step: int, y: Tensor) -> Tensor:
     """A whole map y [C, H, W] at the output of a step, linearly back to the input."""
     from zfwidgets.deconv import backward
     from zfwidgets.deconv.recording import Recording
-    from zfwidgets.deconv.signals import Method, Way
+    from zfwidgets.deconv.method import Method
+    from zfwidgets.deconv.signals import Way
     from zfwidgets.deconv.windows import Places
 
     assert isinstance(recording, Recording)

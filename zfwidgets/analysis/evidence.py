@@ -19,7 +19,7 @@ from zfwidgets.analysis.arguments import class_index
 from zfwidgets.analysis.result import Result
 from zfwidgets.deconv import Recording
 from zfwidgets.deconv.neurons import Neurons
-from zfwidgets.deconv.signals import RuleName
+from zfwidgets.deconv.method import RuleName
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,7 +21,7 @@ from zfwidgets.analysis.scanning.scanner import Scanner
 from zfwidgets.analysis.scanning.top import NAMES, Top
 from zfwidgets.analysis.stream import Images, find, prepared
 from zfwidgets.deconv import DeconvNet, Neurons, Projections, Recording
-from zfwidgets.deconv.signals import RuleName
+from zfwidgets.deconv.method import RuleName
 
 if TYPE_CHECKING:
     import pandas as pd

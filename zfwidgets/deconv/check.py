@@ -13,8 +13,9 @@ from torch.overrides import TorchFunctionMode
 
 from zfwidgets.deconv import backward
 from zfwidgets.deconv.graph import Record, UnsupportedModel
+from zfwidgets.deconv.method import Method
 from zfwidgets.deconv.outputs import tensors_in
-from zfwidgets.deconv.signals import Method, Signal, Way
+from zfwidgets.deconv.signals import Signal, Way
 from zfwidgets.deconv.windows import Places
 
 _GRADIENT = Method(rule="gradient", seed="one", lrn="vjp")

@@ -18,7 +18,8 @@ from zfwidgets.deconv import models
 from zfwidgets.deconv.changes import Added, Change
 from zfwidgets.deconv.check import check as compare
 from zfwidgets.deconv.graph import Grid, Record, UnsupportedModel
-from zfwidgets.deconv.layers import Layers, find_layers
+from zfwidgets.deconv.layer import Layers
+from zfwidgets.deconv.layers import find_layers
 from zfwidgets.deconv.models import Inputs
 from zfwidgets.deconv.precision import exactly
 from zfwidgets.deconv.recorder import Recorder

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from zfwidgets.deconv.neurons import Index, Neurons, places
-from zfwidgets.deconv.signals import Method
+from zfwidgets.deconv.method import Method
 from zfwidgets.deconv.windows import Pair
 
 if TYPE_CHECKING:

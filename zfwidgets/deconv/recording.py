@@ -13,21 +13,20 @@ from torch import Tensor
 from zfwidgets.deconv import ablation, backward, neurons
 from zfwidgets.deconv.ablation import Ablation
 from zfwidgets.deconv.graph import Call, Record, UnsupportedModel
-from zfwidgets.deconv.layers import Layer, Layers
-from zfwidgets.deconv.neurons import Indices, Neurons
-from zfwidgets.deconv.outputs import most_probable, scores_in
-from zfwidgets.deconv.precision import exactly
-from zfwidgets.deconv.projections import Origin, Projections
-from zfwidgets.deconv.signals import (
+from zfwidgets.deconv.layer import Layer, Layers
+from zfwidgets.deconv.method import (
     LrnName,
     Method,
     PrecisionName,
     RuleName,
     SeedName,
-    Signal,
     UnpoolName,
-    Way,
 )
+from zfwidgets.deconv.neurons import Indices, Neurons
+from zfwidgets.deconv.outputs import most_probable, scores_in
+from zfwidgets.deconv.precision import exactly
+from zfwidgets.deconv.projections import Origin, Projections
+from zfwidgets.deconv.signals import Signal, Way
 from zfwidgets.deconv.steps import OPTIONAL, Step, left_out, steps
 from zfwidgets.deconv.windows import Places
 

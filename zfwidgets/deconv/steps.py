@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zfwidgets.deconv.backward import Passage
 from zfwidgets.deconv.graph import Call
-from zfwidgets.deconv.layers import Layers
+from zfwidgets.deconv.layer import Layers
 from zfwidgets.deconv.rules import Conv, MaxPool, Rule, StepKind
 from zfwidgets.deconv.signals import Signal, Way
 from zfwidgets.deconv.windows import Pair

@@ -11,15 +11,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
+
+from zfwidgets.images.numbers import is_tensor, library
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Rule = Literal["symmetric", "minmax"]
 Share = Literal["tile", "all"]
 Array = np.ndarray[Any, Any]
+Numbers = Any
+"""A Tensor or an array; what is done with it below both understand."""
 
 #: The grey that stands for zero.  128 + 127 v fills 1..255, the same number of steps up and down.
 MID_GREY = 128
@@ -103,25 +108,26 @@ def contrast(
         )
     if gain is not None:
         values = values * _gain(gain, values)
-    rows = _rows(values, share)
+    rows, xp = _rows(values, share), library(values)
     if rule == "symmetric":
         high = (
-            _top_percentile(rows.abs(), percentile)
+            _top_percentile(abs(rows), percentile)
             if full is None
-            else torch.full_like(rows[:, 0], full)
+            else xp.full_like(rows[:, 0], full)
         )
-        levels = _scaled(rows, high, 127).add_(MID_GREY)
+        levels = _scaled(rows, high, 127)
+        levels += MID_GREY
         low = -high
     else:
-        low, high = rows.amin(1), rows.amax(1)
+        low, high = xp.amin(rows, 1), xp.amax(rows, 1)
         span = high - low
         levels = _scaled(rows - low[:, None], span, 255)
         levels[span < _TINY] = MID_GREY
-    levels = levels.round_().clamp_(1 if rule == "symmetric" else 0, 255).to(torch.uint8)
-    picture = levels.view(values.shape).expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
+    grey = _bytes(levels, 1 if rule == "symmetric" else 0).reshape(values.shape)
+    picture = np.broadcast_to(grey, (len(grey), 3, *grey.shape[2:])).transpose(0, 2, 3, 1)
     ends = tuple(low.tolist()), tuple(high.tolist())
     how = Contrast(rule, share, percentile, *ends, fixed=full is not None)
-    return picture.contiguous().cpu().numpy(), how
+    return np.ascontiguousarray(picture), how
 
 
 def heat(maps: Tensor | Array, share: Share = "tile") -> Array:
@@ -133,36 +139,38 @@ def heat(maps: Tensor | Array, share: Share = "tile") -> Array:
     Raises:
         ValueError: wrong shape, or values that are not finite.
     """
-    values = _checked(maps, 3, "heat").clamp_min(0)
-    rows = _rows(values, share)
-    index = _scaled(rows, rows.amax(1), 255).round_().clamp_(0, 255).to(torch.int64)
-    table = torch.from_numpy(heat_colours().copy()).to(index.device)
-    return table[index.view(values.shape)].cpu().numpy()
+    checked = _checked(maps, 3, "heat")
+    xp = library(checked)
+    rows = _rows(xp.clip(checked, 0, None), share)
+    index = _bytes(_scaled(rows, xp.amax(rows, 1), 255), 0)
+    return heat_colours()[index.reshape(checked.shape)]
 
 
 # ------------------------------------------------------------------------------ scaling
 
 
-def _checked(values: Tensor | Array, ndim: int, caller: str) -> Tensor:
-    tensor = torch.as_tensor(values).detach()
+def _checked(values: Tensor | Array, ndim: int, caller: str) -> Numbers:
+    numbers: Numbers = values.detach() if is_tensor(values) else np.asarray(values)
     shape = "[N, C, h, w]" if ndim == 4 else "[N, h, w]"
-    if tensor.ndim != ndim or 0 in tensor.shape[1:]:
+    if numbers.ndim != ndim or 0 in numbers.shape[1:]:
         raise ValueError(
-            f"{caller}() got values of shape {list(tensor.shape)}; expected {shape} with at least "
+            f"{caller}() got values of shape {list(numbers.shape)}; expected {shape} with at least "
             "one pixel. For a single picture give values[None]."
         )
-    tensor = tensor.float()
-    # NaN and infinity both show in the extremes, which take a single pass without a copy.
-    if tensor.numel() and not bool(torch.isfinite(torch.stack(tensor.aminmax())).all()):
-        bad = int((~torch.isfinite(tensor)).sum())
+    numbers = numbers.float() if is_tensor(numbers) else numbers.astype(np.float32)
+    xp = library(numbers)
+    # NaN and infinity both show in the extremes, which take no copy.
+    ends = (float(xp.amin(numbers)), float(xp.amax(numbers))) if len(numbers) else ()
+    if not all(map(math.isfinite, ends)):
+        bad = int((~xp.isfinite(numbers)).sum())
         raise ValueError(
             f"{caller}() got {bad} values that are not finite (NaN or infinity); expected finite "
             "numbers. Look for an overflow, for instance in half precision."
         )
-    return tensor.contiguous()
+    return numbers.contiguous() if is_tensor(numbers) else np.ascontiguousarray(numbers)
 
 
-def _rows(values: Tensor, share: Share) -> Tensor:
+def _rows(values: Numbers, share: Share) -> Numbers:
     """One row of numbers for each scale that is wanted."""
     if share not in ("tile", "all"):
         raise ValueError(f"share={share!r}: expected 'tile' or 'all'.")
@@ -171,8 +179,9 @@ def _rows(values: Tensor, share: Share) -> Tensor:
     return values.reshape(values.shape[0] if share == "tile" else 1, -1)
 
 
-def _gain(gain: Tensor | Sequence[float], values: Tensor) -> Tensor:
-    factors = torch.as_tensor(gain).to(values)
+def _gain(gain: Tensor | Sequence[float], values: Numbers) -> Numbers:
+    factors = library(values).asarray(gain)
+    factors = factors.to(values) if is_tensor(factors) else factors.astype(np.float32)
     if factors.shape != (values.shape[1],):
         raise ValueError(
             f"contrast(gain={factors.tolist()}): expected one factor for each of the "
@@ -181,21 +190,36 @@ def _gain(gain: Tensor | Sequence[float], values: Tensor) -> Tensor:
     return factors[:, None, None]
 
 
-def _scaled(rows: Tensor, scale: Tensor, steps: int) -> Tensor:
+def _scaled(rows: Numbers, scale: Numbers, steps: int) -> Numbers:
     """rows / scale * steps, and zero where the scale is nothing: nothing is not made something."""
-    factor = torch.where(scale < _TINY, 0.0, steps / scale.clamp_min(_TINY))
+    xp = library(rows)
+    factor = xp.where(scale < _TINY, 0.0, steps / xp.clip(scale, _TINY, None))
     return rows * factor[:, None]
 
 
-def _top_percentile(magnitude: Tensor, percentile: float) -> Tensor:
+def _bytes(levels: Numbers, least: int) -> Array:
+    """Levels rounded in place into `least` to 255, as bytes."""
+    xp = library(levels)
+    xp.round(levels, out=levels)
+    xp.clip(levels, least, 255, out=levels)
+    if is_tensor(levels):
+        return levels.byte().cpu().numpy()
+    return np.asarray(levels.astype(np.uint8))
+
+
+def _top_percentile(magnitude: Numbers, percentile: float) -> Numbers:
     """Per row, the given percentile of its non-zero entries; 0 for a row without any."""
     if magnitude.shape[0] == 0:
-        return magnitude.new_zeros(0)
-    counted = torch.count_nonzero(magnitude, dim=1)
-    rank = ((counted - 1).clamp_min(0).double() * (1 - percentile / 100)).floor().long()
+        return magnitude[:, :0].sum(1)
+    counted = library(magnitude).count_nonzero(magnitude, 1).tolist()
+    rank = [math.floor(max(count - 1, 0) * (1 - percentile / 100)) for count in counted]
     # Only the largest few are needed: a full sort of 384 tiles would take seconds.
-    largest = magnitude.topk(int(rank.max()) + 1, dim=1).values
-    return largest.gather(1, rank[:, None])[:, 0]
+    if is_tensor(magnitude):
+        largest = magnitude.topk(max(rank) + 1, dim=1).values
+        return largest.gather(1, largest.new_tensor(rank).long()[:, None])[:, 0]
+    places = [magnitude.shape[1] - 1 - behind for behind in rank]
+    found = [np.partition(row, at)[at] for row, at in zip(magnitude, places, strict=True)]
+    return np.array(found, np.float32)
 
 
 # ------------------------------------------------------------------------------- colours

@@ -9,17 +9,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from zfwidgets.images.decode import Source, decode, decode_planes
-from zfwidgets.images.measure import Measured, measure
+from zfwidgets.images.numbers import is_tensor
 from zfwidgets.images.planes import Planes
 from zfwidgets.images.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from zfwidgets.images.measure import Measured
 
 Array = np.ndarray[Any, Any]
 Transforms = Callable[[Any], Any]
@@ -45,6 +48,8 @@ def prepared(transforms: Transforms, picture: Image.Image | Array) -> Tensor:
     Raises:
         ValueError: it gives something else.
     """
+    import torch
+
     # A processor of text and pictures has one of pictures only.
     call = getattr(transforms, "image_processor", None) or transforms
     given = found = call(picture)
@@ -54,8 +59,8 @@ def prepared(transforms: Transforms, picture: Image.Image | Array) -> Tensor:
         found = found[0]
     if isinstance(found, np.ndarray) and found.dtype.kind in "biuf":
         found = torch.from_numpy(np.array(found))
-    if isinstance(found, Tensor):
-        found = found.detach().as_subclass(Tensor)
+    if isinstance(found, torch.Tensor):
+        found = found.detach().as_subclass(torch.Tensor)
         if found.ndim == 4 and len(found) == 1:
             found = found[0]
         if found.ndim == 3:
@@ -195,6 +200,8 @@ class Preparation:
     def black(self) -> Tensor:
         """Tensor ``[C]``: the value of a black pixel, in input units."""
         if isinstance(self.transforms, Preprocess):
+            import torch
+
             return -torch.tensor(self.transforms.mean) / torch.tensor(self.transforms.std)
         return self._measured.offset
 
@@ -223,7 +230,7 @@ class Preparation:
         if self._guessed or self.note:
             levels = _fitted(levels)
         pixels = (levels * 255).round().clamp(0, 255)
-        return pixels.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        return pixels.byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
     def to_rgb(self, pixels: Tensor, planes: Planes | None = None) -> Tensor:
         """A signed picture in input space (a projection) ``[N, C, h, w]`` -> ``[N, 3, h, w]``.
@@ -234,12 +241,16 @@ class Preparation:
             return self.transforms.to_rgb(pixels, planes)
         measured = self._measured
         if planes is None and measured.colours is not None:
+            import torch
+
             return torch.einsum("dc,nchw->ndhw", measured.colours.to(pixels), pixels)
         planes = planes or Planes.usual(self.channels)
         return planes.of(pixels / measured.gain.to(pixels)[:, None, None])
 
     @cached_property
     def _measured(self) -> Measured:
+        from zfwidgets.images.measure import measure
+
         return measure(self, self.channels)
 
 
@@ -252,7 +263,7 @@ def _fitted(levels: Tensor) -> Tensor:
 
 
 def _kind(value: object) -> str:
-    if isinstance(value, Tensor | np.ndarray):
+    if is_tensor(value) or isinstance(value, np.ndarray):
         return f"a {type(value).__name__} {list(value.shape)}"
     if isinstance(value, Mapping):
         return f"a {type(value).__name__} of {', '.join(map(str, list(value)[:4])) or 'nothing'}"

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from zfwidgets.images.arrays import array_planes
 from zfwidgets.images.decode import decode
 from zfwidgets.images.limits import ImageError, get_limits
 from zfwidgets.images.planes import Planes
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = np.ndarray[Any, Any]
 Channels = Literal["RGB", "BGR", "L"] | int
@@ -125,6 +126,8 @@ class Preprocess:
 
     def _resized(self, image: Image.Image | Array) -> tuple[Tensor, int, int]:
         """What of it the network sees, [C, h, w] in 0..scale, and its left and top in the input."""
+        import torch
+
         if isinstance(self.channels, int):
             scene = self._scene(image, self.channels)
             size = scene.shape[1], scene.shape[0]
@@ -179,7 +182,7 @@ class Preprocess:
         values = inputs.detach().float()
         values = values * self._column(self.std, values) + self._column(self.mean, values)
         rgb = self._colours(values * (255 / self.scale), planes).round().clamp(0, 255)
-        return rgb.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        return rgb.byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
     @property
     def pixel_gain(self) -> Tensor:
@@ -189,6 +192,8 @@ class Preprocess:
         ``std``.  Multiplied by this gain its colours are balanced again; 1.0 is then the step
         from black to white.
         """
+        import torch
+
         return torch.tensor(self.std, dtype=torch.float32) / self.scale
 
     def to_rgb(self, pixels: Tensor, planes: Planes | None = None) -> Tensor:
@@ -241,4 +246,4 @@ class Preprocess:
 
     @staticmethod
     def _column(numbers: tuple[float, ...], like: Tensor) -> Tensor:
-        return torch.tensor(numbers, dtype=like.dtype, device=like.device)[:, None, None]
+        return like.new_tensor(numbers)[:, None, None]

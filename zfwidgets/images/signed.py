@@ -7,13 +7,14 @@ falls evenly to both sides, so that the size of a value can be read without seei
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from zfwidgets.images.contrast import contrast
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -35,7 +36,7 @@ def signed_colours() -> Array:
 
 
 def signed(
-    maps: Tensor, share: Any = "tile", percentile: float = 99.5, full: float | None = None
+    maps: Tensor | Array, share: Any = "tile", percentile: float = 99.5, full: float | None = None
 ) -> tuple[Array, tuple[float, ...]]:
     """Signed maps ``[N, h, w]`` -> uint8 ``[N, h, w, 3]``, and the |x| of the end colours.
 
@@ -50,6 +51,6 @@ def signed(
     return signed_colours()[levels[..., 0].astype(np.intp) - 1], how.high
 
 
-def colour_mean(pixels: Tensor) -> Tensor:
+def colour_mean(pixels: Any) -> Any:
     """One signed value per pixel, the mean of its colours: [N, C, h, w] -> [N, h, w]."""
-    return torch.as_tensor(pixels).mean(1)
+    return pixels.mean(1)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import math
-from typing import Any, overload
+import sys
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
+
+from zfwidgets.images.numbers import is_tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -83,14 +86,30 @@ def resize(tiles: Tensor | Array, height: int, width: int) -> Tensor | Array:
             f"resize() got tiles of shape {list(tiles.shape)} and a target of {height} x {width}; "
             "expected [N, C, h, w] or [N, h, w, 3], and sizes of at least 1."
         )
-    if isinstance(tiles, Tensor):
+    if is_tensor(tiles):
         return _resize(tiles, height, width)
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return _without_torch(tiles, height, width)
     # Seen as [N, 3, h, w] this memory is channels-last, which is torch's fast path for uint8.
     planes = torch.from_numpy(np.array(tiles)).permute(0, 3, 1, 2)
     return _resize(planes, height, width).permute(0, 2, 3, 1).contiguous().numpy()
 
 
+def _without_torch(tiles: Array, height: int, width: int) -> Array:
+    """The same with Pillow, one by one; within a grey level of torch's."""
+    made = np.empty((len(tiles), height, width, tiles.shape[3]), np.uint8)
+    shrunk = min(width, tiles.shape[2]), min(height, tiles.shape[1])
+    for out, tile in zip(made, tiles, strict=True):
+        image = Image.fromarray(np.ascontiguousarray(tile))
+        image = image.resize(shrunk, Image.Resampling.BILINEAR)
+        out[:] = np.asarray(image.resize((width, height), Image.Resampling.NEAREST))
+    return made
+
+
 def _resize(tiles: Tensor, height: int, width: int) -> Tensor:
+    import torch.nn.functional as F
+
     shrunk = (min(height, tiles.shape[2]), min(width, tiles.shape[3]))
     if tiles.shape[0] == 0:
         return tiles.new_empty(0, tiles.shape[1], height, width)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from zfwidgets.analysis.scanning.sums import treves_rolls
 from zfwidgets.deconv import Layer, Neurons, Recording
-from zfwidgets.deconv.signals import RuleName
+from zfwidgets.deconv.method import RuleName
 
 SORTS = ("index", "strength", "mean", "sparsity", "energy")
 """Orders of the channels: by number, or by the falling value of one of `Responses.measures`."""

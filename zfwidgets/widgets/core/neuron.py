@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from zfwidgets.deconv.signals import RuleName
+from zfwidgets.deconv.method import RuleName
 
 RULES: tuple[RuleName, ...] = get_args(RuleName)
 Place = tuple[int, int] | None

@@ -16,7 +16,7 @@ from zfwidgets.analysis.strongest import Exemplars, patches_of
 from zfwidgets.analysis.usage import LayerUsage
 from zfwidgets.analysis.vocabulary import Concept, Labels, Vocabulary
 from zfwidgets.deconv import DeconvNet, Recording
-from zfwidgets.deconv.signals import RuleName
+from zfwidgets.deconv.method import RuleName
 from zfwidgets.images import contrast
 from zfwidgets.images.tiles import resize
 

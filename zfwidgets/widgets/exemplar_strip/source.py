@@ -14,7 +14,7 @@ from zfwidgets.analysis.stream import Images, loaded, pair
 from zfwidgets.analysis.strongest import Exemplars, patches_of
 from zfwidgets.analysis.vocabulary import Concept, Labels
 from zfwidgets.deconv import DeconvNet
-from zfwidgets.deconv.signals import RuleName
+from zfwidgets.deconv.method import RuleName
 from zfwidgets.images import Photo, contrast, gallery
 from zfwidgets.images.gallery import GalleryPhoto
 from zfwidgets.images.tiles import resize

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from PIL import Image
 
 from zfwidgets.analysis.shipped import ships
-from zfwidgets.deconv.signals import RuleName
+from zfwidgets.deconv.method import RuleName
 from zfwidgets.images import Photo, decode, gallery, samples
 from zfwidgets.widgets.core.layers import default_layer, describe
 from zfwidgets.widgets.core.nets import as_net

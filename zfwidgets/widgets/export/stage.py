@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zfwidgets.analysis.arguments import check_finite
-from zfwidgets.deconv.signals import RuleName
+from zfwidgets.deconv.method import RuleName
 from zfwidgets.widgets.channel_browser import ChannelBrowser
 from zfwidgets.widgets.channel_browser.tiles import MODES as browser_modes  # noqa: N811
 from zfwidgets.widgets.core.layers import describe

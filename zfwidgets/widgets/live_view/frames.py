@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from zfwidgets.deconv import DeconvNet, Recording
-from zfwidgets.deconv.signals import RuleName
+from zfwidgets.deconv.method import RuleName
 from zfwidgets.images import Limits, Preparation, Preprocess, decode, resize
 
 Pixels = npt.NDArray[np.uint8]
