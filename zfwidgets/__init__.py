@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from zfwidgets.images.samples import samples as samples
     from zfwidgets.images.sheet import contact_sheet as contact_sheet
     from zfwidgets.nets import list_nets as list_nets
+    from zfwidgets.remote import connect as connect
     from zfwidgets.widgets.channel_browser import ChannelBrowser as ChannelBrowser
     from zfwidgets.widgets.charts import Charts as Charts
     from zfwidgets.widgets.compare import Compare as Compare
@@ -143,6 +144,7 @@ _HOME = {
     "samples": "images.samples",
     "contact_sheet": "images.sheet",
     "list_nets": "nets",
+    "connect": "remote",
     "ChannelBrowser": "widgets.channel_browser",
     "Charts": "widgets.charts",
     "Compare": "widgets.compare",

@@ -1,4 +1,4 @@
-"""The command line: ``zfwidgets demo | lab | scan | review | export | doctor | nets``."""
+"""The command line: ``zfwidgets demo | lab | serve | scan | review | export | doctor | nets``."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", help="open the dashboard in a browser (Voila)")
     demo.add_argument("--theme", choices=("light", "dark"), default="light")
+    demo.add_argument("--engine", metavar="URL", help="of a `zfwidgets serve` to compute on")
+    demo.add_argument("--token", help="of that server (default: that of ZFWIDGETS_TOKEN)")
     demo.set_defaults(run=_demo)
     _add_server_options(demo, port=8866)
 
@@ -46,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument("notebook", nargs="?", type=Path, metavar="NOTEBOOK")
     lab.set_defaults(run=_lab)
     _add_server_options(lab, port=8888)
+
+    _add_engine(commands.add_parser("serve", help="one engine for many kernels (Ray Serve)"))
 
     _add_scan(commands.add_parser("scan", help="find what excites each channel of a network most"))
 
@@ -68,6 +72,13 @@ def _add_server_options(parser: argparse.ArgumentParser, port: int) -> None:
     )
     parser.add_argument("--port", type=int, default=port, help="default: %(default)s")
     parser.add_argument("--no-browser", action="store_true", help="only say the address")
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    from zfwidgets.serve.command import add_options, run
+
+    add_options(parser)
+    parser.set_defaults(run=run)
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:

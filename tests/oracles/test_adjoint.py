@@ -54,8 +54,8 @@ def test_transpose(name: str) -> None:
 def _sent_back(recording: object, step: int, y: Tensor) -> Tensor:
     """A whole map y [C, H, W] at the output of a step, linearly back to the input."""
     from zfwidgets.deconv import backward
-    from zfwidgets.deconv.recording import Recording
     from zfwidgets.deconv.method import Method
+    from zfwidgets.deconv.recording import Recording
     from zfwidgets.deconv.signals import Way
     from zfwidgets.deconv.windows import Places
 

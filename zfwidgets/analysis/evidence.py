@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from zfwidgets.analysis.arguments import class_index
 from zfwidgets.analysis.result import Result
 from zfwidgets.deconv import Recording
-from zfwidgets.deconv.neurons import Neurons
 from zfwidgets.deconv.method import RuleName
+from zfwidgets.deconv.neurons import Neurons
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zfwidgets.deconv.neurons import Index, Neurons, places
 from zfwidgets.deconv.method import Method
+from zfwidgets.deconv.neurons import Index, Neurons, places
 from zfwidgets.deconv.windows import Pair
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from zfwidgets.deconv.precision import exactly
 from zfwidgets.deconv.projections import Origin, Projections
 from zfwidgets.deconv.signals import Signal, Way
 from zfwidgets.deconv.steps import OPTIONAL, Step, left_out, steps
-from zfwidgets.deconv.windows import Places
+from zfwidgets.deconv.windows import Pair, Places
 
 if TYPE_CHECKING:
     from zfwidgets.deconv.deconvnet import DeconvNet
@@ -56,6 +56,20 @@ class Recording:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    @property
+    def size(self) -> Pair:
+        """Rows and columns of the input."""
+        height, width = self.inputs.shape[2:]
+        return height, width
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that it holds, on the network's device."""
+        kept = [call.value for call in self._calls if call.value is not None]
+        boxes = [box.tensor for call in self._calls for box in call.rule.boxes]
+        held = {t.untyped_storage().data_ptr(): t for t in (self.inputs, *kept, *boxes)}
+        return sum(t.untyped_storage().nbytes() for t in held.values())
 
     def seen(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """What the network saw, its preparation undone: uint8 [B, H, W, 3]."""

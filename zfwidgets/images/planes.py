@@ -7,10 +7,9 @@ projections are shown by three of its planes, or by one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from zfwidgets.images.numbers import library
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,8 @@ class Planes:
             return f"channel {self.grey} in grey"
         return f"channels {self.red}, {self.green}, {self.blue} as red, green, blue"
 
-    def of(self, values: Tensor) -> Tensor:
-        """The shown planes of ``[N, C, h, w]`` as ``[N, 3, h, w]``.
+    def of(self, values: Any) -> Any:
+        """The shown planes of a Tensor or array ``[N, C, h, w]`` as ``[N, 3, h, w]``.
 
         Raises:
             ValueError: a chosen channel is not among the C.
@@ -71,7 +70,8 @@ class Planes:
                 f"[N, C, h, w] with more than {max(self.channels)} channels, counted from 0."
             )
         if self.grey is not None:
-            return values[:, self.grey, None].expand(-1, 3, -1, -1)
+            shape = (len(values), 3, *values.shape[2:])
+            return library(values).broadcast_to(values[:, self.grey, None], shape)
         if self.channels == tuple(range(values.shape[1])):
             return values
         return values[:, list(self.channels)]

@@ -205,7 +205,7 @@ class Preparation:
             return -torch.tensor(self.transforms.mean) / torch.tensor(self.transforms.std)
         return self._measured.offset
 
-    def undo(self, inputs: Tensor, planes: Planes | None = None) -> Array:
+    def undo(self, inputs: Tensor | Array, planes: Planes | None = None) -> Array:
         """What the network sees, for people: ``[B, C, H, W]`` -> uint8 RGB ``[B, H, W, 3]``.
 
         Where the preparation is not known (see `note`, or no transforms were given to a network of
@@ -225,6 +225,7 @@ class Preparation:
                 f"undo() got a tensor of shape {list(inputs.shape)}; expected "
                 f"[batch, {self.channels}, height, width]. For one image give inputs[None]."
             )
+        assert is_tensor(inputs), "only a Preprocess makes arrays"
         values = inputs.detach().float()
         levels = self.to_rgb(values - self.black.to(values)[:, None, None], planes)
         if self._guessed or self.note:
@@ -245,7 +246,8 @@ class Preparation:
 
             return torch.einsum("dc,nchw->ndhw", measured.colours.to(pixels), pixels)
         planes = planes or Planes.usual(self.channels)
-        return planes.of(pixels / measured.gain.to(pixels)[:, None, None])
+        rgb: Tensor = planes.of(pixels / measured.gain.to(pixels)[:, None, None])
+        return rgb
 
     @cached_property
     def _measured(self) -> Measured:

@@ -17,6 +17,7 @@ from PIL import Image
 from zfwidgets.images.arrays import array_planes
 from zfwidgets.images.decode import decode
 from zfwidgets.images.limits import ImageError, get_limits
+from zfwidgets.images.numbers import floats
 from zfwidgets.images.planes import Planes
 
 if TYPE_CHECKING:
@@ -114,20 +115,23 @@ class Preprocess:
         Raises:
             ImageError: see `zfwidgets.images.decode`; a photograph where planes are expected.
         """
+        import torch
+
+        return torch.from_numpy(self.array(image))
+
+    def array(self, image: Image.Image | Array) -> Array:
+        """The same as a float32 array ``[C, size, size]``, without torch."""
         values, left, top = self._resized(image)
         height, width = values.shape[1:]
-        mean, std = self._column(self.mean, values), self._column(self.std, values)
-        values = (values - mean) / std
+        values = (values - self._column(self.mean)) / self._column(self.std)
         if (width, height) == (self.size, self.size):
-            return values.contiguous()
-        canvas = values.new_zeros(values.shape[0], self.size, self.size)
+            return np.ascontiguousarray(values)
+        canvas = np.zeros((len(values), self.size, self.size), np.float32)
         canvas[:, top : top + height, left : left + width] = values
         return canvas
 
-    def _resized(self, image: Image.Image | Array) -> tuple[Tensor, int, int]:
+    def _resized(self, image: Image.Image | Array) -> tuple[Array, int, int]:
         """What of it the network sees, [C, h, w] in 0..scale, and its left and top in the input."""
-        import torch
-
         if isinstance(self.channels, int):
             scene = self._scene(image, self.channels)
             size = scene.shape[1], scene.shape[0]
@@ -143,12 +147,12 @@ class Preprocess:
             np.array(plane.resize((width, height), method, box=box), dtype=np.float32)
             for plane in planes
         ]
-        values = torch.from_numpy(parts[0] if len(parts) == 1 else np.stack(parts, -1))
-        values = values[None] if values.ndim == 2 else values.permute(2, 0, 1)
+        values = parts[0] if len(parts) == 1 else np.stack(parts, -1)
+        values = values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
         if isinstance(self.channels, int):
             return values, left, top
-        values = values * (self.scale / 255)
-        return values.flip(0) if self.channels == "BGR" else values, left, top
+        values = values * np.float32(self.scale / 255)
+        return values[::-1] if self.channels == "BGR" else values, left, top
 
     def _scene(self, image: Image.Image | Array, channels: int) -> Array:
         """Planes as float32 [H, W, C], a white pixel being `scale`."""
@@ -167,7 +171,7 @@ class Preprocess:
         factor = self.scale / white[scene.dtype.kind] if scene.dtype.kind in white else 1.0
         return (scene.astype(np.float64) * factor).astype(np.float32)
 
-    def undo(self, inputs: Tensor, planes: Planes | None = None) -> Array:
+    def undo(self, inputs: Tensor | Array, planes: Planes | None = None) -> Array:
         """What the network sees, for people: ``[B, C, H, W]`` -> uint8 RGB ``[B, H, W, 3]``.
 
         planes: which of the network's channels are shown; default: its colours, or
@@ -179,10 +183,9 @@ class Preprocess:
                 f"[batch, {len(self.mean)}, height, width]. For one image give inputs[None]; for "
                 "a network of other channels, transforms that fit it."
             )
-        values = inputs.detach().float()
-        values = values * self._column(self.std, values) + self._column(self.mean, values)
-        rgb = self._colours(values * (255 / self.scale), planes).round().clamp(0, 255)
-        return rgb.byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        values = floats(inputs) * self._column(self.std) + self._column(self.mean)
+        rgb = self._colours(values * np.float32(255 / self.scale), planes).round().clip(0, 255)
+        return np.ascontiguousarray(rgb.astype(np.uint8).transpose(0, 2, 3, 1))
 
     @property
     def pixel_gain(self) -> Tensor:
@@ -203,7 +206,8 @@ class Preprocess:
         is not added, so zero stays zero.  planes: as for `undo`.
         """
         gain = self.pixel_gain.to(pixels)
-        return self._colours(pixels * gain[:, None, None], planes)
+        rgb: Tensor = self._colours(pixels * gain[:, None, None], planes)
+        return rgb
 
     def crop_box(self, width: int, height: int) -> tuple[float, float, float, float]:
         """The rectangle of a ``width`` x ``height`` photograph that the input square shows.
@@ -238,12 +242,12 @@ class Preprocess:
         right, bottom = min((x + size) * step_x, width), min((y + size) * step_y, height)
         return (0, 0, size, size), (x * step_x, y * step_y, right, bottom)
 
-    def _colours(self, values: Tensor, planes: Planes | None) -> Tensor:
+    def _colours(self, values: Any, planes: Planes | None) -> Any:
         if planes is None:
             bgr = Planes(red=2, green=1, blue=0)
             planes = bgr if self.channels == "BGR" else Planes.usual(len(self.mean))
         return planes.of(values)
 
     @staticmethod
-    def _column(numbers: tuple[float, ...], like: Tensor) -> Tensor:
-        return like.new_tensor(numbers)[:, None, None]
+    def _column(numbers: tuple[float, ...]) -> Array:
+        return np.array(numbers, np.float32)[:, None, None]

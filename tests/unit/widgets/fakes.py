@@ -79,9 +79,7 @@ class FakeRecording:
     picture: np.ndarray[Any, Any]
     layers: dict[str, FakeLayer] = field(default_factory=lambda: dict(LAYERS))
 
-    @property
-    def inputs(self) -> torch.Tensor:
-        return torch.zeros(1, 3, SIDE, SIDE)
+    size: tuple[int, int] = (SIDE, SIDE)
 
     @property
     def logits(self) -> torch.Tensor | None:

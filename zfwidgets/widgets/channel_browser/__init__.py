@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import traitlets as t
-from torch import nn
 
+from zfwidgets.images.numbers import is_module
 from zfwidgets.images.sheet import contact_sheet
 from zfwidgets.images.tiles import encode, resize
 from zfwidgets.widgets.channel_browser.first_page import FirstPage, tiles_in
@@ -26,6 +26,8 @@ from zfwidgets.widgets.core.rpc import AHEAD, VISIBLE, Cancelled, Job, Responder
 from zfwidgets.widgets.core.wire import Answer, WireError, describe_error, sheet
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from zfwidgets.deconv import DeconvNet, Layer, Recording
 
 _FIRST_SECONDS = 0.2
@@ -392,7 +394,7 @@ def _source_traits(source: Any) -> dict[str, Any]:
         return {}
     if hasattr(source, "strongest"):
         return {"recording": source, "net": source.net}
-    if isinstance(source, str | nn.Module) or hasattr(source, "record"):
+    if isinstance(source, str) or is_module(source) or hasattr(source, "record"):
         return {"net": as_net(source)}
     raise TypeError(
         f"ChannelBrowser got {type(source).__name__}; expected a Recording (net.record(photo)), "

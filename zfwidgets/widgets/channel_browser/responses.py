@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from zfwidgets.analysis.scanning.sums import treves_rolls
-from zfwidgets.deconv import Layer, Neurons, Recording
-from zfwidgets.deconv.method import RuleName
+from zfwidgets.images.numbers import floats
+
+if TYPE_CHECKING:
+    from zfwidgets.deconv import Layer, Neurons, Recording
+    from zfwidgets.deconv.method import RuleName
+
+Floats = npt.NDArray[np.float32]
 
 SORTS = ("index", "strength", "mean", "sparsity", "energy")
 """Orders of the channels: by number, or by the falling value of one of `Responses.measures`."""
@@ -70,7 +72,7 @@ class Responses:
         return neurons[neurons.image == self.image]
 
     @cached_property
-    def measures(self) -> dict[str, Tensor]:
+    def measures(self) -> dict[str, Floats]:
         """What channels are ordered by, float32 [C] each.
 
         strength: the map's largest value. mean: of the map. sparsity: `treves_rolls` over the
@@ -78,16 +80,10 @@ class Responses:
         one place. energy: the channel's share of the layer's sum of squares, 0 to 1. For sparsity
         and energy negative values (class scores) count as 0.
         """
-        maps = self.recording.feature_maps(self.layer.name)[self.image].flatten(1).float()
-        heights = maps.clamp_min(0)
-        square = heights.square().mean(1)
-        total = square.sum()
-        return {
-            "strength": self.strongest.value.float(),
-            "mean": maps.mean(1).cpu(),
-            "sparsity": treves_rolls(heights.mean(1), square, maps.shape[1]).cpu(),
-            "energy": (square / total if total > 0 else square).cpu(),
-        }
+        afar = getattr(self.recording, "measures", None)
+        layer, image = self.layer.name, self.image
+        others = afar(layer, image) if afar else measured(self.recording, layer, image)
+        return {"strength": floats(self.strongest.value), **others}
 
     @property
     def labels(self) -> list[str]:
@@ -103,16 +99,17 @@ class Responses:
         threshold: least strength, as a share of the layer's largest; not for the dead ones.
         """
         strength = self.measures["strength"]
-        seen = (strength == 0) if show == "dead" else torch.ones_like(strength, dtype=torch.bool)
+        seen = (strength == 0) if show == "dead" else np.ones(self.count, bool)
         if show == "alive":
             seen = strength != 0
         if show != "dead" and threshold > 0:
-            seen &= strength >= threshold * strength.amax().clamp_min(0)
-        order = torch.arange(self.count)
+            seen &= strength >= np.float32(threshold) * max(strength.max(), np.float32(0))
+        order = np.arange(self.count)
         if sort != "index":
-            falling = self.measures[sort].nan_to_num(nan=-torch.inf)
-            order = torch.sort(falling, descending=True, stable=True).indices
-        return order[seen[order]].tolist()
+            falling = np.nan_to_num(self.measures[sort], nan=-np.inf)
+            order = np.argsort(-falling, kind="stable")
+        found: list[int] = order[seen[order]].tolist()
+        return found
 
     def where(self, channel: int) -> dict[str, Any]:
         """The channel's strongest neuron: channel, row, col, value, and box, its receptive field.
@@ -133,7 +130,7 @@ class Responses:
     def facts(self) -> dict[str, Any]:
         """Everything but what depends on pictures, as `RawPage` of the page side has it."""
         neurons, layer = self.strongest, self.layer
-        places = torch.stack([neurons.row, neurons.col], 1)
+        places = np.stack([np.asarray(neurons.row), np.asarray(neurons.col)], 1)
         return {
             "epoch": self.epoch,
             "layer": layer.name,
@@ -146,9 +143,24 @@ class Responses:
             "offset": list(layer.offset),
             "labels": self.labels,
             "measures": {name: _floats(values) for name, values in self.measures.items()},
-            "places": places.cpu().numpy().astype("<i4").tobytes(),
+            "places": places.astype("<i4").tobytes(),
         }
 
 
-def _floats(values: Tensor) -> bytes:
-    return np.ascontiguousarray(values.numpy(), "<f4").tobytes()
+def measured(recording: Recording, layer: str, image: int) -> dict[str, Floats]:
+    """Of `Responses.measures` those that need the whole maps."""
+    from zfwidgets.analysis.scanning.sums import treves_rolls
+
+    maps = recording.feature_maps(layer)[image].flatten(1).float()
+    heights = maps.clamp_min(0)
+    square = heights.square().mean(1)
+    total = square.sum()
+    return {
+        "mean": floats(maps.mean(1)),
+        "sparsity": floats(treves_rolls(heights.mean(1), square, maps.shape[1])),
+        "energy": floats(square / total if total > 0 else square),
+    }
+
+
+def _floats(values: Floats) -> bytes:
+    return np.ascontiguousarray(values, "<f4").tobytes()

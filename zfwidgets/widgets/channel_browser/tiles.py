@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from zfwidgets.analysis.synthesized import shipped_for
-from zfwidgets.deconv import DeconvNet, Layer, Projections
 from zfwidgets.images import contrast, heat
 from zfwidgets.images.contrast import MID_GREY
+from zfwidgets.images.numbers import library
 from zfwidgets.images.tiles import resize
 from zfwidgets.widgets.channel_browser.responses import Responses
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from zfwidgets.deconv import DeconvNet, Layer, Projections
+
 MOST_AT_ONCE = 256
 """Channels in one batch at most."""
+
+_AFAR_AT_ONCE = 32
+"""Channels in one question to a server at least."""
 
 Pictures = npt.NDArray[np.uint8]
 Size = tuple[int, int]
@@ -67,7 +72,7 @@ class FeatureMap(_ForEveryLayer):
         if chosen.shape[-2:] == (1, 1):
             # One value alone would always be its own largest: compare with the layer's largest.
             largest = maps.amax().reshape(1, 1, 1)
-            return heat(torch.cat([chosen, largest]), share="all")[:-1]
+            return heat(library(maps).concatenate([chosen, largest]), share="all")[:-1]
         return heat(resize(chosen[:, None], *size)[:, 0])
 
 
@@ -156,12 +161,14 @@ class Synthesised:
 
     def suits(self, net: DeconvNet, layer: Layer) -> bool:
         """A layer whose pictures ship, of a network with the weights that they were made for."""
-        return shipped_for(net, layer.name) is not None
+        return _synthesised_size(net, layer) is not None
 
     def native(self, responses: Responses) -> Size:
         """The pictures as they ship."""
-        height, width = self._pictures(responses).shape[1:3]
-        return height, width
+        size = _synthesised_size(responses.recording.net, responses.layer)
+        if size is None:
+            raise ValueError(f"no synthesised pictures of {responses.layer.name} ship")
+        return size
 
     def tiles(self, responses: Responses, ids: Sequence[int], size: Size) -> Pictures:
         """The pictures, read from the file that ships."""
@@ -169,9 +176,10 @@ class Synthesised:
 
     @staticmethod
     def _pictures(responses: Responses) -> Pictures:
+        from zfwidgets.analysis.synthesized import shipped_for
+
         found = shipped_for(responses.recording.net, responses.layer.name)
-        if found is None:
-            raise ValueError(f"no synthesised pictures of {responses.layer.name} ship")
+        assert found is not None, "native() was asked before"
         return found.images
 
 
@@ -200,6 +208,10 @@ def size_within(responses: Responses, px: int) -> Size:
 
 def tiles_of(responses: Responses, ids: Sequence[int], px: int) -> Pictures:
     """Pictures of the channels `ids`, longer side at most `px`: uint8 [N, h, w, 3]."""
+    if (afar := getattr(responses.recording, "tiles", None)) is not None:
+        how = {"image": responses.image, "mode": responses.mode, "rule": responses.rule}
+        made: Pictures = afar(responses.layer.name, list(ids), px, **how)
+        return made
     return MODES[responses.mode].tiles(responses, ids, size_within(responses, px))
 
 
@@ -212,6 +224,10 @@ def drawn(
     ones before: at most doubled or halved, since one may have been slow for another reason.
     """
     step, first = MODES[responses.mode].per_batch, 0
+    if hasattr(responses.recording, "tiles"):
+        # A server's time is shared: what one batch took says little about the next.
+        yield from _evenly(responses, ids, px, max(step, _AFAR_AT_ONCE))
+        return
     while first < len(ids):
         some = ids[first : first + step]
         began = time.perf_counter()
@@ -222,9 +238,27 @@ def drawn(
         first += len(some)
 
 
+def _evenly(
+    responses: Responses, ids: Sequence[int], px: int, step: int
+) -> Iterator[tuple[Sequence[int], Pictures]]:
+    for first in range(0, len(ids), step):
+        some = ids[first : first + step]
+        yield some, tiles_of(responses, some, px)
+
+
+def _synthesised_size(net: DeconvNet, layer: Layer) -> Size | None:
+    """Rows and columns of the pictures of a layer that ship; None if none do."""
+    afar: dict[str, Size] | None = getattr(net, "synthesised", None)
+    if afar is not None:
+        return afar.get(layer.name)
+    from zfwidgets.analysis.synthesized import shipped_for
+
+    found = shipped_for(net, layer.name)
+    return None if found is None else (found.images.shape[1], found.images.shape[2])
+
+
 def _picture(responses: Responses) -> Size:
-    height, width = responses.recording.inputs.shape[2:]
-    return height, width
+    return responses.recording.size
 
 
 def _window(responses: Responses) -> Size:

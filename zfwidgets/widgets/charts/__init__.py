@@ -10,6 +10,7 @@ import ipywidgets
 import numpy as np
 import traitlets as t
 
+from zfwidgets.images.numbers import floats
 from zfwidgets.widgets.core.base import ZFWidget, dispose
 from zfwidgets.widgets.core.composed import Composed
 from zfwidgets.widgets.core.plots import BarChart
@@ -232,16 +233,16 @@ class Charts(Composed):
 
 
 def _numbers(recording: Any, image: int, layer: str, sort: str, channel: int | None) -> _Numbers:
-    maps = recording.feature_maps(layer)[image].float().cpu()
-    strength = maps.amax((1, 2))
-    order = strength.argsort(descending=True, stable=True).tolist()[:MOST_BARS]
+    maps = floats(recording.feature_maps(layer)[image])
+    strength = maps.max((1, 2))
+    order = np.argsort(-strength, kind="stable").tolist()[:MOST_BARS]
     ids: Sequence[int] = sorted(order) if sort == "index" else order
     classes = []
     if recording.logits is not None and recording.net.categories:
         classes = [{"label": n, "p": p} for n, p in recording.top_classes(_CLASSES)[image]]
     edges, places, silent = np.empty(0), np.empty(0), 0
     if channel is not None and 0 <= channel < len(maps):
-        values = maps[channel].flatten().numpy()
+        values = maps[channel].ravel()
         silent = int((values == 0).sum())
         # Rectified maps are mostly zero: that bar would leave no room for all others.
         if silent < len(values):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import traitlets as t
 
+from zfwidgets.images.numbers import floats
 from zfwidgets.widgets.channel_browser import ChannelBrowser
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.layers import default_layer, describe
@@ -84,6 +86,6 @@ class Side:
 
     def ranks(self, layer: str) -> list[int]:
         """Channels of the layer, the strongest first."""
-        value = self.recording.strongest(layer).value
-        order: list[int] = value.argsort(descending=True, stable=True).tolist()
+        value = floats(self.recording.strongest(layer).value)
+        order: list[int] = np.argsort(-value, kind="stable").tolist()
         return order

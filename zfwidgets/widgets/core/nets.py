@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 from weakref import WeakValueDictionary
 
-from torch import nn
-
-from zfwidgets.deconv import DeconvNet
+from zfwidgets.images.numbers import is_module
+from zfwidgets.remote.net import ENGINE, connect
 
 # Widgets of one name share one network and its device memory, as long as one of them lives.
-_loaded: WeakValueDictionary[str, DeconvNet] = WeakValueDictionary()
+_loaded: WeakValueDictionary[str, Any] = WeakValueDictionary()
 
 
 def as_net(net: Any) -> Any:
@@ -26,11 +26,11 @@ def as_net(net: Any) -> Any:
     if isinstance(net, str):
         found = _loaded.get(net)
         if found is None:
-            from zfwidgets.deconv.load import load
-
-            found = _loaded[net] = load(net)
+            found = _loaded[net] = _load(net)
         return found
-    if isinstance(net, nn.Module):
+    if is_module(net):
+        from zfwidgets.deconv import DeconvNet
+
         return DeconvNet(net)
     if not hasattr(net, "record"):
         raise TypeError(
@@ -38,3 +38,12 @@ def as_net(net: Any) -> Any:
             "DeconvNet"
         )
     return net
+
+
+def _load(name: str) -> Any:
+    """A network here; or on the server that the environment names."""
+    if os.environ.get(ENGINE):
+        return connect(net=name)
+    from zfwidgets.deconv.load import load
+
+    return load(name)

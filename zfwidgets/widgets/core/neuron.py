@@ -47,4 +47,4 @@ def _find(question: Question) -> Any:
         row, col = question.place
         return recording.neurons(question.layer, image=image, channel=channel, row=row, col=col)
     found = recording.strongest(question.layer, channels=[channel])
-    return found[(found.image == image).nonzero()[0].tolist()]
+    return found[found.image == image]

@@ -17,6 +17,7 @@ from torch import nn
 from zfwidgets.images import gallery
 from zfwidgets.images.sheet import contact_sheet
 from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.concepts import told
 from zfwidgets.widgets.core.nets import as_net
 from zfwidgets.widgets.core.neuron import RULES
 from zfwidgets.widgets.core.rpc import Cancelled, Job, Responder
@@ -30,7 +31,7 @@ from zfwidgets.widgets.exemplar_browser.sources import (
     shipped_scan,
 )
 from zfwidgets.widgets.exemplar_browser.tiles import SORTS, Gallery, Pictures, Wall, drawn
-from zfwidgets.widgets.exemplar_browser.words import named, told
+from zfwidgets.widgets.exemplar_browser.words import named
 
 if TYPE_CHECKING:
     from zfwidgets.analysis import Exemplars, Scan

@@ -1,16 +1,10 @@
-"""What a channel's strongest pictures have in common, as the page is told it."""
+"""Names of what is on pictures, if that is what was given."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from zfwidgets.analysis.vocabulary import Concept, Labels
-
-
-def told(word: Concept, locale: str) -> dict[str, Any]:
-    """A word, as `Word` of core/concepts.ts has it."""
-    name = word.korean if locale == "ko" else word.name
-    return {"name": name, "count": word.count, "of": word.of, "lift": word.lift, "p": word.p}
+from zfwidgets.analysis.vocabulary import Labels
 
 
 def named(labels: Any) -> Labels | None:

@@ -9,22 +9,23 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
-from zfwidgets.analysis.shipped import K, ships
-from zfwidgets.analysis.strongest import exemplars_of
-from zfwidgets.analysis.vocabulary import Labels
 from zfwidgets.images import gallery
 from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.concepts import told
 from zfwidgets.widgets.core.neuron import RULES
 from zfwidgets.widgets.core.rpc import AHEAD, Job, Responder
 from zfwidgets.widgets.core.wire import Answer, describe_error, sheet
-from zfwidgets.widgets.exemplar_browser.background import BackgroundScan, Progress
-from zfwidgets.widgets.exemplar_browser.sources import scanner_of
-from zfwidgets.widgets.exemplar_browser.words import told
-from zfwidgets.widgets.exemplar_strip.source import PX, Source, Strip
+from zfwidgets.widgets.exemplar_strip.afar import Afar
+from zfwidgets.widgets.exemplar_strip.strip import PX, Strip
+
+if TYPE_CHECKING:
+    from zfwidgets.analysis.vocabulary import Labels
+    from zfwidgets.widgets.exemplar_browser.background import BackgroundScan, Progress
+    from zfwidgets.widgets.exemplar_strip.source import Source
 
 _KEPT = 64
 """Strips that are remembered, so that going back and forth between channels costs nothing."""
@@ -91,7 +92,7 @@ class ExemplarStrip(ZFWidget):
     def __init__(
         self,
         net: Any,
-        source: Source | None = None,
+        source: Source | Afar | None = None,
         *,
         px: int = PX,
         quality: int = _QUALITY,
@@ -100,7 +101,7 @@ class ExemplarStrip(ZFWidget):
     ) -> None:
         """`inline` computes in the calling thread: for tests and platforms without threads."""
         self._net = net
-        self._source = source
+        self._source: Source | Afar | None = source
         self._px, self._quality = px, quality
         self._scan: BackgroundScan | None = None
         self._scanned: Any = None  # the pictures and labels of that scan
@@ -108,9 +109,7 @@ class ExemplarStrip(ZFWidget):
         self._job: Job | None = None
         self._why = ""
         self._responder: Responder | None = None
-        self._untried = source is None and ships(
-            getattr(net, "name", "")
-        )  # a scan may ship, nobody has looked yet
+        self._untried = source is None and _may_ship(net)  # nobody has looked yet
         super().__init__(**traits)
         handlers = {
             "pick": self._answer_pick,
@@ -147,7 +146,16 @@ class ExemplarStrip(ZFWidget):
         Raises:
             TypeError: images that can be gone through only once.
         """
+        from zfwidgets.analysis.shipped import K
+        from zfwidgets.widgets.exemplar_browser.background import BackgroundScan
+        from zfwidgets.widgets.exemplar_browser.sources import scanner_of
+
         assert self._responder is not None
+        if hasattr(self._net, "strip"):
+            raise TypeError(
+                f"scan() got {self._net!r}, which computes on a server; expected a network that "
+                "is here: zf.scan(zf.load(...), images)."
+            )
         images = gallery() if images is None else images
         scanner = scanner_of(self._net, images, layers, K, None, batch, checkpoint, usage=False)
         self.stop()
@@ -171,7 +179,7 @@ class ExemplarStrip(ZFWidget):
             self._scan.go_on()
 
     @property
-    def source(self) -> Source | None:
+    def source(self) -> Source | Afar | None:
         """The scan that is shown; None while there is none."""
         return self._source
 
@@ -199,6 +207,9 @@ class ExemplarStrip(ZFWidget):
         """On the worker: show what the scan knows so far."""
         if self._scan is None or self._scan.scanner.state is None:
             return
+        from zfwidgets.analysis.strongest import exemplars_of
+        from zfwidgets.widgets.exemplar_strip.source import Source
+
         images, labels = self._scanned
         self._untried = False
         self._source = Source(self._net, images, exemplars_of(self._scan.scanner), labels)
@@ -271,17 +282,17 @@ class ExemplarStrip(ZFWidget):
             self._made.popitem(last=False)
         return self._made[key]
 
-    def _opened(self) -> Source | None:
+    def _opened(self) -> Source | Afar | None:
         """The scan; at the first time the one that ships is looked for."""
         if self._source is None and self._untried:
             self._untried = False
             try:
-                self._source = Source.shipped(self._net)
+                self._source = _shipped(self._net)
             except ValueError as error:
                 self._offer(str(error))
         return self._source
 
-    def _told(self, source: Source, strip: Strip, channel: int) -> dict[str, Any]:
+    def _told(self, source: Source | Afar, strip: Strip, channel: int) -> dict[str, Any]:
         pictures = []
         for fact in strip.facts:
             known = source.about(fact["id"])
@@ -325,3 +336,21 @@ class ExemplarStrip(ZFWidget):
         """On the worker: nothing is picked any more."""
         self.leave()
         return Answer(last=True)
+
+
+def _may_ship(net: Any) -> bool:
+    """Whether a scan of the gallery by a network of this name ships."""
+    if hasattr(net, "strip"):
+        return bool(net.exemplars)
+    from zfwidgets.analysis.shipped import ships
+
+    return ships(getattr(net, "name", ""))
+
+
+def _shipped(net: Any) -> Source | Afar:
+    """The scan of the gallery that ships. Raises ValueError if it is of other weights."""
+    if hasattr(net, "strip"):
+        return Afar(net)
+    from zfwidgets.widgets.exemplar_strip.source import Source
+
+    return Source.shipped(net)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,34 +11,19 @@ from torch import Tensor
 from zfwidgets.analysis.shipped import K, exemplars_that_ship
 from zfwidgets.analysis.stream import Images, loaded, pair
 from zfwidgets.analysis.strongest import Exemplars, patches_of
-from zfwidgets.analysis.vocabulary import Concept, Labels
+from zfwidgets.analysis.vocabulary import Labels
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.deconv.method import RuleName
 from zfwidgets.images import Photo, contrast, gallery
 from zfwidgets.images.gallery import GalleryPhoto
 from zfwidgets.images.tiles import resize
 from zfwidgets.widgets.exemplar_browser.tiles import Gallery, Pictures
+from zfwidgets.widgets.exemplar_strip.strip import PX, Strip
 
 SHOWN = 9
 """Pictures of a channel, as in the paper's Fig. 2."""
-PX = 160
-"""Longer side of a picture at most."""
 _AT_ONCE = 3
 """Pictures that go through the network before somebody else may have a turn."""
-
-
-@dataclass(frozen=True)
-class Strip:
-    """One channel's pictures, strongest first.
-
-    pictures: uint8 [2 N, h, w, 3], N patches, then the N projections. facts: of each what is known,
-    as `Fact` of the page side. words: what its 50 strongest have in common.
-    """
-
-    found: Exemplars
-    pictures: Pictures
-    facts: list[dict[str, Any]]
-    words: tuple[Concept, ...]
 
 
 class Source:

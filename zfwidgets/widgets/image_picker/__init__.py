@@ -424,7 +424,8 @@ class ImagePicker(ZFWidget):
         photo, crop = self._whole(job), job.request.body.get("crop")
         if crop is not None and gallery.misplaced(crop, photo.size):
             raise WireError("Unreadable question", f"expected a square, got {crop!r:.80}")
-        seen = how(gallery.square(photo, crop))[None]
+        square, own = gallery.square(photo, crop), self._preprocess()
+        seen = how(square)[None] if own is None else own.array(square)[None]
         return Answer({"known": True}, [encode(how.undo(seen)[0])], last=True)
 
     def _whole(self, job: Job) -> Image.Image:

@@ -234,7 +234,7 @@ class Inspector(Composed):
         self.set_trait("recording", recording)
         with self.layers.hold_sync():
             self.layers.layers = layers
-            self.layers.input_size = [int(side) for side in recording.inputs.shape[2:]]
+            self.layers.input_size = [int(side) for side in recording.size]
         self.head.classes = classes
         self.browser.recording = recording
         self._visit.arrived()

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import traitlets as t
-from torch import nn
 
+from zfwidgets.images.numbers import is_module
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.layers import default_layer, describe
 from zfwidgets.widgets.core.nets import as_net
@@ -62,7 +62,7 @@ class LayerSelector(ZFWidget):
     ) -> None:
         if net is not None and layers is not None:
             raise TypeError("LayerSelector() got both a net and layers; expected one of them")
-        if isinstance(net, str | nn.Module):
+        if isinstance(net, str) or is_module(net):
             net = as_net(net)
         found = net.layers.values() if net is not None else layers or ()
         described = [describe(layer) for layer in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets as t
@@ -21,7 +21,9 @@ from zfwidgets.widgets.projection_view.answer import (
     answer,
     pictures,
 )
-from zfwidgets.widgets.steps_view import StepsView
+
+if TYPE_CHECKING:
+    from zfwidgets.widgets.steps_view import StepsView
 
 _PATIENCE = 10.0  # seconds that a static picture waits for what is being computed
 
@@ -164,6 +166,8 @@ class ProjectionView(ZFWidget):
         """
         if not self.neuron:
             raise ValueError("steps() got a view that shows no neuron; choose a channel first.")
+        from zfwidgets.widgets.steps_view import StepsView
+
         neuron = self.neuron
         return StepsView(
             self.recording,

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from zfwidgets.images.contrast import contrast
+from zfwidgets.images.numbers import floats
 from zfwidgets.images.signed import colour_mean, signed
 from zfwidgets.widgets.core.neuron import Question, neuron_of
 
 CONTRASTS = ("percentile", "largest", "shared", "fixed")
 COLOURS = ("colour", "signed")
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
+Values = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Answer:
 
     question: Question
     photo: Picture
-    values: Tensor | None = None
+    values: Values | None = None
     rules: tuple[str, ...] = ()
     neuron: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -45,9 +45,9 @@ def answer(question: Question, before: Answer | None, check: Callable[[], None])
     made = []
     for rule in question.rules:
         projection = recording.project(found, rule=rule)
-        made.append(projection.to_rgb(projection.on_canvas()))
+        made.append(floats(projection.to_rgb(projection.on_canvas())))
         check()
-    values = torch.cat(made).float().cpu()
+    values = np.concatenate(made)
     neuron = {
         "layer": question.layer,
         "image": question.image,
@@ -89,7 +89,7 @@ def _facts(neuron: dict[str, Any], question: Question, size: tuple[int, ...]) ->
 
 
 def pictures(
-    values: Tensor, how: str, colours: str, full: float
+    values: Values, how: str, colours: str, full: float
 ) -> tuple[Picture, tuple[float, ...]]:
     """Signed pictures [R, 3, H, W] as uint8 [R, H, W, 3], and per picture the |x| of full contrast.
 

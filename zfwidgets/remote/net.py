@@ -1,0 +1,182 @@
+"""A network on a server, with the public face of `DeconvNet`."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from zfwidgets.deconv.layer import Layers
+from zfwidgets.images.decode import decode
+from zfwidgets.images.files import read_file
+from zfwidgets.images.limits import ImageError, check_bytes, get_limits
+from zfwidgets.images.numbers import floats, is_tensor
+from zfwidgets.images.photo import Photo
+from zfwidgets.images.preprocess import Preprocess
+from zfwidgets.remote import wire
+from zfwidgets.remote.client import SECONDS, Client, ServerError, UnknownPictures
+from zfwidgets.remote.recording import RemoteRecording, layers_of
+from zfwidgets.remote.wire import Arrays
+
+ENGINE, TOKEN = "ZFWIDGETS_ENGINE", "ZFWIDGETS_TOKEN"
+"""Names in the environment: of the address that networks are looked for at by name, and of its
+token."""
+
+Strip = tuple[np.ndarray[Any, np.dtype[np.uint8]], list[dict[str, Any]], list[dict[str, Any]]]
+
+
+def connect(
+    url: str | None = None,
+    net: str = "zfnet",
+    token: str | None = None,
+    *,
+    seconds: float = SECONDS,
+) -> RemoteNet:
+    """A network that computes on a server of `zfwidgets serve`; this kernel needs no torch.
+
+    It is looked into as a `DeconvNet` is: `record`, `layers`, and of recordings `feature_maps`,
+    `strongest`, `neurons`, `project`, `top_classes`; `Inspector`, `Compare` and their parts take
+    it. Tensors come as NumPy arrays of the same shapes.
+
+    url: as the server printed it; default: that of ``ZFWIDGETS_ENGINE``. net: as for `load`, of
+    those that the server offers. token: default: that of ``ZFWIDGETS_TOKEN``. seconds: how long an
+    answer is waited for.
+
+        >>> net = zf.connect("http://127.0.0.1:8900", token="…")
+        >>> zf.Inspector(net)
+
+    Raises:
+        ValueError: no address. Unavailable: nobody answers there. ServerError: wrong token, or no
+        such network.
+    """
+    url = url or os.environ.get(ENGINE)
+    if not url:
+        raise ValueError(
+            f"connect() got no address; expected that of a server, as connect('http://…'), or in "
+            f"{ENGINE}. `zfwidgets serve` starts one."
+        )
+    return RemoteNet(Client(url, token or os.environ.get(TOKEN, ""), seconds), net)
+
+
+class RemoteNet:
+    """A network on a server. Made by `connect`.
+
+    name, device, categories, layers, input_channels: as `DeconvNet`'s. url: the server's.
+    transforms: its preparation if it is a `Preprocess`, else None. colours: [3, C], from input
+    space to red, green, blue. weights: their SHA-256. exemplars: layers of which the scan of the
+    gallery ships, and how many pictures it has seen. synthesised: layers of which synthesised
+    pictures ship, and their size.
+    """
+
+    def __init__(self, client: Client, name: str) -> None:
+        self._client, self.name, self.url = client, name, client.url
+        told, arrays = client.ask({"op": "net", "net": name})
+        if told.get("version") != wire.VERSION:
+            raise ServerError(
+                "Server and kernel do not match",
+                f"{self.url} speaks version {told.get('version')!r:.9}, not {wire.VERSION}.",
+                "Install the same zfwidgets on both.",
+            )
+        self.device: str = told["device"]
+        self.categories: list[str] | None = told["categories"]
+        self.input_channels: int = told["input_channels"]
+        self.layers: Layers = layers_of(told["layers"])
+        self.colours = arrays["colours"]
+        how = told["preprocess"]
+        self.transforms = None if how is None else Preprocess(**how)
+        self.preparation = self.transforms
+        self.weights: str = told["weights"]
+        self.exemplars: dict[str, int] = told["exemplars"]
+        self.synthesised = {name: (h, w) for name, (h, w) in told["synthesised"].items()}
+
+    def __repr__(self) -> str:
+        return f"RemoteNet({self.name}, {len(self.layers)} layers, {self.device} at {self.url})"
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"a network on a server has no {name!r}: its module and weights are not here. "
+            f"zf.load({self.__dict__.get('name', '')!r}) loads the network into this kernel."
+        )
+
+    def record(self, images: Any, upto: str | None = None) -> RemoteRecording:
+        """One forward pass on the server, see `DeconvNet.record`.
+
+        images: one or several PIL images, paths, encoded bytes or uint8 arrays [H, W, 3], or
+        prepared floats [B, C, H, W], an array or a tensor. What is sent of files is the files.
+
+        Raises ImageError for what is no picture, and as `connect`.
+        """
+        pictures = sent(images)
+        key = wire.key_of(pictures)
+        told, arrays = self.ask_about(key, pictures, "record")
+        made = RemoteRecording(self, key, pictures, told, arrays)
+        if upto is not None:
+            made.layers = made.layers.up_to(upto)
+        return made
+
+    def weights_hash(self) -> str:
+        """SHA-256 of the weights, see `DeconvNet.weights_hash`."""
+        return self.weights
+
+    def strip(self, layer: str, channel: int, rule: str, px: int) -> Strip:
+        """A channel's exemplars, drawn for `ExemplarStrip`: pictures, facts, words."""
+        said = {"layer": layer, "channel": channel, "rule": rule, "px": px}
+        told, arrays = self._client.ask({"op": "strip", "net": self.name, **said})
+        return arrays["pictures"], told["facts"], told["words"]
+
+    def on_return(self, method: Callable[[], None]) -> None:
+        """Call a method whenever the server has been away and is back; it is held weakly."""
+        self._client.on_return(method)
+
+    def ask_about(
+        self, key: str, pictures: Arrays, op: str, arrays: Arrays | None = None, **said: Any
+    ) -> tuple[Any, Arrays]:
+        """Ask about pictures by their key; they are sent if the server does not have them."""
+        head = {"op": op, "net": self.name, "key": key, **said}
+        try:
+            return self._client.ask(head, arrays)
+        except UnknownPictures:
+            return self._client.ask(head, {**(arrays or {}), **pictures})
+
+
+def sent(images: Any) -> Arrays:
+    """Pictures as they travel: files as their bytes, images as lossless files, inputs as floats.
+
+    Raises ImageError for what is no picture, ValueError for none at all.
+    """
+    if is_tensor(images) or (isinstance(images, np.ndarray) and images.dtype.kind == "f"):
+        values = floats(images)
+        return {wire.INPUTS: values[None] if values.ndim == 3 else values}
+    listed: Sequence[Any] = images if isinstance(images, list | tuple) else [images]
+    if not listed:
+        raise ValueError("record() got no pictures; expected one or more.")
+    return {f"{wire.PICTURE}{index}": _bytes(one) for index, one in enumerate(listed)}
+
+
+def _bytes(picture: Any) -> np.ndarray[Any, Any]:
+    limits = get_limits()
+    if isinstance(picture, Photo):
+        picture = picture.open()
+    if isinstance(picture, str | Path):
+        picture = read_file(picture, limits, Path(picture).name)
+    if isinstance(picture, np.ndarray):
+        return picture
+    if isinstance(picture, Image.Image):
+        out = io.BytesIO()
+        # Upright and in sRGB first, as the network will see it: not all of that travels in a file.
+        decode(picture).save(out, "PNG", compress_level=1)
+        picture = out.getvalue()
+    if not isinstance(picture, bytes | bytearray | memoryview):
+        raise ImageError(
+            "This is not a picture",
+            f"Got an object of type {type(picture).__name__}; expected the bytes of a file, a "
+            "path, a PIL image or a NumPy array.",
+            "A tensor becomes an array with tensor.cpu().numpy().",
+        )
+    check_bytes(len(picture), limits, "the picture")
+    return np.frombuffer(bytes(picture), np.uint8)
