@@ -167,6 +167,10 @@ def _share(text: str) -> float:
 
 
 def _demo(options: argparse.Namespace) -> int:
+    # The kernels of the dashboard find the server there.
+    for name, given in (("ZFWIDGETS_ENGINE", options.engine), ("ZFWIDGETS_TOKEN", options.token)):
+        if given:
+            os.environ[name] = given
     notebook = find_notebook("dashboard.ipynb")
     voila = ["voila", str(notebook), f"--Voila.ip={options.ip}", f"--theme={options.theme}"]
     return _serve([*voila, f"--template={TEMPLATE}"], options)

@@ -14,7 +14,7 @@ from zfwidgets.widgets.compare.counterpart import counterpart
 from zfwidgets.widgets.compare_side import Side
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.composed import STATIC_SECONDS, Composed
-from zfwidgets.widgets.core.nets import as_net
+from zfwidgets.widgets.core.nets import as_net, when_back
 from zfwidgets.widgets.core.rpc import Job, Responder, settle
 from zfwidgets.widgets.core.strings import default_locale
 from zfwidgets.widgets.core.wire import describe_error
@@ -128,6 +128,8 @@ class Compare(Composed):
         super().__init__([self._grid()], Responder(self.head.send, {}, inline=inline))
         self.add_class("zf-composed").add_class("zf-compare")
         self._connect()
+        for side in (self.left, self.right):
+            when_back(side.net, self._come_back)
         if layer is not None:
             self.left.layer = self.left.net.layers[layer].name
         else:
@@ -309,6 +311,12 @@ class Compare(Composed):
             head.layer, head.changed = left.layer, changed
 
     # ---------------------------------------------------------------------------------- recording
+
+    def _come_back(self) -> None:
+        """A server that computes was away: look again at what is chosen."""
+        if not self._closed:
+            for side in (self.left, self.right):
+                self._responder.submit(lambda _job, side=side: self._record(side))
 
     def _record(self, side: Side) -> None:
         if side.job is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -38,6 +39,12 @@ def as_net(net: Any) -> Any:
             "DeconvNet"
         )
     return net
+
+
+def when_back(net: Any, look_again: Callable[[], None]) -> None:
+    """Call a method, held weakly, when a network's server has been away and is back."""
+    if hasattr(net, "on_return"):
+        net.on_return(look_again)
 
 
 def _load(name: str) -> Any:

@@ -187,6 +187,10 @@ class ExemplarStrip(ZFWidget):
         """Forget which exemplar was clicked."""
         self.set_trait("picked", {})
 
+    def look_again(self) -> None:
+        """Ask once more for what is chosen, as when a server that draws was away."""
+        self._ask()
+
     def close(self) -> None:
         """End the widget and its work, and let go of network and pictures."""
         self.stop()

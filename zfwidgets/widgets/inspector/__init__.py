@@ -13,7 +13,7 @@ from zfwidgets.widgets.channel_browser import ChannelBrowser
 from zfwidgets.widgets.charts import Charts
 from zfwidgets.widgets.core.composed import STATIC_SECONDS, Composed
 from zfwidgets.widgets.core.layers import describe
-from zfwidgets.widgets.core.nets import as_net
+from zfwidgets.widgets.core.nets import as_net, when_back
 from zfwidgets.widgets.core.neuron import RULES
 from zfwidgets.widgets.core.rpc import Job, Responder, settle
 from zfwidgets.widgets.core.strings import LOCALES, default_locale
@@ -119,6 +119,7 @@ class Inspector(Composed):
         super().__init__([grid], responder, layer=chosen, rule=rule, **say)
         self.add_class("zf-composed").add_class("zf-inspector")
         self._connect()
+        when_back(self.net, self._come_back)
         self._record()
 
     @property
@@ -206,6 +207,12 @@ class Inspector(Composed):
             self.channel = best
 
     # --------------------------------------------------------------------- recording
+
+    def _come_back(self) -> None:
+        """The server that computes was away: look again at what is chosen."""
+        if not self._closed:
+            self._responder.submit(lambda _job: self._record())
+            self.strip.look_again()
 
     def _record(self, _change: object = None) -> None:
         if self._job is not None:
