@@ -1,0 +1,91 @@
+"""On Ray Serve: questions are answered, and a replica that is killed takes nobody's answer along."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import zfwidgets as zf
+from tests.unit.serve.serving import picture
+from zfwidgets.remote import ServerError
+
+# A server in a process of its own, as people start it.
+pytestmark = [pytest.mark.packaging, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+
+TOKEN = "of the class"
+
+
+@pytest.fixture(name="url", scope="module")
+def url_fixture() -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "zfwidgets", "serve", "--net", "zfnet", "--port", str(port)]
+    environment = {**os.environ, "ZFWIDGETS_TOKEN": TOKEN, "CUDA_VISIBLE_DEVICES": ""}
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    assert server.stdout is not None
+    lines = []
+    for line in server.stdout:
+        lines.append(line)
+        if "zf.connect" in line:
+            break
+    assert TOKEN in "".join(lines), lines
+    yield f"http://127.0.0.1:{port}"
+    server.send_signal(signal.SIGINT)
+    assert server.wait(60) == 0
+
+
+def replicas() -> list[int]:
+    """Processes of engines of this user."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (folder / "cmdline").read_text()
+        except OSError:
+            continue
+        if name.startswith("ray::ServeReplica") and "engine" in name:
+            found.append(int(folder.name))
+    return found
+
+
+def test_a_class_asks_while_a_replica_is_killed_and_nobody_misses_an_answer(url: str) -> None:
+    here = zf.load("zfnet", device="cpu")
+    wanted = here.record(picture(1)).strongest("conv5").value.numpy()
+    net = zf.connect(url, "zfnet", TOKEN)
+    assert np.array_equal(net.record(picture(1)).strongest("conv5").value, wanted)
+    with pytest.raises(ServerError, match="does not know this token"):
+        zf.connect(url, "zfnet", "another")
+
+    answers: list[int] = []
+    wrong: list[BaseException] = []
+
+    def student(number: int) -> None:
+        try:
+            mine = zf.connect(url, "zfnet", TOKEN)
+            for turn in range(3):
+                recording = mine.record(picture(10 * number + turn))
+                made = recording.project(recording.strongest("conv5", [number, number + 1]))
+                answers.append(len(made))
+        except BaseException as error:  # noqa: BLE001 - counted below
+            wrong.append(error)
+
+    students = [threading.Thread(target=student, args=(i,)) for i in range(4)]
+    for one in students:
+        one.start()
+    before = replicas()
+    assert len(before) == 1
+    os.kill(before[0], signal.SIGKILL)
+    for one in students:
+        one.join(120)
+    assert wrong == []
+    assert answers == [2] * 12
+    assert replicas() != before
