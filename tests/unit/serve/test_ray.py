@@ -1,4 +1,4 @@
-"""On Ray Serve: questions are answered, and a replica that is killed takes nobody's answer along."""
+"""On Ray Serve: questions are answered, and nobody misses an answer when a replica is killed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from zfwidgets.remote import ServerError
 # A server in a process of its own, as people start it.
 pytestmark = [pytest.mark.packaging, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
-TOKEN = "of the class"
+TOKEN = uuid.uuid4().hex
 
 
 @pytest.fixture(name="url", scope="module")
@@ -45,15 +46,15 @@ def url_fixture() -> Iterator[str]:
 
 
 def replicas() -> list[int]:
-    """Processes of engines of this user."""
+    """Processes of this server's engines."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            name = (folder / "cmdline").read_text()
+            name, environment = ((folder / what).read_bytes() for what in ("cmdline", "environ"))
         except OSError:
             continue
-        if name.startswith("ray::ServeReplica") and "engine" in name:
-            found.append(int(folder.name))
+        if name.startswith(b"ray::ServeReplica") and b"engine" in name:
+            found += [int(folder.name)] if TOKEN.encode() in environment else []
     return found
 
 

@@ -1,4 +1,4 @@
-"""Turns are fair: who asks much waits for those who ask little, and nobody who is gone is served."""
+"""Turns are fair: who asks much waits for those who ask little; who is gone is not served."""
 
 from __future__ import annotations
 
