@@ -103,7 +103,7 @@ class Client:
                 status, answer = self._post(body)
         except (http.client.HTTPException, OSError) as error:
             self._lost(str(error) or type(error).__name__)
-        if status in (502, 503, 504) and _told(answer).get("kind") != "ServerError":
+        if _away(status, answer):
             self._lost(f"it answers {status}")
         return status, answer
 
@@ -144,7 +144,7 @@ class Client:
                 status, answer = self._post(body)
             except (http.client.HTTPException, OSError):
                 continue
-            if status not in (502, 503, 504) or _told(answer).get("kind") == "ServerError":
+            if not _away(status, answer):
                 break
         with self._lock:
             self._looking = False
@@ -165,6 +165,11 @@ class Client:
             raise _KINDS[kind](words[1])
         title = words[0] or "The engine server did not answer as expected"
         raise ServerError(title, words[1] or f"{self.url} answered {status}.", words[2])
+
+
+def _away(status: int, body: bytes) -> bool:
+    """Whether some proxy answered, or a server that has not started yet, in the place of ours."""
+    return status in (404, 502, 503, 504) and not _told(body)
 
 
 class UnknownPictures(Exception):  # noqa: N818 - a question, no error

@@ -35,6 +35,7 @@ def connect(
     net: str = "zfnet",
     token: str | None = None,
     *,
+    tensors: bool = False,
     seconds: float = SECONDS,
 ) -> RemoteNet:
     """A network that computes on a server of `zfwidgets serve`; this kernel needs no torch.
@@ -44,8 +45,9 @@ def connect(
     it. Tensors come as NumPy arrays of the same shapes.
 
     url: as the server printed it; default: that of ``ZFWIDGETS_ENGINE``. net: as for `load`, of
-    those that the server offers. token: default: that of ``ZFWIDGETS_TOKEN``. seconds: how long an
-    answer is waited for.
+    those that the server offers. token: default: that of ``ZFWIDGETS_TOKEN``. tensors: give
+    torch's tensors instead, for the analyses that need no module: `occlusion`, `tuning`, `scan` and
+    others compute on the server then. seconds: how long an answer is waited for.
 
         >>> net = zf.connect("http://127.0.0.1:8900", token="…")
         >>> zf.Inspector(net)
@@ -60,7 +62,13 @@ def connect(
             f"connect() got no address; expected that of a server, as connect('http://…'), or in "
             f"{ENGINE}. `zfwidgets serve` starts one."
         )
-    return RemoteNet(Client(url, token or os.environ.get(TOKEN, ""), seconds), net)
+    client = Client(url, token or os.environ.get(TOKEN, ""), seconds)
+    if not tensors:
+        return RemoteNet(client, net)
+    # The only file here that imports torch.
+    from zfwidgets.remote.tensors import TensorNet
+
+    return TensorNet(client, net)
 
 
 class RemoteNet:
@@ -118,6 +126,18 @@ class RemoteNet:
         if upto is not None:
             made.layers = made.layers.up_to(upto)
         return made
+
+    def preprocess(self, images: Any) -> Any:
+        """Pictures as the network takes them, prepared by the server: [B, C, H, W]."""
+        return RemoteNet.record(self, images).inputs
+
+    def undo(self, inputs: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """Prepared inputs [B, C, H, W] as pictures, uint8 [B, H, W, 3]."""
+        return RemoteNet.record(self, inputs).seen()
+
+    def to_rgb(self, pixels: Any) -> Any:
+        """Signed input-space pictures [N, C, h, w] as red, green, blue: [N, 3, h, w]."""
+        return np.einsum("dc,nchw->ndhw", self.colours, pixels)
 
     def weights_hash(self) -> str:
         """SHA-256 of the weights, see `DeconvNet.weights_hash`."""

@@ -91,11 +91,13 @@ class GateReplica:
         return _response(await self._gate.answer(request.headers, _body(request), peer))
 
     async def _ask(self, net: str, body: bytes) -> Reply:
-        for _ in range(_TRIES):
+        for turn in range(_TRIES):
             try:
                 reply: Reply = await self._engine.options(multiplexed_model_id=net).remote(body)
             except RayActorError:
-                continue  # the replica died; every answer depends on nothing but its question
+                # The replica died; every answer depends on nothing but its question.
+                await asyncio.sleep(0.2 * 2**turn)
+                continue
             return reply
         told = "Its replicas ended while they worked on this question."
         return refusal(503, "ServerError", "The engine does not stay alive", told)

@@ -26,8 +26,8 @@ Ask = Callable[[str, bytes], Awaitable[Reply]]
 
 _HEAD = 2**20
 """Bytes that a question may have besides its pictures."""
-_RECORD_COST = 16.0
-"""Of a forward pass, in projections."""
+_COSTS = {"record": 16.0, "strip": 32.0, "project": 4.0, "project_map": 8.0}
+"""Of questions that name no channels, in projections; others cost one."""
 _MOST_NAME = 64
 
 _log = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ def _cost(head: Head) -> float:
     ids: Any = head.get("ids")
     if isinstance(ids, list):
         return float(max(1, len(ids)))
-    return _RECORD_COST if head.get("op") in ("record", "strip", "project") else 1.0
+    return _COSTS.get(str(head.get("op")), 1.0)
 
 
 async def _read(stream: AsyncIterator[bytes], most: int) -> bytes | None:

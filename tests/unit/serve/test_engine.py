@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+import zfwidgets as zf
 from tests.unit.serve.serving import picture, small
 from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.images import ImageError
 from zfwidgets.remote import RemoteNet, RemoteRecording, wire
 from zfwidgets.remote.client import Client
+from zfwidgets.remote.tensors import TensorNet
 from zfwidgets.serve.engine import Engine
 from zfwidgets.widgets.channel_browser.responses import Responses
 from zfwidgets.widgets.channel_browser.tiles import tiles_of
@@ -238,3 +240,18 @@ def test_pictures_larger_than_the_limits_are_not_decoded(
     monkeypatch.setattr(limits, "_limits", limits.Limits(max_pixels=100))
     with pytest.raises(ImageError, match="too many pixels"):
         afar.record(np.zeros((20, 20, 3), np.uint8))
+
+
+def test_analyses_compute_on_the_server(here: DeconvNet, engine: Engine) -> None:
+    afar: Any = TensorNet(Direct(engine, here), "small")
+    photo = picture(6)
+    assert torch.equal(afar.preprocess(photo), here.preprocess(photo))
+    mine, theirs = here.record(photo), afar.record(photo)
+    neurons = theirs.strongest("conv2", [1, 3])
+    assert torch.equal(theirs.project(neurons).pixels, mine.project(neurons).pixels)
+    one, other = (
+        zf.occlusion(net, photo, size=12, stride=6, layer="conv2") for net in (here, afar)
+    )
+    assert torch.equal(one.probability, other.probability)
+    one_tuning, other_tuning = (zf.exemplars(net, [photo], "conv1", k=1) for net in (here, afar))
+    assert torch.equal(one_tuning.value, other_tuning.value)
