@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,56 +18,11 @@ from zfwidgets.images.numbers import floats, is_tensor
 from zfwidgets.images.photo import Photo
 from zfwidgets.images.preprocess import Preprocess
 from zfwidgets.remote import wire
-from zfwidgets.remote.client import SECONDS, Client, ServerError, UnknownPictures
+from zfwidgets.remote.client import Client, ServerError, UnknownPictures
 from zfwidgets.remote.recording import RemoteRecording, layers_of
 from zfwidgets.remote.wire import Arrays
 
-ENGINE, TOKEN = "ZFWIDGETS_ENGINE", "ZFWIDGETS_TOKEN"
-"""Names in the environment: of the address that networks are looked for at by name, and of its
-token."""
-
 Strip = tuple[np.ndarray[Any, np.dtype[np.uint8]], list[dict[str, Any]], list[dict[str, Any]]]
-
-
-def connect(
-    url: str | None = None,
-    net: str = "zfnet",
-    token: str | None = None,
-    *,
-    tensors: bool = False,
-    seconds: float = SECONDS,
-) -> RemoteNet:
-    """A network that computes on a server of `zfwidgets serve`; this kernel needs no torch.
-
-    It is looked into as a `DeconvNet` is: `record`, `layers`, and of recordings `feature_maps`,
-    `strongest`, `neurons`, `project`, `top_classes`; `Inspector`, `Compare` and their parts take
-    it. Tensors come as NumPy arrays of the same shapes.
-
-    url: as the server printed it; default: that of ``ZFWIDGETS_ENGINE``. net: as for `load`, of
-    those that the server offers. token: default: that of ``ZFWIDGETS_TOKEN``. tensors: give
-    torch's tensors instead, for the analyses that need no module: `occlusion`, `tuning`, `scan` and
-    others compute on the server then. seconds: how long an answer is waited for.
-
-        >>> net = zf.connect("http://127.0.0.1:8900", token="…")
-        >>> zf.Inspector(net)
-
-    Raises:
-        ValueError: no address. Unavailable: nobody answers there. ServerError: wrong token, or no
-        such network.
-    """
-    url = url or os.environ.get(ENGINE)
-    if not url:
-        raise ValueError(
-            f"connect() got no address; expected that of a server, as connect('http://…'), or in "
-            f"{ENGINE}. `zfwidgets serve` starts one."
-        )
-    client = Client(url, token or os.environ.get(TOKEN, ""), seconds)
-    if not tensors:
-        return RemoteNet(client, net)
-    # The only file here that imports torch.
-    from zfwidgets.remote.tensors import TensorNet
-
-    return TensorNet(client, net)
 
 
 class RemoteNet:
@@ -82,7 +36,7 @@ class RemoteNet:
     """
 
     def __init__(self, client: Client, name: str) -> None:
-        self._client, self.name, self.url = client, name, client.url
+        self.client, self.name, self.url = client, name, client.url
         told, arrays = client.ask({"op": "net", "net": name})
         if told.get("version") != wire.VERSION:
             raise ServerError(
@@ -146,12 +100,12 @@ class RemoteNet:
     def strip(self, layer: str, channel: int, rule: str, px: int) -> Strip:
         """A channel's exemplars, drawn for `ExemplarStrip`: pictures, facts, words."""
         said = {"layer": layer, "channel": channel, "rule": rule, "px": px}
-        told, arrays = self._client.ask({"op": "strip", "net": self.name, **said})
+        told, arrays = self.client.ask({"op": "strip", "net": self.name, **said})
         return arrays["pictures"], told["facts"], told["words"]
 
     def on_return(self, method: Callable[[], None]) -> None:
         """Call a method whenever the server has been away and is back; it is held weakly."""
-        self._client.on_return(method)
+        self.client.on_return(method)
 
     def ask_about(
         self, key: str, pictures: Arrays, op: str, arrays: Arrays | None = None, **said: Any
@@ -159,9 +113,9 @@ class RemoteNet:
         """Ask about pictures by their key; they are sent if the server does not have them."""
         head = {"op": op, "net": self.name, "key": key, **said}
         try:
-            return self._client.ask(head, arrays)
+            return self.client.ask(head, arrays)
         except UnknownPictures:
-            return self._client.ask(head, {**(arrays or {}), **pictures})
+            return self.client.ask(head, {**(arrays or {}), **pictures})
 
 
 def sent(images: Any) -> Arrays:

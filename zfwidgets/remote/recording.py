@@ -69,6 +69,12 @@ class RemoteRecording:
     def __repr__(self) -> str:
         return f"RemoteRecording({self.net.name}, {len(self)} x {self.size}, {self.net.url})"
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"a recording on a server has no {name!r}; record the picture with a network that is "
+            "here, of zf.load(), for that."
+        )
+
     def __len__(self) -> int:
         return self._count
 

@@ -17,7 +17,7 @@ from ray.exceptions import RayActorError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from zfwidgets.remote.net import TOKEN
+from zfwidgets.remote.address import TOKEN
 from zfwidgets.serve.gate import Gate
 from zfwidgets.serve.refusal import Reply, refusal
 from zfwidgets.serve.turns import Turns

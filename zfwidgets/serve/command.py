@@ -32,7 +32,7 @@ def run(options: Namespace) -> int:
     """Start, say the address, and serve until interrupted; returns the exit code."""
     # Nothing is told to anybody outside.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    from zfwidgets.remote.net import ENGINE, TOKEN
+    from zfwidgets.remote.address import ENGINE, TOKEN
 
     try:
         import ray

@@ -8,17 +8,20 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from zfwidgets.images.numbers import is_module
-from zfwidgets.remote.net import ENGINE, connect
+from zfwidgets.remote import RemoteNet
+from zfwidgets.remote.address import ENGINE, connect, with_tensors
 
 # Widgets of one name share one network and its device memory, as long as one of them lives.
 _loaded: WeakValueDictionary[str, Any] = WeakValueDictionary()
 
 
-def as_net(net: Any) -> Any:
+def as_net(net: Any, *, tensors: bool = False) -> Any:
     """The `DeconvNet`; a name is loaded once for all who look at it, a module is wrapped.
 
     A module is prepared for as `DeconvNet` does by default: ImageNet's usual preparation, no class
     names. Anything else that records as a `DeconvNet` does is taken as it is.
+
+    tensors: for widgets that compute with torch; a network on a server gives tensors then.
 
     Raises:
         LookupError, ValueError, UnsupportedModel: the network is unknown, or cannot be recorded.
@@ -28,7 +31,7 @@ def as_net(net: Any) -> Any:
         found = _loaded.get(net)
         if found is None:
             found = _loaded[net] = _load(net)
-        return found
+        net = found
     if is_module(net):
         from zfwidgets.deconv import DeconvNet
 
@@ -38,7 +41,7 @@ def as_net(net: Any) -> Any:
             f"got {net!r:.60}; expected a network: a name for zf.load(), a torch.nn.Module or a "
             "DeconvNet"
         )
-    return net
+    return with_tensors(net) if tensors and isinstance(net, RemoteNet) else net
 
 
 def when_back(net: Any, look_again: Callable[[], None]) -> None:

@@ -134,15 +134,15 @@ class ExemplarBrowser(ZFWidget):
         self._k: int | None = None  # pictures of a channel that are shown; None: all that are kept
         found = None
         if is_net(source) and images is None:
-            live, self._k = as_net(source), k
+            live, self._k = as_net(source, tensors=True), k
             found = shipped_scan(live)
         elif is_net(source):
-            live = as_net(source)
+            live = as_net(source, tensors=True)
             scanner = scanner_of(live, images, layers, k, labels, batch, checkpoint)
         else:
             found = scan_in(source)
             first = next(iter(found.exemplars.values()))
-            live = network_of(first) if net is None else as_net(net)
+            live = network_of(first) if net is None else as_net(net, tensors=True)
             for one in found.exemplars.values():
                 one.check(live)
         self._found = found

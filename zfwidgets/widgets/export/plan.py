@@ -81,7 +81,7 @@ def plan_for(
     """
     shown = source if isinstance(source, Explorer) else None
     try:
-        net = as_net(source if shown is None else shown.net)
+        net = as_net(source if shown is None else shown.net, tensors=True)
     except TypeError as error:
         raise TypeError(
             f"to_html() got {source!r:.60}; expected an Inspector that is not closed, a DeconvNet, "

@@ -88,7 +88,7 @@ class LiveView(ZFWidget):
         handlers = {"frame": self._answer, "again": self._answer_again}
         # Before anything can fail: close() is called for half-made widgets too.
         self._responder = Responder(self.send, handlers, inline=inline)
-        self.net: Any = as_net(net)
+        self.net: Any = as_net(net, tensors=True)
         self._looker = Looker(self.net)
         super().__init__(layer=layer, channel=channel, **kwargs)
         self.observe(self._forget_channel, "layer")
