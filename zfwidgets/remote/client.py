@@ -69,6 +69,8 @@ class Client:
             wire.CLIENT: uuid.uuid4().hex,
         }
         self._here = threading.local()
+        self._open: list[http.client.HTTPConnection] = []
+        weakref.finalize(self, _close, self._open)
         self._waiting: list[weakref.WeakMethod[Callable[[], None]]] = []
         self._lock = threading.Lock()
         self._looking = False
@@ -108,13 +110,17 @@ class Client:
         return status, answer
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
-        connection = getattr(self._here, "connection", None) or self._connection()
-        self._here.connection = None  # until the whole answer is there
-        connection.request("POST", self._path, body, self._headers)
-        response = connection.getresponse()
-        answer = response.read()
-        self._here.connection = connection
-        return response.status, answer
+        connection = getattr(self._here, "connection", None)
+        if connection is None:
+            connection = self._here.connection = self._connection()
+            self._open.append(connection)
+        try:
+            connection.request("POST", self._path, body, self._headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+        except BaseException:
+            connection.close()  # half an answer is none; the next question opens it again
+            raise
 
     def _connection(self) -> http.client.HTTPConnection:
         if not self._secure:
@@ -170,6 +176,11 @@ class Client:
 def _away(status: int, body: bytes) -> bool:
     """Whether some proxy answered, or a server that has not started yet, in the place of ours."""
     return status in (404, 502, 503, 504) and not _told(body)
+
+
+def _close(connections: list[http.client.HTTPConnection]) -> None:
+    for connection in connections:
+        connection.close()
 
 
 class UnknownPictures(Exception):  # noqa: N818 - a question, no error

@@ -19,10 +19,10 @@ from starlette.responses import Response
 
 from zfwidgets.remote.address import TOKEN
 from zfwidgets.serve.gate import Gate
-from zfwidgets.serve.refusal import Reply, refusal
+from zfwidgets.serve.refusal import Reply, refusal, refused
 from zfwidgets.serve.turns import Turns
 
-_NETS_AT_ONCE = 3
+NETS_AT_ONCE = 3
 """Networks that one replica holds; the one that was asked for longest ago goes."""
 _TRIES = 4
 """How often a question is asked whose replica dies under it."""
@@ -45,11 +45,14 @@ class EngineReplica:
 
     async def __call__(self, message: bytes) -> Reply:
         """The reply to a question about the network of the request's model id."""
-        net = await self.net(serve.get_multiplexed_model_id())
+        try:
+            net = await self.net(serve.get_multiplexed_model_id())
+        except Exception as error:  # noqa: BLE001 - a network that cannot be loaded: who asked is told
+            return refused(error)
         reply: Reply = await self.replies((net, message))
         return reply
 
-    @serve.multiplexed(max_num_models_per_replica=_NETS_AT_ONCE)
+    @serve.multiplexed(max_num_models_per_replica=NETS_AT_ONCE)
     async def net(self, name: str) -> Any:
         """A network by name."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._load, name)

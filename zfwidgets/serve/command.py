@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import signal
@@ -38,7 +39,7 @@ def run(options: Namespace) -> int:
         import ray
         from ray import serve
 
-        from zfwidgets.serve.app import build
+        from zfwidgets.serve.app import NETS_AT_ONCE, build
     except ImportError as error:
         print(
             f"zfwidgets serve: {error}. It needs Ray Serve: pip install 'zfwidgets[serve]'",
@@ -47,32 +48,64 @@ def run(options: Namespace) -> int:
         return 2
     token = options.token or os.environ.get(TOKEN) or secrets.token_urlsafe(24)
     cores = os.cpu_count() or 1
-    if options.cluster:
-        ray.init(address=options.cluster, log_to_driver=False)
-    else:
-        ray.init(
-            num_cpus=max(cores, options.replicas or 1),
-            include_dashboard=False,
-            object_store_memory=_STORE_BYTES,
-            log_to_driver=False,
-        )
+    _start_ray(options, cores)
     args = arguments(options, token, cores, int(ray.cluster_resources().get("GPU", 0)))
-    serve.start(http_options={"host": options.ip, "port": options.port})
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     try:
+        serve.start(http_options={"host": options.ip, "port": options.port})
         serve.run(build(args))
-        address = f"http://{options.ip}:{options.port}"
-        print(f"Serving {', '.join(options.net)} at {address} ({args['replicas']} engines)\n")
+        for name in options.net[:NETS_AT_ONCE]:
+            _begin(options, name, token)
+        address, count = f"http://{options.ip}:{options.port}", args["replicas"]
+        engines = "1 engine" if count == 1 else f"{count} engines"
+        print(f"Serving {', '.join(options.net)} at {address}, with {engines}.\n")
         print(f"    {ENGINE}={address}\n    {TOKEN}={token}\n")
         print(f"    zf.connect({address!r}, token={token!r})", flush=True)
         while not ended.wait(1.0):
             pass
+    except (RuntimeError, ValueError, LookupError) as error:
+        told = error.args[0] if isinstance(error, KeyError) and error.args else error
+        print(f"zfwidgets serve: {told}", file=sys.stderr)
+        return 2
     finally:
         serve.shutdown()
         ray.shutdown()
     return 0
+
+
+def _start_ray(options: Namespace, cores: int) -> None:
+    """Ray on this machine, for as long as the command runs; or the cluster that there is."""
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    if options.cluster:
+        ray.init(address=options.cluster, **quiet)
+        return
+    ray.init(
+        num_cpus=max(cores, options.replicas or 1),
+        include_dashboard=False,
+        object_store_memory=_STORE_BYTES,
+        **quiet,
+    )
+
+
+def _begin(options: Namespace, name: str, token: str) -> None:
+    """Ask as a client will, so that the first one need not wait for what is loaded once.
+
+    Raises whatever that client would be told, as of a network that does not exist.
+    """
+    from zfwidgets.images.samples import sample
+    from zfwidgets.remote.address import connect
+    from zfwidgets.widgets.core.layers import default_layer
+
+    everywhere = options.ip in ("0.0.0.0", "::")  # noqa: S104 - compared, not chosen
+    here = "127.0.0.1" if everywhere else options.ip
+    net = connect(f"http://{here}:{options.port}", name, token)
+    recording = net.record(sample("cat"))
+    recording.project(recording.strongest(default_layer(net.layers.values()), [0]))
 
 
 def arguments(options: Namespace, token: str, cores: int, gpus: int) -> dict[str, Any]:

@@ -69,7 +69,12 @@ class Served:
     def start(self) -> None:
         self.gate = Gate(self._ask, [self.net.name], TOKEN, self._turns())
         config = uvicorn.Config(
-            self._app, port=self.port, log_level="critical", ws="none", lifespan="off"
+            self._app,
+            port=self.port,
+            interface="asgi3",
+            log_level="critical",
+            ws="none",
+            lifespan="off",
         )
         self._server = uvicorn.Server(config)
         ready = threading.Event()
