@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -64,6 +65,7 @@ class Served:
             self.port: int = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.asked: list[bytes] = []
+        self._one = ThreadPoolExecutor(1)  # as a replica has
         self.start()
 
     def start(self) -> None:
@@ -95,7 +97,8 @@ class Served:
 
     async def _ask(self, _net: str, body: bytes) -> Reply:
         self.asked.append(body)
-        return (await asyncio.to_thread(self.engine.answer, self.net, [body]))[0]
+        loop = asyncio.get_running_loop()
+        return (await loop.run_in_executor(self._one, self.engine.answer, self.net, [body]))[0]
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope, receive)
