@@ -32,17 +32,17 @@ def url_fixture() -> Iterator[str]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "zfwidgets", "serve", "--net", "zfnet", "--port", str(port)]
     environment = {**os.environ, "ZFWIDGETS_TOKEN": TOKEN, "CUDA_VISIBLE_DEVICES": ""}
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    assert server.stdout is not None
-    lines = []
-    for line in server.stdout:
-        lines.append(line)
-        if "zf.connect" in line:
-            break
-    assert TOKEN in "".join(lines), lines
-    yield f"http://127.0.0.1:{port}"
-    server.send_signal(signal.SIGINT)
-    assert server.wait(60) == 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stdout is not None
+        try:
+            lines = [next(server.stdout)]
+            while "zf.connect" not in lines[-1]:
+                lines.append(next(server.stdout))
+            assert TOKEN in "".join(lines)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.send_signal(signal.SIGINT)
+            assert server.wait(120) == 0
 
 
 def replicas() -> list[int]:
