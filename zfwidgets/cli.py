@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -167,13 +167,12 @@ def _share(text: str) -> float:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    # The kernels of the dashboard find the server there.
-    for name, given in (("ZFWIDGETS_ENGINE", options.engine), ("ZFWIDGETS_TOKEN", options.token)):
-        if given:
-            os.environ[name] = given
     notebook = find_notebook("dashboard.ipynb")
     voila = ["voila", str(notebook), f"--Voila.ip={options.ip}", f"--theme={options.theme}"]
-    return _serve([*voila, f"--template={TEMPLATE}"], options)
+    # The kernels of the dashboard find the server there.
+    engine = {"ZFWIDGETS_ENGINE": options.engine, "ZFWIDGETS_TOKEN": options.token}
+    known = {name: given for name, given in engine.items() if given}
+    return _serve([*voila, f"--template={TEMPLATE}"], options, known)
 
 
 def _lab(options: argparse.Namespace) -> int:
@@ -190,12 +189,18 @@ def _lab(options: argparse.Namespace) -> int:
     return _serve(server, options)
 
 
-def _serve(module: list[str], options: argparse.Namespace) -> int:
-    """Run a server with this interpreter, so that server and kernel are one environment."""
+def _serve(
+    module: list[str], options: argparse.Namespace, environment: Mapping[str, str] | None = None
+) -> int:
+    """Run a server with this interpreter, so that server and kernel are one environment.
+
+    environment: what it is told besides.
+    """
     command = [sys.executable, "-m", *module, f"--port={options.port}"]
     if options.no_browser:
         command.append("--no-browser")
-    return subprocess.call(command, env={**os.environ, **jupyter_environment()})
+    told = {**os.environ, **jupyter_environment(), **(environment or {})}
+    return subprocess.call(command, env=told)
 
 
 def jupyter_environment() -> dict[str, str]:

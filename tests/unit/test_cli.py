@@ -41,6 +41,18 @@ def test_the_demo_is_voila_on_the_dashboard_that_comes_with_the_package(
     assert (page / "index.html.j2").is_file()
 
 
+def test_the_demo_computes_on_the_server_that_it_is_given(
+    served: list[tuple[list[str], dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ZFWIDGETS_TOKEN", raising=False)
+    engine = "http://127.0.0.1:8900"
+    assert cli.main(["demo", "--no-browser", "--engine", engine, "--token", "secret"]) == 0
+    assert cli.main(["demo", "--no-browser"]) == 0
+    told, alone = (environment for _, environment in served)
+    assert (told["ZFWIDGETS_ENGINE"], told["ZFWIDGETS_TOKEN"]) == (engine, "secret")
+    assert "ZFWIDGETS_ENGINE" not in alone
+
+
 def test_export_writes_the_page_that_was_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,7 @@ from zfwidgets.serve.turns import Turns
 
 NETS_AT_ONCE = 3
 """Networks that one replica holds; the one that was asked for longest ago goes."""
+_UNDERSTOOD = {"nets", "token", "replicas", "gpus", "cpus", "device", "memory_mb", "threads"}
 _TRIES = 4
 """How often a question is asked whose replica dies under it."""
 
@@ -125,6 +126,9 @@ def build(args: dict[str, Any]) -> Any:
     ``device``; ``memory_mb`` of recordings of each; ``threads``. Where a YAML gives the deployment
     ``engine`` an autoscaling_config, that counts.
     """
+    if unknown := sorted({*args} - _UNDERSTOOD):
+        told = f"build() got {', '.join(unknown)}; it understands {', '.join(sorted(_UNDERSTOOD))}"
+        raise TypeError(told)
     nets = list(args.get("nets") or ["zfnet"])
     replicas, gpus = int(args.get("replicas", 1)), float(args.get("gpus", 0))
     token = str(args.get("token") or os.environ.get(TOKEN) or secrets.token_urlsafe(24))
