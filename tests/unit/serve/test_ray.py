@@ -67,11 +67,13 @@ def test_a_class_asks_while_a_replica_is_killed_and_nobody_misses_an_answer(url:
         zf.connect(url, "zfnet", "another")
 
     answers: list[int] = []
+    all_here = threading.Barrier(5)
     wrong: list[BaseException] = []
 
     def student(number: int) -> None:
         try:
             mine = zf.connect(url, "zfnet", TOKEN)
+            all_here.wait(60)
             for turn in range(3):
                 recording = mine.record(picture(10 * number + turn))
                 made = recording.project(recording.strongest("conv5", [number, number + 1]))
@@ -84,6 +86,7 @@ def test_a_class_asks_while_a_replica_is_killed_and_nobody_misses_an_answer(url:
         one.start()
     before = replicas()
     assert len(before) == 1
+    all_here.wait(60)
     os.kill(before[0], signal.SIGKILL)
     for one in students:
         one.join(120)
