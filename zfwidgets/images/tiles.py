@@ -90,7 +90,7 @@ def resize(tiles: Tensor | Array, height: int, width: int) -> Tensor | Array:
         return _resize(tiles, height, width)
     torch = sys.modules.get("torch")
     if torch is None:
-        return _without_torch(tiles, height, width)
+        return _without_torch(np.asarray(tiles), height, width)
     # Seen as [N, 3, h, w] this memory is channels-last, which is torch's fast path for uint8.
     planes = torch.from_numpy(np.array(tiles)).permute(0, 3, 1, 2)
     return _resize(planes, height, width).permute(0, 2, 3, 1).contiguous().numpy()

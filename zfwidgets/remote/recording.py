@@ -173,7 +173,8 @@ class RemoteRecording:
             _check(found.name, name, array, limit)
         asked = dict(zip(named, arrays, strict=True))
         value = self._ask("neurons", asked, layer=found.name)[1]["value"]
-        return RemoteNeurons(found.name, *arrays, value)
+        images, channels, rows, cols = arrays
+        return RemoteNeurons(found.name, images, channels, rows, cols, value)
 
     # ----------------------------------------------------------------------------- projections
 
@@ -250,7 +251,14 @@ class RemoteRecording:
         self, layer: str, ids: list[int], px: int, *, image: int, mode: str, rule: str
     ) -> Array:
         """Pictures of channels as `ChannelBrowser` draws them: uint8 [N, h, w, 3]."""
-        said = {"layer": layer, "ids": ids, "px": px, "image": image, "mode": mode, "rule": rule}
+        said: dict[str, Any] = {
+            "layer": layer,
+            "ids": ids,
+            "px": px,
+            "image": image,
+            "mode": mode,
+            "rule": rule,
+        }
         return self._ask("tiles", **said)[1]["tiles"]
 
 

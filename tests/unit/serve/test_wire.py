@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from zfwidgets.remote import wire
 
 
 def test_head_and_arrays_come_back_as_they_went() -> None:
-    arrays = {
+    arrays: dict[str, np.ndarray[Any, Any]] = {
         "maps": np.arange(24, dtype=np.float32).reshape(2, 3, 4)[:, ::-1],
         "none": np.zeros((0, 4), np.int64),
         "tiles": np.full((1, 2, 2, 3), 200, np.uint8),
