@@ -88,6 +88,8 @@ def _start_ray(options: Namespace, cores: int) -> None:
         num_cpus=max(cores, options.replicas or 1),
         include_dashboard=False,
         object_store_memory=_STORE_BYTES,
+        # Ray's own ports run what they are sent: they are for this machine alone.
+        _node_ip_address="127.0.0.1",
         **quiet,
     )
 
