@@ -132,7 +132,10 @@ def build(args: dict[str, Any]) -> Any:
     nets = list(args.get("nets") or ["zfnet"])
     replicas, gpus = int(args.get("replicas", 1)), float(args.get("gpus", 0))
     token = str(args.get("token") or os.environ.get(TOKEN) or secrets.token_urlsafe(24))
-    engine = EngineReplica.options(
+    # Types know nothing of what the decorator makes of a class.
+    engines: Any = EngineReplica
+    gates: Any = GateReplica
+    engine = engines.options(
         num_replicas=replicas,
         ray_actor_options={"num_cpus": float(args.get("cpus", 1)), "num_gpus": gpus},
     ).bind(
@@ -143,4 +146,4 @@ def build(args: dict[str, Any]) -> Any:
     # One is computed, the next ones wait at the replica: enough that it is never idle, and as few
     # as leave the order to the gate. On a GPU several are joined.
     at_once = replicas * (8 if gpus else 3)
-    return GateReplica.bind(engine, nets, token, at_once)
+    return gates.bind(engine, nets, token, at_once)

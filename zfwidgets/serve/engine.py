@@ -302,7 +302,8 @@ def _some(layer: str, arrays: Arrays) -> Neurons:
             f"{len(given[0])} neurons: expected as many of each of {', '.join(FIELDS)}, at most "
             f"{MOST_NEURONS} at once."
         )
-    return Neurons(layer, *(one.long() for one in given[:-1]), given[-1].float())
+    image, channel, row, col = (one.long() for one in given[:-1])
+    return Neurons(layer, image, channel, row, col, given[-1].float())
 
 
 def _method(head: Head) -> Method:

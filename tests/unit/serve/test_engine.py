@@ -98,8 +98,8 @@ def test_neurons_and_projections_are_the_same_bits(
     ):
         assert all(same(getattr(one, name), getattr(other, name)) for name in FIELDS)
         for rule in ("deconvnet", "guided"):
-            there = theirs.project(other, rule)  # type: ignore[arg-type]
-            here = mine.project(one, rule)  # type: ignore[arg-type]
+            there = theirs.project(other, rule)
+            here = mine.project(one, rule)
             assert same(here.pixels, there.pixels)
             assert same(here.boxes, there.boxes)
             assert same(here.on_canvas(), there.on_canvas())

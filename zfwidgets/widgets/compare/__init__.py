@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -316,7 +317,10 @@ class Compare(Composed):
         """A server that computes was away: look again at what is chosen."""
         if not self._closed:
             for side in (self.left, self.right):
-                self._responder.submit(lambda _job, side=side: self._record(side))
+                self._responder.submit(partial(self._again, side))
+
+    def _again(self, side: Side, _job: Job) -> None:
+        self._record(side)
 
     def _record(self, side: Side) -> None:
         if side.job is not None:

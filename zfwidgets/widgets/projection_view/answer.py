@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from zfwidgets.images.contrast import contrast
 from zfwidgets.images.numbers import floats
 from zfwidgets.images.signed import colour_mean, signed
 from zfwidgets.widgets.core.neuron import Question, neuron_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CONTRASTS = ("percentile", "largest", "shared", "fixed")
 COLOURS = ("colour", "signed")
@@ -89,7 +92,7 @@ def _facts(neuron: dict[str, Any], question: Question, size: tuple[int, ...]) ->
 
 
 def pictures(
-    values: Values, how: str, colours: str, full: float
+    values: Values | Tensor, how: str, colours: str, full: float
 ) -> tuple[Picture, tuple[float, ...]]:
     """Signed pictures [R, 3, H, W] as uint8 [R, H, W, 3], and per picture the |x| of full contrast.
 
