@@ -109,7 +109,8 @@ class Student:
 
     def _channel(self) -> None:
         count = self.inspector.net.layers[self.inspector.layer].channels
-        self.inspector.channel = self.dice.randrange(count)
+        others = [channel for channel in range(count) if channel != self.inspector.channel]
+        self.inspector.channel = self.dice.choice(others)
 
     def _scroll(self) -> None:
         browser = self.inspector.browser
