@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 import zfwidgets as zf
 from zfwidgets.deconv import DeconvNet, gpu, kernels
+from zfwidgets.deconv.method import RuleName
 from zfwidgets.deconv.rules.pooling import MaxPool
-from zfwidgets.deconv.signals import RuleName
 
 RULES: tuple[RuleName, ...] = "deconvnet", "guided", "gradient", "linear"
 backends: Any = torch.backends

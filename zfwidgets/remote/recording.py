@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from zfwidgets.deconv.layer import Layer, Layers
-from zfwidgets.deconv.method import LrnName, Method, RuleName, SeedName, UnpoolName
+from zfwidgets.deconv.method import LrnName, Method, PrecisionName, RuleName, SeedName, UnpoolName
 from zfwidgets.remote.neurons import (
     FIELDS,
     Array,
@@ -24,6 +24,7 @@ from zfwidgets.remote.neurons import (
 )
 from zfwidgets.remote.wire import Arrays
 
+_PARTS = ("rule", "seed", "unpool", "lrn", "precision")
 _BYTES_AT_ONCE = 8 * 2**20
 """Of pixels in one answer."""
 _NEURONS_AT_ONCE = 64
@@ -185,12 +186,13 @@ class RemoteRecording:
         seed: SeedName = "activation",
         unpool: UnpoolName = "sum",
         lrn: LrnName = "identity",
+        precision: PrecisionName = "exact",
     ) -> RemoteProjections:
         """Send neurons back to pixels (Zeiler & Fergus 2013, section 2.1)."""
-        parts = list(self.project_iter(neurons, rule, seed, unpool, lrn))
+        parts = list(self.project_iter(neurons, rule, seed, unpool, lrn, precision))
         if parts:
             return RemoteProjections.joined(parts)
-        return self._part(neurons, Method.of(rule, seed, unpool, lrn))
+        return self._part(neurons, Method.of(rule, seed, unpool, lrn, precision))
 
     def project_iter(
         self,
@@ -199,9 +201,10 @@ class RemoteRecording:
         seed: SeedName = "activation",
         unpool: UnpoolName = "sum",
         lrn: LrnName = "identity",
+        precision: PrecisionName = "exact",
     ) -> Iterator[RemoteProjections]:
         """As `project`, in parts that are a few megabytes each, as they are ready."""
-        method = Method.of(rule, seed, unpool, lrn)
+        method = Method.of(rule, seed, unpool, lrn, precision)
         at_once = self._at_once(self.layers[neurons.layer])
         for first in range(0, len(neurons), at_once):
             yield self._part(neurons[first : first + at_once], method)
@@ -215,9 +218,10 @@ class RemoteRecording:
         seed: SeedName = "activation",
         unpool: UnpoolName = "sum",
         lrn: LrnName = "identity",
+        precision: PrecisionName = "exact",
     ) -> RemoteProjections:
         """Send the whole map of a channel back at once, not a single neuron."""
-        method = Method.of(rule, seed, unpool, lrn)
+        method = Method.of(rule, seed, unpool, lrn, precision)
         some = self.strongest(layer, channel)
         some = some[some.image == image]
         if not len(some):
@@ -225,7 +229,7 @@ class RemoteRecording:
         return self._part(some, method, "project_map")
 
     def _part(self, some: RemoteNeurons, method: Method, op: str = "project") -> RemoteProjections:
-        how = {name: getattr(method, name) for name in ("rule", "seed", "unpool", "lrn")}
+        how = {name: getattr(method, name) for name in _PARTS}
         asked = {name: getattr(some, name) for name in FIELDS}
         told, arrays = self._ask(op, asked, layer=some.layer, method=how)
         origin = RemoteOrigin(

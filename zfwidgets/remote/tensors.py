@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zfwidgets.deconv.method import LrnName, Method, RuleName, SeedName, UnpoolName
+from zfwidgets.deconv.method import LrnName, Method, PrecisionName, RuleName, SeedName, UnpoolName
 from zfwidgets.deconv.neurons import Neurons
 from zfwidgets.deconv.projections import Origin, Projections
 from zfwidgets.images.numbers import Array, floats
@@ -90,9 +90,10 @@ class TensorRecording:
         seed: SeedName = "activation",
         unpool: UnpoolName = "sum",
         lrn: LrnName = "identity",
+        precision: PrecisionName = "exact",
     ) -> Projections:
         """Send neurons back to pixels (Zeiler & Fergus 2013, section 2.1)."""
-        return self._made(self._there.project(_asked(neurons), rule, seed, unpool, lrn))
+        return self._made(self._there.project(_asked(neurons), rule, seed, unpool, lrn, precision))
 
     def project_iter(
         self,
@@ -101,9 +102,10 @@ class TensorRecording:
         seed: SeedName = "activation",
         unpool: UnpoolName = "sum",
         lrn: LrnName = "identity",
+        precision: PrecisionName = "exact",
     ) -> Iterator[Projections]:
         """As `project`, in parts that are a few megabytes each, as they are ready."""
-        for part in self._there.project_iter(_asked(neurons), rule, seed, unpool, lrn):
+        for part in self._there.project_iter(_asked(neurons), rule, seed, unpool, lrn, precision):
             yield self._made(part)
 
     def project_map(
@@ -115,9 +117,10 @@ class TensorRecording:
         seed: SeedName = "activation",
         unpool: UnpoolName = "sum",
         lrn: LrnName = "identity",
+        precision: PrecisionName = "exact",
     ) -> Projections:
         """Send the whole map of a channel back at once, not a single neuron."""
-        made = self._there.project_map(layer, channel, image, rule, seed, unpool, lrn)
+        made = self._there.project_map(layer, channel, image, rule, seed, unpool, lrn, precision)
         return self._made(made)
 
     def _made(self, there: RemoteProjections) -> Projections:

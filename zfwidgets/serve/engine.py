@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -34,6 +34,8 @@ MOST_NEURONS = 256
 _MOST_PICTURES = 64
 _MOST_PIXELS = 16 * 512 * 512
 """Of prepared inputs in one question, all pictures together."""
+
+_METHOD = {field.name for field in fields(Method)}
 
 _log = logging.getLogger(__name__)
 
@@ -308,8 +310,8 @@ def _some(layer: str, arrays: Arrays) -> Neurons:
 
 def _method(head: Head) -> Method:
     given = head.get("method")
-    if not isinstance(given, dict) or not {*given} <= {"rule", "seed", "unpool", "lrn"}:
-        raise ValueError(f"method={given!r:.80}: expected rule, seed, unpool and lrn.")
+    if not isinstance(given, dict) or not {*given} <= _METHOD:
+        raise ValueError(f"method={given!r:.80}: expected some of {', '.join(sorted(_METHOD))}.")
     return Method(**given)
 
 

@@ -107,6 +107,8 @@ def test_neurons_and_projections_are_the_same_bits(
             # Torch and NumPy draw the same but for the last bit of a sum.
             off = np.abs(here.to_images().astype(int) - there.to_images())
             assert off.max() <= 1
+    fast = mine.project(one, precision="fast")
+    assert same(fast.pixels, theirs.project(other, precision="fast").pixels)
     whole = mine.project_map(layer, [1], image=1)
     assert same(whole.pixels, theirs.project_map(layer, [1], image=1).pixels)
     assert len(theirs.project(theirs.strongest(layer)[:0])) == 0
