@@ -6,6 +6,7 @@
  * slow but a silent kernel is gone.
  */
 import type { AnyModel } from "@anywidget/types";
+import { desks } from "./desk";
 import { type Answer, PROTOCOL, type Refusal, type WireError } from "./wire";
 
 /** Python said no; `detail` is meant for people. */
@@ -46,7 +47,7 @@ interface Open {
 }
 
 /** The part of a model that the wire needs; a test can be one. */
-export type WireModel = Pick<AnyModel, "on" | "off" | "send">;
+export type WireModel = Pick<AnyModel, "get" | "on" | "off" | "send">;
 
 export class Rpc {
   readonly #model: WireModel;
@@ -145,8 +146,14 @@ export class Rpc {
     return open;
   }
 
-  #post(content: unknown, buffers: (ArrayBuffer | ArrayBufferView)[] = []): void {
-    this.#model.send(content, undefined, buffers as ArrayBuffer[]);
+  /** To Python, or to who answers for it in this page; whether Python is there, it says itself. */
+  #post(
+    content: { op: string; [field: string]: unknown },
+    buffers: (ArrayBuffer | ArrayBufferView)[] = [],
+  ): void {
+    const desk = content.op !== "hello" && desks().get(this.#model.get("_desk"));
+    if (desk) desk(content, buffers, this.#receive);
+    else this.#model.send(content, undefined, buffers as ArrayBuffer[]);
   }
 }
 

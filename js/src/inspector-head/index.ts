@@ -12,6 +12,8 @@ import { mount, type ZFState } from "../core/shell";
 interface State extends ZFState {
   name: string;
   classes: Guess[];
+  /** Where is computed, if something must be said of that. */
+  note: string;
   status: "empty" | "busy" | "ready" | "error";
 }
 
@@ -22,13 +24,18 @@ export default {
       const lead = h("span", { class: "zf-head-lead" }, shell.say("lead"));
       const list = h("ul", { class: "zf-guesses", "aria-label": shell.say("classes") });
       const progress = h("div", { class: "zf-progress" });
+      const note = h("p", { class: "zf-head-note", role: "status" });
       const gone = h("p", { class: "zf-gone", role: "status", hidden: true });
-      shell.root.append(h("div", { class: "zf-head-bar" }, name, lead, list), progress, gone);
+      shell.root.append(h("div", { class: "zf-head-bar" }, name, lead, list), note, progress, gone);
       let met = false;
       shell.greet((alive) => {
         met ||= alive;
         gone.hidden = alive;
         setText(gone, alive ? "" : shell.say(met ? "gone" : "saved"));
+      });
+      shell.follow("note", (text) => {
+        setText(note, text ?? "");
+        note.hidden = !text;
       });
       shell.follow("name", (text) => setText(name, text));
       shell.follow("classes", (classes) => {

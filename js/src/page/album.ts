@@ -3,9 +3,11 @@
  * answers what the ImagePicker asks as zfwidgets/widgets/image_picker/ does in a notebook.
  */
 import { bytesOf, type WireError } from "../core/wire";
+import type { Engine } from "../engine/engine";
 import type { Photo } from "../engine/prepare";
 import type { Pixels } from "../engine/resample";
 import type { Crop, Item } from "../image-picker/state";
+import type { Photos } from "./kernel";
 import { contained, decoded, type Part, pixelsOf, thumbnail } from "./photos";
 import { bitmap } from "./sheet";
 
@@ -45,7 +47,7 @@ interface Entry {
   file: Blob;
 }
 
-export class Album {
+export class Album implements Photos {
   readonly #shelf: Shelf;
   readonly #say: Say;
   /** What the network sees of a photo, for the panel in which its square is chosen. */
@@ -72,10 +74,16 @@ export class Album {
     }
   }
 
-  /** The chosen photo, or its square. Rejects with PhotoError. */
-  async chosen(): Promise<Photo> {
+  /** The chosen photo and its square, as a name; null: none is chosen. */
+  key(): string | null {
+    const id = this.#shelf.get("value");
+    return id === null ? null : JSON.stringify([id, this.#shelf.get("crop")]);
+  }
+
+  /** The chosen photo, or its square, as the network takes it. Rejects with PhotoError. */
+  async inputs(engine: Engine): Promise<Float32Array> {
     const id = this.#shelf.get("value") as string;
-    return pixelsOf(await this.#image(id), this.#shelf.get("crop") as Part);
+    return engine.prepare(pixelsOf(await this.#image(id), this.#shelf.get("crop") as Part));
   }
 
   /** Another photo was chosen, or another square of it: what else has changed with that. */

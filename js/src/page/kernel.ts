@@ -10,6 +10,7 @@
 import type { RawPage } from "../channel-browser/page";
 import type { Pin } from "../channel-browser/pins";
 import { PROTOCOL, type SheetHead, type WireError } from "../core/wire";
+import type { Engine } from "../engine/engine";
 import { StaticModel, type Traits } from "./model";
 import type { Blob64, Payload, Ref, Scene } from "./payload";
 import { type Layer, pinned } from "./pins";
@@ -27,7 +28,7 @@ export interface Beyond {
 
 /** What it may do with the page. */
 export interface Host {
-  model(part: string): StaticModel;
+  model(part: string): Pick<StaticModel, "get" | "apply">;
   /** Set traits as Python would; what follows from them follows. */
   set(part: string, traits: Traits): void;
   /** The part shows what its traits ask for: that is where it goes back to. */
@@ -35,6 +36,14 @@ export interface Host {
   /** What is asked of a part cannot be shown: say so, and go back. */
   refuse(part: string, error: WireError): void;
   view(blob: Blob64): DataView;
+}
+
+/** Where photos come from. */
+export interface Photos {
+  /** What the chosen photo, and the square of it, is known by; null: there is none. */
+  key(): string | null;
+  /** The chosen photo as the network takes it, [C, H, W]. */
+  inputs(engine: Engine): Promise<Float32Array>;
 }
 
 export interface Question {
@@ -49,6 +58,17 @@ export interface Question {
 export interface Reply {
   chunk(body: object, buffers: DataView[], last: boolean): void;
   refuse(error: WireError): void;
+}
+
+/** Answers to a question, in their envelopes. */
+export function replyTo(
+  { id, epoch }: Question,
+  receive: (message: object, buffers: DataView[]) => void,
+): Reply {
+  return {
+    chunk: (body, sent, last) => receive({ ...body, v: PROTOCOL, id, epoch, ok: true, last }, sent),
+    refuse: (error) => receive({ v: PROTOCOL, id, ok: false, error }, []),
+  };
 }
 
 export class StaticKernel implements Host {
@@ -204,13 +224,9 @@ export class StaticKernel implements Host {
   // ---------------------------------------------------------------------------------- questions
 
   #answer(part: string, question: Question, buffers: DataView[]): void {
-    const { op, id, epoch } = question;
+    const { op, epoch } = question;
     const model = this.model(part);
-    const reply: Reply = {
-      chunk: (body, sent, last) =>
-        model.receive({ ...body, v: PROTOCOL, id, epoch, ok: true, last }, sent),
-      refuse: (error) => model.receive({ v: PROTOCOL, id, ok: false, error }, []),
-    };
+    const reply = replyTo(question, (message, sent) => model.receive(message, sent));
     // As from Python: never before the question's own call has returned.
     queueMicrotask(() => {
       const recorded = op === "tiles" ? this.#payload.sheets[part]?.[epoch] : undefined;

@@ -6,13 +6,13 @@ import { type Mode, Page, type RawPage } from "../channel-browser/page";
 import type { Pin } from "../channel-browser/pins";
 import { isAbort } from "../core/rpc";
 import { bytesOf, type WireError } from "../core/wire";
-import { type Engine, Superseded } from "../engine/engine";
+import type { Engine } from "../engine/engine";
 import { undo } from "../engine/prepare";
 import type { RuleName } from "../engine/signal";
 import { type Colours, type Contrast, RULES } from "../projection-view/state";
 import { Album, PhotoError } from "./album";
 import { pageOf, pinned, strongestChannel } from "./channels";
-import type { Beyond, Host, Question, Reply } from "./kernel";
+import type { Beyond, Host, Photos, Question, Reply } from "./kernel";
 import { Look } from "./look";
 import type { Traits } from "./model";
 import type { EnginePayload, LayerFacts, Ref } from "./payload";
@@ -28,7 +28,9 @@ export class Live implements Beyond {
   readonly #host: Host;
   readonly #payload: EnginePayload;
   readonly #opening: Promise<Engine>;
-  readonly #album: Album;
+  /** The page's own photos; null where Python has them. */
+  readonly #album: Album | null;
+  readonly #photos: Photos;
   readonly #heat: Uint8Array;
   readonly #signed: Uint8Array;
   /** What is under way, by part; and by question. */
@@ -40,10 +42,18 @@ export class Live implements Beyond {
   #shown: { epoch: number; view: View } | null = null;
   #projected: { key: string; found: Found } | null = null;
 
-  constructor(host: Host, payload: EnginePayload, opening: Promise<Engine>) {
+  /** photos: where they come from; default: an album of the page's own. */
+  constructor(host: Host, payload: EnginePayload, opening: Promise<Engine>, photos?: Photos) {
     [this.#host, this.#payload, this.#opening] = [host, payload, opening];
     this.#heat = bytesOf(host.view(payload.heat));
     this.#signed = bytesOf(host.view(payload.signed));
+    this.#album = photos ? null : this.#makeAlbum();
+    this.#photos = photos ?? (this.#album as Album);
+    opening.catch((reason) => host.model("head").apply({ error: this.#explain(reason) }));
+  }
+
+  #makeAlbum(): Album {
+    const [host, payload] = [this.#host, this.#payload];
     const files = Object.entries(payload.photos).map(([id, blob]) => [
       id,
       new Blob([bytesOf(host.view(blob))]),
@@ -52,11 +62,10 @@ export class Live implements Beyond {
       get: (trait: string) => host.model("picker").get(trait),
       set: (traits: Traits) => host.set("picker", traits),
     };
-    this.#album = new Album(shelf, Object.fromEntries(files), this.#say, async (photo) => {
+    return new Album(shelf, Object.fromEntries(files), this.#say, async (photo) => {
       const engine = await this.#opening;
       return undo(await engine.prepare(photo), engine.graph.preparation);
     });
-    opening.catch((reason) => host.model("head").apply({ error: this.#explain(reason) }));
   }
 
   // -------------------------------------------------------------------------- asked by the kernel
@@ -79,7 +88,7 @@ export class Live implements Beyond {
   }
 
   changed([part, trait]: Ref): Record<string, Traits> {
-    if (part === "picker") return { picker: this.#album.changed(trait) };
+    if (part === "picker") return { picker: this.#album?.changed(trait) ?? {} };
     if (part === "browser" && trait === "pins") this.#pin();
     if (part === "browser" && trait === "hover") return { view: { hovered: this.#hovered() } };
     const view = this.#host.model("view");
@@ -108,7 +117,7 @@ export class Live implements Beyond {
     reply: Reply,
     signal: AbortSignal,
   ): Promise<void> {
-    if (part === "picker") {
+    if (part === "picker" && this.#album) {
       await this.#opening; // what it cannot look at is not taken
       // As Python: one chunk ends the answer, but for thumbnails, which come one by one.
       const several = question.op === "thumbs";
@@ -144,8 +153,7 @@ export class Live implements Beyond {
 
   /** The chosen photo, recorded; once for all that ask. */
   #looking(): Promise<Look> {
-    const picker = this.#host.model("picker");
-    const key = JSON.stringify([picker.get("value"), picker.get("crop")]);
+    const key = this.#photos.key() ?? "";
     if (this.#look?.key === key) return this.#look.look;
     this.#look?.stop.abort();
     const stop = new AbortController();
@@ -158,13 +166,14 @@ export class Live implements Beyond {
   }
 
   async #record(signal: AbortSignal): Promise<Look> {
-    const [engine, photo] = await Promise.all([this.#opening, this.#album.chosen()]);
+    const engine = await this.#opening;
+    const inputs = await this.#photos.inputs(engine);
     signal.throwIfAborted();
-    return Look.at(engine, photo, signal);
+    return Look.at(engine, inputs, signal);
   }
 
   get #empty(): boolean {
-    return this.#host.model("picker").get("value") === null;
+    return this.#photos.key() === null;
   }
 
   // --------------------------------------------------------------------------------------- parts
@@ -198,8 +207,8 @@ export class Live implements Beyond {
       return;
     }
     const [layer, mode] = [model.get("layer") as string, model.get("mode") as Mode];
-    if (mode === "filter" && !this.#payload.filters[layer]) {
-      // Filters of deeper layers have no colours.
+    if (mode === "synthesised" || (mode === "filter" && !this.#payload.filters[layer])) {
+      // Filters of deeper layers have no colours; none is synthesised in a page.
       host.set("browser", { mode: "projection" });
       return;
     }
@@ -343,5 +352,6 @@ export class Live implements Beyond {
 
 /** Only that nobody wants it any more. */
 function old(reason: unknown): boolean {
-  return reason instanceof Superseded || isAbort(reason);
+  // By its name: the engine is another bundle, with a class of its own.
+  return (reason instanceof Error && reason.name === "Superseded") || isAbort(reason);
 }

@@ -4,7 +4,6 @@
  */
 import type { Engine, Options, Recording } from "../engine/engine";
 import type { Neuron } from "../engine/net";
-import type { Photo } from "../engine/prepare";
 import { undo } from "../engine/prepare";
 import type { Pixels } from "../engine/resample";
 import type { RuleName } from "../engine/signal";
@@ -43,9 +42,8 @@ export class Look {
     this.photo = photoOf(seen);
   }
 
-  /** Prepare a photo and record it. Its pixels are given away. */
-  static async at(engine: Engine, photo: Photo, signal: AbortSignal): Promise<Look> {
-    const inputs = await engine.prepare(photo);
+  /** Record a prepared photo [C, H, W]. */
+  static async at(engine: Engine, inputs: Float32Array, signal: AbortSignal): Promise<Look> {
     const seen = undo(inputs, engine.graph.preparation);
     return new Look(engine, await engine.record(inputs, { signal }), seen);
   }

@@ -157,6 +157,11 @@ class ChannelBrowser(BrowserState):
         responder, recording = self._responder, self.recording
         if responder is None:
             return
+        if self._desk:
+            self._shown = None
+            if change is not None and change.name == "layer":
+                self.selected, self.active = [], None
+            return
         if recording is None:
             self._forget()
             return

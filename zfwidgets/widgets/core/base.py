@@ -81,6 +81,9 @@ class ZFWidget(StaticPicture, anywidget.AnyWidget):
     _strings = t.Dict().tag(sync=True)
     """All texts of the widget in its language, by key."""
 
+    _desk = t.Unicode().tag(sync=True)
+    """Who in the page answers the widget's questions and sets what it shows; empty: Python."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if name := cls.__dict__.get("bundle_name"):
             if os.environ.get("ANYWIDGET_HMR") == "1":
@@ -126,6 +129,10 @@ class ZFWidget(StaticPicture, anywidget.AnyWidget):
             KeyError: the widget has no such text, or a value is missing.
         """
         return table(self.bundle_name, self.locale)[key].format_map(values)
+
+    def answered_by(self, desk: str) -> None:
+        """Leave what is shown to an engine in the page, js/src/core/desk.ts; "": to Python."""
+        self._desk = desk
 
     def fail(self, error: BaseException) -> None:
         """Show `error` in the widget until :meth:`clear_error`."""

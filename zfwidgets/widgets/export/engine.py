@@ -10,16 +10,12 @@ import numpy as np
 from PIL import Image
 
 from zfwidgets.images import decode
-from zfwidgets.images.contrast import heat_colours
 from zfwidgets.images.samples import samples
-from zfwidgets.images.signed import signed_colours
 from zfwidgets.images.tiles import encode
 from zfwidgets.page import packed, page_net
-from zfwidgets.widgets.channel_browser.responses import Responses
-from zfwidgets.widgets.channel_browser.tiles import MODES, tiles_of
-from zfwidgets.widgets.core.wire import sheet
 from zfwidgets.widgets.export.offstage import Blobs
 from zfwidgets.widgets.export.plan import Plan
+from zfwidgets.widgets.page_engine.facts import colour_tables, filter_sheets, layer_facts
 
 _QUALITY = 95
 """Of photos that are not files of the package; the page then shows what is left of them."""
@@ -34,21 +30,18 @@ class InPage:
     files: Mapping[str, bytes]
 
     def payload(
-        self, plan: Plan, recording: Any, blobs: Blobs, tile: int, texts: Mapping[str, str]
+        self, recording: Any, blobs: Blobs, tile: int, texts: Mapping[str, str]
     ) -> dict[str, Any]:
         """`EnginePayload` of js/src/page/payload.ts. tile: longer side of the filters' tiles."""
-        layers = recording.layers
         return {
             "graph": self.graph,
-            "layers": {name: _facts(layer) for name, layer in layers.items()},
+            "layers": layer_facts(recording),
             "photos": {name: blobs.plain(data) for name, data in self.files.items()},
             "filters": {
-                name: [_filters(plan, recording, name, blobs, tile)]
-                for name, layer in layers.items()
-                if MODES["filter"].suits(plan.net, layer)
+                name: [{"head": made.head(), "blobs": [blobs.number(made.data)]}]
+                for name, made in filter_sheets(recording, tile).items()
             },
-            "heat": blobs.plain(heat_colours().tobytes()),
-            "signed": blobs.plain(signed_colours().tobytes()),
+            **{name: blobs.plain(table) for name, table in colour_tables().items()},
             "texts": dict(texts),
         }
 
@@ -78,22 +71,3 @@ def _file(name: str, photo: Image.Image) -> bytes:
     if known is not None and np.array_equal(np.asarray(known.open()), np.asarray(photo)):
         return known.path.read_bytes()
     return encode(np.asarray(photo), "image/jpeg", quality=_QUALITY)
-
-
-def _facts(layer: Any) -> dict[str, Any]:
-    return {
-        "map": [layer.height, layer.width],
-        "field": list(layer.receptive_field),
-        "jump": list(layer.jump),
-        "offset": list(layer.offset),
-        "kernel": list(layer.kernel),
-    }
-
-
-def _filters(plan: Plan, recording: Any, name: str, blobs: Blobs, tile: int) -> dict[str, Any]:
-    """All filters of a layer on one sheet, as `Chunk` of payload.ts."""
-    layer = recording.layers[name]
-    ids = list(range(layer.channels))
-    responses = Responses(0, recording, 0, layer, "filter", plan.rule)
-    made = sheet(ids, tiles_of(responses, ids, tile))
-    return {"head": made.head(), "blobs": [blobs.number(made.data)]}

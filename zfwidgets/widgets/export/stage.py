@@ -417,7 +417,7 @@ class Stage:
         # The picker may have given photos other names.
         files = dict(zip(self.photos, self.inside.files.values(), strict=True))
         inside = replace(self.inside, files=files)
-        return {"engine": inside.payload(self.plan, self._first, self._blobs, _TILE, texts)}
+        return {"engine": inside.payload(self._first, self._blobs, _TILE, texts)}
 
     def _of(self, trait: str) -> list[Ref]:
         """The same trait of the parts that show one neuron."""

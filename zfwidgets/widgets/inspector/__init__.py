@@ -20,6 +20,7 @@ from zfwidgets.widgets.core.strings import LOCALES, default_locale
 from zfwidgets.widgets.core.wire import describe_error
 from zfwidgets.widgets.exemplar_strip import ExemplarStrip
 from zfwidgets.widgets.image_picker.row import one_row
+from zfwidgets.widgets.inspector.page_side import COMPUTES, PageSide, default_compute
 from zfwidgets.widgets.inspector.visit import Visit
 from zfwidgets.widgets.inspector_head import InspectorHead, top_classes
 from zfwidgets.widgets.layer_selector import LayerSelector
@@ -41,6 +42,9 @@ class Inspector(Composed):
         mode: what the channels' tiles show to begin with, "projection" or "feature map".
         rule: how the signal goes back, see `Recording.project`.
         locale: language of all parts, "en" or "ko".
+        compute: "kernel", or "page": network and photos are handed to the page, whose browser does
+            the work; default: that of ``ZFWIDGETS_COMPUTE``, else "kernel". What the page cannot
+            run, it says, and the kernel computes.
 
     Below the projection stand the nine photographs of the gallery that excite the channel most, for
     the bundled networks at once, for others after `scan`; a click shows the neuron in that photo.
@@ -76,6 +80,9 @@ class Inspector(Composed):
     recording = t.Any(None, allow_none=True, read_only=True)
     """What the network did with the chosen picture; None until it has been recorded."""
 
+    compute = t.Enum(COMPUTES, COMPUTES[0], read_only=True)
+    """Where is computed now. In the page there is no `recording`."""
+
     status = t.Enum(["empty", "busy", "ready", "error"], "empty", read_only=True)
     """What the Inspector does with the picture. The parts have a status of their own."""
 
@@ -94,9 +101,17 @@ class Inspector(Composed):
         mode: str = "projection",
         rule: str = "deconvnet",
         locale: str | None = None,
+        compute: str | None = None,
+        silence: float | None = None,
         inline: bool = False,
     ) -> None:
-        """`inline` computes in the calling thread: for tests and platforms without threads."""
+        """`inline` computes in the calling thread: for tests and platforms without threads.
+
+        silence: seconds that a page may say nothing before the kernel computes instead of it.
+        """
+        compute = compute or default_compute()
+        if compute not in COMPUTES:
+            raise ValueError(f"compute={compute!r}: expected one of {', '.join(COMPUTES)}")
         self.net = as_net(net)
         say: dict[str, Any] = {"locale": locale or default_locale()}
         name = f"{self.net.name} on {self.net.device}"
@@ -113,13 +128,20 @@ class Inspector(Composed):
         self.charts = Charts(self.browser, opened=False, inline=inline, **say)
         self._visit = Visit(self.picker, self.view, self.strip)
         self._job: Job | None = None
-        grid = ipywidgets.Box([*self.parts])
+        self._page: PageSide | None = None
+        if compute == "page":
+            self._page = PageSide(self.net, self.head, self.browser, self.view, silence, inline)
+        hidden = [] if self._page is None else [self._page.engine]
+        grid = ipywidgets.Box([*self.parts, *hidden])
         grid.add_class("zf-parts").add_class("zf-inspector-grid")
         responder = Responder(self.head.send, {}, inline=inline)
         super().__init__([grid], responder, layer=chosen, rule=rule, **say)
+        self.set_trait("compute", compute)
         self.add_class("zf-composed").add_class("zf-inspector")
         self._connect()
         when_back(self.net, self._come_back)
+        if self._page is not None:
+            self._page.follow(self._arrived, self._turned)
         self._record()
 
     @property
@@ -158,7 +180,7 @@ class Inspector(Composed):
 
     def _let_go(self) -> None:
         self.set_trait("recording", None)
-        self.net = self._job = None
+        self.net = self._job = self._page = None
 
     # ------------------------------------------------------------------------- links
 
@@ -181,6 +203,8 @@ class Inspector(Composed):
     def _speak(self, _change: object) -> None:
         for part in self.parts:
             part.locale = self.locale
+        if self._page is not None:
+            self._page.say()
 
     def _change_layer(self, _change: object) -> None:
         # An index means nothing in another layer, and may not exist there.
@@ -227,6 +251,9 @@ class Inspector(Composed):
     def _work(self, job: Job, image: Any) -> None:
         """On the worker thread. Whatever goes wrong is shown, and the last good state stays."""
         try:
+            if self._page is not None and self._page.computes:
+                self._hand_over(self.net.preprocess(image))
+                return
             recording = self.net.record(image)
             layers = [describe(layer) for layer in recording.layers.values()]
             classes = top_classes(recording)
@@ -239,16 +266,43 @@ class Inspector(Composed):
 
     def _publish(self, recording: Any, layers: list[Any], classes: list[dict[str, Any]]) -> None:
         self.set_trait("recording", recording)
-        with self.layers.hold_sync():
-            self.layers.layers = layers
-            self.layers.input_size = [int(side) for side in recording.size]
-        self.head.classes = classes
+        self._tell(layers, recording.size, classes)
         self.browser.recording = recording
         self._visit.arrived()
         self.view.recording = recording
         self._set("ready", {})
         if self.channel is None:
             self._choose_channel()
+
+    def _tell(self, layers: list[Any], size: Any, classes: list[dict[str, Any]]) -> None:
+        with self.layers.hold_sync():
+            self.layers.layers = layers
+            self.layers.input_size = [int(side) for side in size]
+        self.head.classes = classes
+
+    # ------------------------------------------------------------------- the page computes
+
+    def _hand_over(self, inputs: Any) -> None:
+        """On the worker thread: the page is to look at this photo."""
+        assert self._page is not None
+        self._visit.arrived()
+        self._page.engine.show(inputs)
+
+    def _arrived(self, layers: list[Any], classes: list[dict[str, Any]]) -> None:
+        """The page has recorded the photo that was chosen last."""
+        assert self._page is not None
+        size = self._page.engine.input_size
+        self._tell([describe(layer) for layer in layers], size, classes)
+        self._set("ready", {})
+
+    def _turned(self) -> None:
+        """The page, or the kernel, takes over from the other."""
+        assert self._page is not None
+        self.set_trait("compute", "page" if self._page.computes else "kernel")
+        self.set_trait("recording", None)
+        if self._page.computes:
+            self.browser.recording = self.view.recording = None
+        self._record()
 
     def _set(self, status: str, error: dict[str, str] | None = None) -> None:
         with self.head.hold_sync():

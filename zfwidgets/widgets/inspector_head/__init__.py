@@ -24,6 +24,9 @@ class InspectorHead(ZFWidget):
     classes = t.List(t.Dict()).tag(sync=True, **SPOKEN_CLASSES)
     """The most probable classes, ``{label, p}``; empty if the network names none."""
 
+    note = t.Unicode().tag(sync=True)
+    """What must be said of where is computed; empty: nothing."""
+
     status = t.Enum(["empty", "busy", "ready", "error"], "empty").tag(sync=True)
 
     def __init__(self, **kwargs: Any) -> None:

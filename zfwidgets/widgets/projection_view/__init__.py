@@ -188,6 +188,9 @@ class ProjectionView(ZFWidget):
         assert self._responder is not None
         if self._job is not None:
             self._job.cancel()
+        if self._desk:
+            self._answer = self._pixels = None
+            return
         if self.recording is None:
             self._answer = self._pixels = None
             self._publish("empty", {})
