@@ -41,6 +41,11 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--theme", choices=("light", "dark"), default="light")
     demo.add_argument("--engine", metavar="URL", help="of a `zfwidgets serve` to compute on")
     demo.add_argument("--token", help="of that server (default: that of ZFWIDGETS_TOKEN)")
+    demo.add_argument(
+        "--compute",
+        choices=("kernel", "page"),
+        help="where pictures are computed: by this machine (default), or by each visitor's browser",
+    )
     demo.set_defaults(run=_demo)
     _add_server_options(demo, port=8866)
 
@@ -170,8 +175,12 @@ def _demo(options: argparse.Namespace) -> int:
     notebook = find_notebook("dashboard.ipynb")
     voila = ["voila", str(notebook), f"--Voila.ip={options.ip}", f"--theme={options.theme}"]
     # The kernels of the dashboard find the server there.
-    engine = {"ZFWIDGETS_ENGINE": options.engine, "ZFWIDGETS_TOKEN": options.token}
-    known = {name: given for name, given in engine.items() if given}
+    told = {
+        "ZFWIDGETS_ENGINE": options.engine,
+        "ZFWIDGETS_TOKEN": options.token,
+        "ZFWIDGETS_COMPUTE": options.compute,
+    }
+    known = {name: given for name, given in told.items() if given}
     return _serve([*voila, f"--template={TEMPLATE}"], options, known)
 
 
@@ -190,17 +199,16 @@ def _lab(options: argparse.Namespace) -> int:
 
 
 def _serve(
-    module: list[str], options: argparse.Namespace, environment: Mapping[str, str] | None = None
+    module: list[str], options: argparse.Namespace, kernels: Mapping[str, str] | None = None
 ) -> int:
     """Run a server with this interpreter, so that server and kernel are one environment.
 
-    environment: what it is told besides.
+    kernels: what their environment has beside that.
     """
     command = [sys.executable, "-m", *module, f"--port={options.port}"]
     if options.no_browser:
         command.append("--no-browser")
-    told = {**os.environ, **jupyter_environment(), **(environment or {})}
-    return subprocess.call(command, env=told)
+    return subprocess.call(command, env={**os.environ, **jupyter_environment(), **(kernels or {})})
 
 
 def jupyter_environment() -> dict[str, str]:

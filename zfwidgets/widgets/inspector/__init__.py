@@ -15,7 +15,7 @@ from zfwidgets.widgets.core.composed import STATIC_SECONDS, Composed
 from zfwidgets.widgets.core.layers import describe
 from zfwidgets.widgets.core.nets import as_net, when_back
 from zfwidgets.widgets.core.neuron import RULES
-from zfwidgets.widgets.core.rpc import Job, Responder, settle
+from zfwidgets.widgets.core.rpc import AHEAD, Job, Responder, settle
 from zfwidgets.widgets.core.strings import LOCALES, default_locale
 from zfwidgets.widgets.core.wire import describe_error
 from zfwidgets.widgets.exemplar_strip import ExemplarStrip
@@ -142,6 +142,7 @@ class Inspector(Composed):
         when_back(self.net, self._come_back)
         if self._page is not None:
             self._page.follow(self._arrived, self._turned)
+            self.charts.head.observe(self._chart, "opened")
         self._record()
 
     @property
@@ -252,7 +253,7 @@ class Inspector(Composed):
         """On the worker thread. Whatever goes wrong is shown, and the last good state stays."""
         try:
             if self._page is not None and self._page.computes:
-                self._hand_over(self.net.preprocess(image))
+                self._hand_over(image)
                 return
             recording = self.net.record(image)
             layers = [describe(layer) for layer in recording.layers.values()]
@@ -282,11 +283,21 @@ class Inspector(Composed):
 
     # ------------------------------------------------------------------- the page computes
 
-    def _hand_over(self, inputs: Any) -> None:
+    def _hand_over(self, image: Any) -> None:
         """On the worker thread: the page is to look at this photo."""
         assert self._page is not None
+        inputs = self.net.preprocess(image)
         self._visit.arrived()
         self._page.engine.show(inputs)
+        self._chart()
+
+    def _chart(self, _change: object = None) -> None:
+        """Charts are Python's: while they are in sight, it records the photo for them."""
+        page, image = self._page, self.picker.image
+        if page is not None and page.computes and self.charts.head.opened and image is not None:
+            self._responder.submit(
+                lambda _job: self.charts.set_trait("recording", self.net.record(image)), AHEAD
+            )
 
     def _arrived(self, layers: list[Any], classes: list[dict[str, Any]]) -> None:
         """The page has recorded the photo that was chosen last."""

@@ -1,4 +1,4 @@
-"""An Inspector whose page computes: what is handed over, what comes back, and who goes on without."""
+"""An Inspector whose page computes: what comes back from it, and who goes on without it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine in the page of a notebook: a network and its photos handed to it; what it says back."""
+"""The engine in a notebook's page: a network and its photos handed to it; what it says back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zfwidgets.widgets.core import spoken
 from zfwidgets.widgets.core.base import ZFWidget, bundle
 from zfwidgets.widgets.core.rpc import Job, Responder
 from zfwidgets.widgets.core.strings import table
-from zfwidgets.widgets.core.wire import Answer
+from zfwidgets.widgets.core.wire import Answer, WireError
 from zfwidgets.widgets.page_engine.facts import colour_tables, filter_sheets, layer_facts
 
 MOST_BYTES = 60_000_000
@@ -203,9 +203,10 @@ class PageEngine(ZFWidget):
     def _answer_shown(self, job: Job) -> Answer:
         """On the worker: ``{neuron, full}``."""
         neuron, full = (job.request.body.get(name) for name in ("neuron", "full"))
-        known = isinstance(neuron, dict) and neuron.get("layer") in {x.name for x in self.layers}
-        if known and (full is None or isinstance(full, (int, float))):
-            self.shown = {"neuron": {**neuron, "box": tuple(neuron["box"])}, "full": full}
+        if not isinstance(neuron, dict) or neuron.get("layer") not in {x.name for x in self.layers}:
+            raise WireError("Unreadable message", f"expected a neuron, got {neuron!r:.80}")
+        full = float(full) if isinstance(full, (int, float)) else None
+        self.shown = {"neuron": {**neuron, "box": tuple(neuron["box"])}, "full": full}
         return Answer(last=True)
 
     def _answer_failed(self, job: Job) -> Answer:

@@ -162,8 +162,13 @@ class ProjectionView(ZFWidget):
         """The projection that is shown, step by step, as a widget of its own.
 
         Raises:
-            ValueError: nothing is shown.
+            ValueError: nothing is shown, or the page computes and Python has no recording.
         """
+        if self._desk:
+            raise ValueError(
+                "steps() got a view that is computed in the page; give a StepsView the recording "
+                "of the photo: net.record(inspector.picker.image)."
+            )
         if not self.neuron:
             raise ValueError("steps() got a view that shows no neuron; choose a channel first.")
         from zfwidgets.widgets.steps_view import StepsView
