@@ -48,7 +48,7 @@ def strongest(recording: zf.Recording, layer: str) -> list[int]:
 
 
 NOT_TIED = 0.9999
-"""Share of the pixels that must agree within two levels: equal maxima of a pool may change places."""
+"""Share of the pixels that must agree within two levels: equal maxima of a pool may change."""
 
 
 def shows(inspector: InspectorPage, expected: Pixels) -> bool:

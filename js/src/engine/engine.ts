@@ -234,6 +234,17 @@ export class Recording {
     return found.map(([index, p]) => [names?.[index] ?? String(index), p]);
   }
 
+  /** The probabilities of all classes, by their numbers. */
+  async chances(): Promise<Float32Array> {
+    const k = Number.MAX_SAFE_INTEGER;
+    const found = await this.#engine.current(this.#epoch, () =>
+      this.#hand.ask({ op: "classes", k }),
+    );
+    const chances = new Float32Array(found.length);
+    for (const [index, p] of found) chances[index] = p;
+    return chances;
+  }
+
   /** Neurons back to pixels, one after the other as they are done. */
   async *project(
     neurons: readonly Neuron[],

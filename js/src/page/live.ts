@@ -15,6 +15,7 @@ import { pageOf, pinned, strongestChannel } from "./channels";
 import type { Beyond, Host, Photos, Question, Reply } from "./kernel";
 import { Look } from "./look";
 import type { Traits } from "./model";
+import { OcclusionSide } from "./occlusion";
 import type { EnginePayload, LayerFacts, Ref } from "./payload";
 import { type Found, found, type Place, shown } from "./projection";
 import { sheet } from "./sheet";
@@ -31,6 +32,7 @@ export class Live implements Beyond {
   /** The page's own photos; null where Python has them. */
   readonly #album: Album | null;
   readonly #photos: Photos;
+  readonly #occlusion: OcclusionSide;
   readonly #heat: Uint8Array;
   readonly #signed: Uint8Array;
   /** What is under way, by part; and by question. */
@@ -47,6 +49,7 @@ export class Live implements Beyond {
     [this.#host, this.#payload, this.#opening] = [host, payload, opening];
     this.#heat = bytesOf(host.view(payload.heat));
     this.#signed = bytesOf(host.view(payload.signed));
+    this.#occlusion = new OcclusionSide(host);
     this.#album = photos ? null : this.#makeAlbum();
     this.#photos = photos ?? (this.#album as Album);
     opening.catch((reason) => host.model("head").apply({ error: this.#explain(reason) }));
@@ -75,6 +78,8 @@ export class Live implements Beyond {
       if (part === "head") await this.#head(signal);
       else if (part === "browser") await this.#browser(signal);
       else if (part === "view") await this.#view(signal);
+      else if (part === "occlusion" && this.#empty) this.#occlusion.clear();
+      else if (part === "occlusion") await this.#occlusion.open(this.#looking(), signal);
     });
   }
 
@@ -91,8 +96,10 @@ export class Live implements Beyond {
     if (part === "picker") return { picker: this.#album?.changed(trait) ?? {} };
     if (part === "browser" && trait === "pins") this.#pin();
     if (part === "browser" && trait === "hover") return { view: { hovered: this.#hovered() } };
-    const view = this.#host.model("view");
-    if (part === "view" && trait === "full" && view.get("contrast") === "fixed") this.show("view");
+    if (part === "occlusion") this.#occlusion.changed(trait);
+    if (part === "view" && trait === "full") {
+      if (this.#host.model("view").get("contrast") === "fixed") this.show("view");
+    }
     return {};
   }
 
@@ -131,6 +138,9 @@ export class Live implements Beyond {
       this.#host.set("layers", { value: question["layer"] });
       this.#host.set("browser", { active: question["channel"] });
       reply.chunk({}, [], true);
+    } else if (part === "occlusion" && question.op === "look") {
+      const square = question as unknown as Parameters<OcclusionSide["look"]>[0];
+      reply.chunk(await this.#occlusion.look(square), [], true);
     } else throw new Error(`no question "${question.op}"`);
   }
 

@@ -30,6 +30,8 @@ export interface Projected {
 
 export class Look {
   readonly engine: Engine;
+  /** The photo as the network takes it, [C, H, W]. */
+  readonly inputs: Float32Array;
   /** What the network saw, its preparation undone. */
   readonly seen: Pixels;
   /** The same as widgets are given it. */
@@ -37,21 +39,27 @@ export class Look {
   readonly #recording: Recording;
   readonly #layers = new Map<string, Promise<Responses>>();
 
-  private constructor(engine: Engine, recording: Recording, seen: Pixels) {
-    [this.engine, this.#recording, this.seen] = [engine, recording, seen];
-    this.photo = photoOf(seen);
+  private constructor(engine: Engine, inputs: Float32Array, recording: Recording) {
+    [this.engine, this.inputs, this.#recording] = [engine, inputs, recording];
+    this.seen = undo(inputs, engine.graph.preparation);
+    this.photo = photoOf(this.seen);
   }
 
   /** Record a prepared photo [C, H, W]. */
   static async at(engine: Engine, inputs: Float32Array, signal: AbortSignal): Promise<Look> {
-    const seen = undo(inputs, engine.graph.preparation);
-    return new Look(engine, await engine.record(inputs, { signal }), seen);
+    return new Look(engine, inputs, await engine.record(inputs, { signal }));
   }
 
   async classes(k: number): Promise<{ label: string; p: number }[]> {
     if (this.engine.graph.logits === null) return [];
     const found = await this.#recording.topClasses(k);
     return found.map(([label, p]) => ({ label, p }));
+  }
+
+  /** The probabilities of all classes; none without a classifier. */
+  async chances(): Promise<Float32Array> {
+    if (this.engine.graph.logits === null) return new Float32Array();
+    return this.#recording.chances();
   }
 
   responses(layer: string): Promise<Responses> {

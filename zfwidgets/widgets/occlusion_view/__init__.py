@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,6 +25,9 @@ from zfwidgets.widgets.core.layers import default_layer
 from zfwidgets.widgets.core.rpc import AHEAD, Job, Responder
 from zfwidgets.widgets.core.spoken import class_name
 from zfwidgets.widgets.core.wire import Answer, WireError
+
+if TYPE_CHECKING:
+    from zfwidgets.widgets.export import SavedPage
 
 _WATCHED = 5
 _STEP = 8
@@ -128,6 +132,36 @@ class OcclusionView(ZFWidget):
     def stop(self) -> None:
         """Stop the scan; what is measured stays."""
         self.scanning = False
+
+    def to_html(
+        self,
+        path: str | Path,
+        *,
+        photos: Any = None,
+        max_mb: float = 40.0,
+        locale: str | None = None,
+    ) -> SavedPage:
+        """Write one HTML file that holds the network: the square over any photo, without Python.
+
+        photos: as `zfwidgets.to_html` takes them; default: the sample photographs. Whoever opens
+        the page brings others; they stay on that person's machine. Size and colour of the square
+        and the layer are this widget's; channel and class are the strongest of each photo.
+
+        Raises:
+            ValueError: the view has no recording, or the network cannot run in a page.
+            PageTooLarge: the page would have more than `max_mb` megabytes.
+        """
+        from zfwidgets.widgets.export.view import write_view
+
+        if self.recording is None:
+            raise ValueError("to_html() got an OcclusionView without a recording; give it one.")
+        net, traits = self.recording.net, {"size": self.size, "fill": self.fill}
+
+        def made(recording: Any, **say: Any) -> OcclusionView:
+            return OcclusionView(recording, layer=self.layer, **traits, **say)
+
+        options: dict[str, Any] = {"photos": photos, "max_mb": max_mb}
+        return write_view(path, "occlusion", made, net, locale=locale or self.locale, **options)
 
     def close(self) -> None:
         """Close the widget and let go of the recording."""

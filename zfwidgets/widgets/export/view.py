@@ -1,0 +1,117 @@
+"""A page of one widget with the engine behind it, over photos of whoever opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from zfwidgets.widgets.core.rpc import settle
+from zfwidgets.widgets.core.strings import table
+from zfwidgets.widgets.export import SavedPage
+from zfwidgets.widgets.export.engine import in_page
+from zfwidgets.widgets.export.offstage import Blobs, offstage
+from zfwidgets.widgets.export.page import MEGABYTE, document, megabytes, with_its_size, write
+from zfwidgets.widgets.export.plan import credited, plan_for
+from zfwidgets.widgets.export.stage import PageTooLarge
+from zfwidgets.widgets.image_picker import ImagePicker
+from zfwidgets.widgets.inspector_head import InspectorHead
+from zfwidgets.widgets.page_engine.facts import TILE
+
+_BY = [["picker", "value"], ["picker", "crop"]]
+
+
+def write_view(
+    path: str | Path,
+    part: str,
+    made: Callable[..., Any],
+    net: Any,
+    *,
+    photos: Any = None,
+    max_mb: float = 40.0,
+    locale: str | None = None,
+) -> SavedPage:
+    """Write the page. part: the widget's name in js/src/page/live.ts, and of its texts.
+
+    made: the widget for a recording of the first photo, in the page's language; it is closed.
+    photos: as `to_html` takes them; default: the sample photographs.
+
+    Raises:
+        PageTooLarge, UnsupportedInPage, ImageError: as `to_html`.
+    """
+    plan = plan_for(net, None, photos, None, locale, every_sample=True)
+    plan, inside = in_page(plan, layers=False)
+    say: dict[str, Any] = {"locale": plan.locale}
+    texts = table("export", plan.locale)
+    head = InspectorHead(name=net.name, status="busy", **say)
+    picker = ImagePicker({}, rows=1, gallery=False, transforms=net.transforms, **say)
+    for name, photo in plan.photos.items():
+        picker.add(photo, name, plan.credits.get(name, ""), choose=False)
+    names = [item["id"] for item in picker.items]
+    recording = net.record(next(iter(plan.photos.values())))
+    parts = {"head": head, "picker": picker, part: made(recording, **say)}
+    tapes = {name: offstage(widget) for name, widget in parts.items()}
+    try:
+        settle()
+        if error := parts[part].error:
+            raise RuntimeError(f"{error.get('title')}: {error.get('message')}")
+        blobs = Blobs()
+        inside = replace(inside, files=dict(zip(names, inside.files.values(), strict=True)))
+        begin: dict[str, dict[str, Any]] = {"picker": {"value": names[0]}}
+        kernelless = {key: texts[f"kernelless_{key}"] for key in ("title", "message", "hint")}
+        payload = {
+            "absent": kernelless,
+            "kernelless": kernelless,
+            "parts": [
+                {
+                    "name": name,
+                    "bundle": widget.bundle_name,
+                    "state": blobs.plain(tapes[name].state() | begin.get(name, {})),
+                }
+                for name, widget in parts.items()
+            ],
+            "links": [],
+            "starts": [],
+            # Nothing is recorded: the engine shows the first photo anew, when it is there.
+            "scenes": [{"part": name, "by": _BY, "states": {}} for name in ("head", part)],
+            "sheets": {},
+            "engine": inside.payload(recording, blobs, TILE, texts),
+            "blobs": blobs.texts,
+        }
+    finally:
+        for widget in parts.values():
+            widget.close()
+
+    def check(size: int) -> None:
+        if size > max_mb * MEGABYTE:
+            raise PageTooLarge(
+                f"the page would have {megabytes(size)} MB; max_mb allows {max_mb:g}. Leave photos "
+                "out, or raise max_mb."
+            )
+
+    def written(size: int) -> str:
+        from zfwidgets import __version__
+
+        return document(
+            payload,
+            parts=tuple(parts),
+            title=texts[f"{part}_title"].format(net=net.name),
+            rules=1,
+            texts={**texts, "page_lead_engine": texts[f"{part}_lead"]},
+            facts=[
+                (texts["fact_net"], net.name),
+                (texts["fact_weights"], net.weights_hash()),
+                (texts["fact_photos"], credited(plan.photos, plan.credits, plan.locale)),
+                (texts["fact_size"], texts["size"].format(megabytes=megabytes(size))),
+                (texts["fact_made"], f"zfwidgets {__version__}"),
+            ],
+            locale=plan.locale,
+            weights=inside.weights,
+        )
+
+    page = with_its_size(written, check)
+    target = Path(path).expanduser()
+    write(target, page)
+    layers, rules = tuple(net.layers), plan.rules
+    return SavedPage(target, len(page), net.name, tuple(names), layers, rules, {}, engine=True)
