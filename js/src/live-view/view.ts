@@ -33,6 +33,8 @@ interface Told extends Answer {
   size: number[];
   shape: [count: number, height: number, width: number];
   contrast: string;
+  /** Of the pictures; an engine in the page has no time to compress them. */
+  mime?: string;
   ms: number;
 }
 
@@ -309,7 +311,10 @@ export class LiveViewPage {
   /** Maps, projection, strengths and, where the network sees something else than was sent, that. */
   async #draw(told: Told, [levels, encoded, strengths, own]: DataView[], sent?: ImageBitmap) {
     if (told.frozen || !levels || !encoded || !strengths) return;
-    const [projection, other] = await Promise.all([picture(encoded), own && picture(own)]);
+    const [projection, other] = await Promise.all([
+      picture(encoded, told.mime),
+      own && picture(own, told.mime),
+    ]);
     // Two are on their way: an older one must not overtake. A view that has ended draws no more.
     if (told.id > this.#latest && !this.#shell.signal.aborted) {
       this.#latest = told.id;
@@ -335,7 +340,7 @@ export class LiveViewPage {
 }
 
 /** An encoded picture without colour management: its pixels are data. */
-function picture(encoded: DataView): Promise<ImageBitmap> {
-  const blob = new Blob([bytesOf(encoded)], { type: "image/webp" });
+function picture(encoded: DataView, type = "image/webp"): Promise<ImageBitmap> {
+  const blob = new Blob([bytesOf(encoded)], { type });
   return createImageBitmap(blob, { colorSpaceConversion: "none" });
 }

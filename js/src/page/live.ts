@@ -13,6 +13,7 @@ import { type Colours, type Contrast, RULES } from "../projection-view/state";
 import { Album, PhotoError } from "./album";
 import { pageOf, pinned, strongestChannel } from "./channels";
 import type { Beyond, Host, Photos, Question, Reply } from "./kernel";
+import { LiveSide } from "./live-side";
 import { Look } from "./look";
 import type { Traits } from "./model";
 import { OcclusionSide } from "./occlusion";
@@ -24,6 +25,11 @@ import { drawn, type View } from "./tiles";
 /** Epochs of pages that were recorded are lower. */
 const FIRST_EPOCH = 2 ** 30;
 const CLASSES = 5;
+/** In a page of the camera alone. */
+const NO_PHOTOS: Photos = {
+  key: () => null,
+  inputs: () => Promise.reject(new Error("the page has no photos")),
+};
 
 export class Live implements Beyond {
   readonly #host: Host;
@@ -33,6 +39,7 @@ export class Live implements Beyond {
   readonly #album: Album | null;
   readonly #photos: Photos;
   readonly #occlusion: OcclusionSide;
+  readonly #camera: LiveSide;
   readonly #heat: Uint8Array;
   readonly #signed: Uint8Array;
   /** What is under way, by part; and by question. */
@@ -50,8 +57,10 @@ export class Live implements Beyond {
     this.#heat = bytesOf(host.view(payload.heat));
     this.#signed = bytesOf(host.view(payload.signed));
     this.#occlusion = new OcclusionSide(host);
-    this.#album = photos ? null : this.#makeAlbum();
-    this.#photos = photos ?? (this.#album as Album);
+    this.#camera = new LiveSide(host, payload.layers, opening);
+    const none = Object.keys(payload.photos).length === 0;
+    this.#album = photos || none ? null : this.#makeAlbum();
+    this.#photos = photos ?? this.#album ?? NO_PHOTOS;
     opening.catch((reason) => host.model("head").apply({ error: this.#explain(reason) }));
   }
 
@@ -97,6 +106,8 @@ export class Live implements Beyond {
     if (part === "browser" && trait === "pins") this.#pin();
     if (part === "browser" && trait === "hover") return { view: { hovered: this.#hovered() } };
     if (part === "occlusion") this.#occlusion.changed(trait);
+    // An index means nothing in another layer, and may not exist there.
+    if (part === "live" && trait === "layer") return { live: { channel: null } };
     if (part === "view" && trait === "full") {
       if (this.#host.model("view").get("contrast") === "fixed") this.show("view");
     }
@@ -141,6 +152,11 @@ export class Live implements Beyond {
     } else if (part === "occlusion" && question.op === "look") {
       const square = question as unknown as Parameters<OcclusionSide["look"]>[0];
       reply.chunk(await this.#occlusion.look(square), [], true);
+    } else if (part === "live") {
+      const told = await (question.op === "frame" && buffers[0]
+        ? this.#camera.frame(buffers[0])
+        : this.#camera.again(question["layer"] as string, question["channel"] as number | null));
+      reply.chunk(told.body, told.pictures, true);
     } else throw new Error(`no question "${question.op}"`);
   }
 

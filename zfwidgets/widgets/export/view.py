@@ -29,36 +29,41 @@ def write_view(
     net: Any,
     *,
     photos: Any = None,
+    album: bool = True,
     max_mb: float = 40.0,
     locale: str | None = None,
 ) -> SavedPage:
     """Write the page. part: the widget's name in js/src/page/live.ts, and of its texts.
 
     made: the widget for a recording of the first photo, in the page's language; it is closed.
-    photos: as `to_html` takes them; default: the sample photographs.
+    photos: as `to_html` takes them; default: the sample photographs. album: whether they are in
+    the page, to choose from; a camera needs none.
 
     Raises:
         PageTooLarge, UnsupportedInPage, ImageError: as `to_html`.
     """
-    plan = plan_for(net, None, photos, None, locale, every_sample=True)
+    plan = plan_for(net, None, photos, None, locale, every_sample=album)
     plan, inside = in_page(plan, layers=False)
     say: dict[str, Any] = {"locale": plan.locale}
     texts = table("export", plan.locale)
-    head = InspectorHead(name=net.name, status="busy", **say)
+    head = InspectorHead(name=net.name, status="busy" if album else "ready", **say)
     picker = ImagePicker({}, rows=1, gallery=False, transforms=net.transforms, **say)
-    for name, photo in plan.photos.items():
+    for name, photo in plan.photos.items() if album else ():
         picker.add(photo, name, plan.credits.get(name, ""), choose=False)
     names = [item["id"] for item in picker.items]
     recording = net.record(next(iter(plan.photos.values())))
-    parts = {"head": head, "picker": picker, part: made(recording, **say)}
+    parts: dict[str, Any] = {"head": head, "picker": picker, part: made(recording, **say)}
+    if not album:
+        parts.pop("picker").close()
     tapes = {name: offstage(widget) for name, widget in parts.items()}
     try:
         settle()
         if error := parts[part].error:
             raise RuntimeError(f"{error.get('title')}: {error.get('message')}")
         blobs = Blobs()
-        inside = replace(inside, files=dict(zip(names, inside.files.values(), strict=True)))
-        begin: dict[str, dict[str, Any]] = {"picker": {"value": names[0]}}
+        inside = replace(inside, files=dict(zip(names, inside.files.values(), strict=False)))
+        begin: dict[str, dict[str, Any]] = {"picker": {"value": names[0]}} if album else {}
+        asked = ("head", part) if album else ()
         kernelless = {key: texts[f"kernelless_{key}"] for key in ("title", "message", "hint")}
         payload = {
             "absent": kernelless,
@@ -74,7 +79,7 @@ def write_view(
             "links": [],
             "starts": [],
             # Nothing is recorded: the engine shows the first photo anew, when it is there.
-            "scenes": [{"part": name, "by": _BY, "states": {}} for name in ("head", part)],
+            "scenes": [{"part": name, "by": _BY, "states": {}} for name in asked],
             "sheets": {},
             "engine": inside.payload(recording, blobs, TILE, texts),
             "blobs": blobs.texts,
@@ -90,6 +95,8 @@ def write_view(
                 "out, or raise max_mb."
             )
 
+    shown = plan.photos, plan.credits
+
     def written(size: int) -> str:
         from zfwidgets import __version__
 
@@ -102,7 +109,7 @@ def write_view(
             facts=[
                 (texts["fact_net"], net.name),
                 (texts["fact_weights"], net.weights_hash()),
-                (texts["fact_photos"], credited(plan.photos, plan.credits, plan.locale)),
+                *(((texts["fact_photos"], credited(*shown, plan.locale)),) if album else ()),
                 (texts["fact_size"], texts["size"].format(megabytes=megabytes(size))),
                 (texts["fact_made"], f"zfwidgets {__version__}"),
             ],

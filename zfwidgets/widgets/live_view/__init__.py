@@ -7,7 +7,8 @@ what is seen there, mapped here and projected is one and the same.
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets as t
@@ -21,6 +22,9 @@ from zfwidgets.widgets.core.neuron import RULES
 from zfwidgets.widgets.core.rpc import Job, Responder
 from zfwidgets.widgets.core.wire import Answer, WireError
 from zfwidgets.widgets.live_view.frames import LIMITS, Frame, Looker
+
+if TYPE_CHECKING:
+    from zfwidgets.widgets.export import SavedPage
 
 
 class LiveView(ZFWidget):
@@ -93,6 +97,33 @@ class LiveView(ZFWidget):
         super().__init__(layer=layer, channel=channel, **kwargs)
         self.observe(self._forget_channel, "layer")
         self.on_msg(self._responder.on_msg)
+
+    def to_html(
+        self, path: str | Path, *, max_mb: float = 40.0, locale: str | None = None
+    ) -> SavedPage:
+        """Write one HTML file that holds the network and looks through the camera by itself.
+
+        It begins with this widget's layer and channel; the rule is "deconvnet". Frames stay in the
+        browser of whoever opens the page.
+
+        Raises:
+            UnsupportedInPage: the network cannot run in a page.
+            PageTooLarge: the page would have more than `max_mb` megabytes.
+        """
+        from zfwidgets.widgets.export.view import write_view
+
+        net, traits = self.net, {"mirrored": self.mirrored}
+
+        def made(_recording: Any, **say: Any) -> LiveView:
+            view = LiveView(net, self.layer, self.channel, **traits, **say)
+            # There is no kernel that frames could go to, and no recording that Python has.
+            keys = ("frozen", "private_here", "private_there")
+            there = {key: view.say(f"{key.partition('_')[0]}_page") for key in keys}
+            view._strings = {**view._strings, **there}
+            return view
+
+        options: dict[str, Any] = {"album": False, "max_mb": max_mb}
+        return write_view(path, "live", made, net, locale=locale or self.locale, **options)
 
     def close(self) -> None:
         """Close the widget; the page lets go of the camera, this side of frames and network."""
