@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 import zfwidgets as zf
 from tests.browser import conftest
 from tests.browser.test_accessibility import findings
+from tests.browser.waiting import until
 from zfwidgets.widgets.live_view.frames import Looker
 
 PATIENCE = 60_000
@@ -109,10 +110,7 @@ def test_the_camera_is_looked_through_frozen_and_let_go_of(page: Page, screensho
     page.locator(".zf-live-view select").select_option("conv5")
     page.get_by_role("button", name="Start camera").click()
     status = page.locator(".zf-live-status")
-    page.wait_for_function(
-        "document.querySelector('.zf-live-status').textContent.includes('frames/s')",
-        timeout=PATIENCE,
-    )
+    expect(status).to_contain_text("frames/s", timeout=PATIENCE)
     assert page.locator(".zf-live-view .zf-alert:visible").count() == 0
     shades: Any = page.locator(".zf-live-maps").evaluate(
         """canvas => {
@@ -131,4 +129,4 @@ def test_the_camera_is_looked_through_frozen_and_let_go_of(page: Page, screensho
     assert findings(page, ".zf-live-view") == []
     page.screenshot(path=screenshots / "page-live.png", full_page=True)
     page.get_by_role("button", name="Stop camera").click()
-    page.wait_for_function("document.querySelector('video').srcObject === null")
+    until(page, "document.querySelector('video').srcObject === null")

@@ -15,6 +15,7 @@ from torch import nn
 import zfwidgets as zf
 from tests.browser import conftest
 from tests.browser.test_accessibility import findings
+from tests.browser.waiting import until
 from zfwidgets.analysis.occluder import Occluder
 from zfwidgets.images import Preprocess
 
@@ -49,12 +50,12 @@ def opened(chromium: Browser, path: Path) -> Page:
 
 
 def looking(page: Page) -> None:
-    page.wait_for_function(
+    until(
+        page,
         """() => {
             const model = zfKernel.models.get("occlusion");
             return model.get("_epoch") > 2 ** 30 && model.get("status") === "ready";
         }""",
-        timeout=PATIENCE,
     )
 
 
@@ -74,11 +75,11 @@ def page(
 
 
 def choose(page: Page, photo: str) -> None:
+    if page.evaluate("zfKernel.models.get('picker').get('value')") == photo:
+        return
     epoch = page.evaluate("zfKernel.models.get('occlusion').get('_epoch')")
     page.locator(f'.zf-image-picker [role=option][data-id="{photo}"]').click()
-    page.wait_for_function(
-        "old => zfKernel.models.get('occlusion').get('_epoch') > old", arg=epoch, timeout=PATIENCE
-    )
+    until(page, "old => zfKernel.models.get('occlusion').get('_epoch') > old", epoch)
     looking(page)
 
 
@@ -115,9 +116,7 @@ def test_the_square_is_moved_with_the_keyboard_and_the_verdict_follows(
     before = page.evaluate("zfKernel.models.get('occlusion').get('place')")
     for _ in range(3):
         page.keyboard.press("ArrowLeft")
-    page.wait_for_function(
-        "old => zfKernel.models.get('occlusion').get('place')[1] < old", arg=before[1]
-    )
+    until(page, "old => zfKernel.models.get('occlusion').get('place')[1] < old", before[1])
     expect(page.locator(".zf-verdict")).not_to_have_text("")
     assert findings(page, ".zf-occlusion-view") == []
     page.screenshot(path=screenshots / "page-occlusion.png", full_page=True)
@@ -147,9 +146,7 @@ def test_a_scan_of_the_whole_photo_gives_the_maps_of_python(
     view.close()
     page = opened(chromium, tmp_path / "little.html")
     page.get_by_role("button", name="Scan").click()
-    page.wait_for_function(
-        "zfKernel.models.get('occlusion').get('progress') === 1", timeout=PATIENCE
-    )
+    until(page, "zfKernel.models.get('occlusion').get('progress') === 1")
     maps = page.evaluate(
         """() => {
             const maps = zfKernel.models.get("occlusion").get("_maps");

@@ -56,6 +56,8 @@ interface Job {
 
 export class Engine {
   readonly graph: Graph;
+  /** Opens another one of the same network, with one worker; null where there are no workers. */
+  spare: (() => Promise<Engine>) | null = null;
   readonly #hands: Hand[];
   readonly #idle: Hand[] = [];
   #jobs: Job[] = [];

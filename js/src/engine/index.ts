@@ -15,12 +15,14 @@ export type { Method } from "./signal";
  * An engine for this network. weights: the block of bytes, or base64 of it; cores: how many workers at
  * most. Rejects with EngineError: no SIMD, damaged weights, memory refused, no workers.
  */
-export function open(
+export async function open(
   graph: Graph,
   weights: Uint8Array | string,
   cores = navigator.hardwareConcurrency,
 ): Promise<Engine> {
-  return Engine.open(graph, weights, workers(workerCode, graph, cores));
+  const engine = await Engine.open(graph, weights, workers(workerCode, graph, cores));
+  engine.spare = () => open(graph, weights, 1);
+  return engine;
 }
 
 /** The engine as a page's module, which it gets as a whole. */

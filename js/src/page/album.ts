@@ -42,6 +42,13 @@ export type Tell = (body: Record<string, unknown>, buffers: DataView[]) => void;
 
 type Say = (key: string, values?: Record<string, string>) => string;
 
+/** A photo, and the square of it that is looked at; `key` names both. */
+export interface Shot {
+  key: string;
+  item: Item;
+  crop: Crop | null;
+}
+
 interface Entry {
   item: Item;
   file: Blob;
@@ -84,6 +91,19 @@ export class Album implements Photos {
   async inputs(engine: Engine): Promise<Float32Array> {
     const id = this.#shelf.get("value") as string;
     return engine.prepare(pixelsOf(await this.#image(id), this.#shelf.get("crop") as Part));
+  }
+
+  /** All photos, each with the square of it that was chosen. */
+  shots(): Shot[] {
+    return [...this.#entries.values()].map(({ item }) => {
+      const crop = this.#crops.get(item.id) ?? null;
+      return { key: JSON.stringify([item.id, crop]), item, crop };
+    });
+  }
+
+  /** One of them as the network takes it; the photo that is open stays open. Rejects with PhotoError. */
+  async inputsOf(engine: Engine, { item, crop }: Shot): Promise<Float32Array> {
+    return engine.prepare(pixelsOf(await this.#image(item.id, false), crop as Part));
   }
 
   /** Another photo was chosen, or another square of it: what else has changed with that. */

@@ -8,6 +8,7 @@ import type { Engine } from "../engine/engine";
 import { StaticKernel } from "./kernel";
 import { Live } from "./live";
 import type { EnginePayload, Payload } from "./payload";
+import { sides } from "./sides";
 
 interface Widget {
   render(props: { model: unknown; el: HTMLElement }): unknown;
@@ -24,7 +25,7 @@ export default {
     const opening = described && engine && opened(described, engine);
     const kernel = new StaticKernel(
       payload,
-      opening && ((host) => new Live(host, described, opening)),
+      opening && ((host) => new Live(host, described, opening, undefined, sides)),
     );
     for (const { name, bundle } of payload.parts) {
       const el = document.querySelector<HTMLElement>(`[data-part="${name}"]`);

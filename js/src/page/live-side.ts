@@ -6,12 +6,14 @@ import { bytesOf } from "../core/wire";
 import type { Engine } from "../engine/engine";
 import type { Neuron } from "../engine/net";
 import { prepare } from "../engine/prepare";
-import type { Host } from "./kernel";
+import type { Host, Question, Reply } from "./kernel";
 import { Look, onCanvas, type Responses } from "./look";
+import type { Traits } from "./model";
 import { fullContrast, shrunk, signedColours } from "./painting";
 import type { LayerFacts } from "./payload";
 import { decoded, pixelsOf } from "./photos";
 import { bitmap } from "./sheet";
+import type { Side } from "./side";
 
 const PART = "live";
 const MIME = "image/bmp";
@@ -21,12 +23,12 @@ const MOST_VALUES = 200_000;
 const STAY = 1.2;
 
 /** What is said of a frame, and its pictures. */
-export interface Told {
+interface Told {
   body: Record<string, unknown>;
   pictures: DataView[];
 }
 
-export class LiveSide {
+export class LiveSide implements Side {
   readonly #host: Host;
   readonly #facts: Record<string, LayerFacts>;
   readonly #opening: Promise<Engine>;
@@ -40,8 +42,23 @@ export class LiveSide {
     [this.#host, this.#facts, this.#opening] = [host, facts, opening];
   }
 
+  /** Nothing is shown before the camera is. */
+  async show(): Promise<void> {}
+
+  changed(trait: string): Record<string, Traits> {
+    // An index means nothing in another layer, and may not exist there.
+    return trait === "layer" ? { [PART]: { channel: null } } : {};
+  }
+
+  async answer(question: Question, [data]: DataView[], reply: Reply): Promise<void> {
+    const { layer, channel } = question as unknown as { layer: string; channel: number | null };
+    const asked = question.op === "frame" && data ? this.#frame(data) : this.#again(layer, channel);
+    const { body, pictures } = await asked;
+    reply.chunk(body, pictures, true);
+  }
+
   /** An encoded square of the camera's picture, looked at. */
-  async frame(data: DataView): Promise<Told> {
+  async #frame(data: DataView): Promise<Told> {
     const engine = await this.#opening;
     const image = await decoded(new Blob([bytesOf(data)]));
     const photo = pixelsOf(image, null);
@@ -66,7 +83,7 @@ export class LiveSide {
   }
 
   /** The frame that stands still, at another layer or channel. */
-  again(layer: string, channel: number | null): Promise<Told> {
+  #again(layer: string, channel: number | null): Promise<Told> {
     return this.#next(async () => {
       if (!this.#last) throw new Error("no frame has arrived yet; start the camera first");
       return this.#seen(this.#last, layer, channel);

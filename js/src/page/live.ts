@@ -13,13 +13,12 @@ import { type Colours, type Contrast, RULES } from "../projection-view/state";
 import { Album, PhotoError } from "./album";
 import { pageOf, pinned, strongestChannel } from "./channels";
 import type { Beyond, Host, Photos, Question, Reply } from "./kernel";
-import { LiveSide } from "./live-side";
 import { Look } from "./look";
 import type { Traits } from "./model";
-import { OcclusionSide } from "./occlusion";
 import type { EnginePayload, LayerFacts, Ref } from "./payload";
 import { type Found, found, type Place, shown } from "./projection";
 import { sheet } from "./sheet";
+import type { Side, Sides } from "./side";
 import { drawn, type View } from "./tiles";
 
 /** Epochs of pages that were recorded are lower. */
@@ -38,8 +37,7 @@ export class Live implements Beyond {
   /** The page's own photos; null where Python has them. */
   readonly #album: Album | null;
   readonly #photos: Photos;
-  readonly #occlusion: OcclusionSide;
-  readonly #camera: LiveSide;
+  readonly #sides: Record<string, Side>;
   readonly #heat: Uint8Array;
   readonly #signed: Uint8Array;
   /** What is under way, by part; and by question. */
@@ -51,16 +49,21 @@ export class Live implements Beyond {
   #shown: { epoch: number; view: View } | null = null;
   #projected: { key: string; found: Found } | null = null;
 
-  /** photos: where they come from; default: an album of the page's own. */
-  constructor(host: Host, payload: EnginePayload, opening: Promise<Engine>, photos?: Photos) {
+  /** photos: where they come from; default: an album of the page's own. sides: who answers other parts. */
+  constructor(
+    host: Host,
+    payload: EnginePayload,
+    opening: Promise<Engine>,
+    photos?: Photos,
+    sides?: Sides,
+  ) {
     [this.#host, this.#payload, this.#opening] = [host, payload, opening];
     this.#heat = bytesOf(host.view(payload.heat));
     this.#signed = bytesOf(host.view(payload.signed));
-    this.#occlusion = new OcclusionSide(host);
-    this.#camera = new LiveSide(host, payload.layers, opening);
     const none = Object.keys(payload.photos).length === 0;
     this.#album = photos || none ? null : this.#makeAlbum();
     this.#photos = photos ?? this.#album ?? NO_PHOTOS;
+    this.#sides = sides?.(host, payload, opening, this.#album) ?? {};
     opening.catch((reason) => host.model("head").apply({ error: this.#explain(reason) }));
   }
 
@@ -87,8 +90,7 @@ export class Live implements Beyond {
       if (part === "head") await this.#head(signal);
       else if (part === "browser") await this.#browser(signal);
       else if (part === "view") await this.#view(signal);
-      else if (part === "occlusion" && this.#empty) this.#occlusion.clear();
-      else if (part === "occlusion") await this.#occlusion.open(this.#looking(), signal);
+      else await this.#sides[part]?.show(this.#empty ? null : () => this.#looking(), signal);
     });
   }
 
@@ -102,12 +104,13 @@ export class Live implements Beyond {
   }
 
   changed([part, trait]: Ref): Record<string, Traits> {
+    if (part === "picker" && trait === "items") this.show("strip");
     if (part === "picker") return { picker: this.#album?.changed(trait) ?? {} };
     if (part === "browser" && trait === "pins") this.#pin();
     if (part === "browser" && trait === "hover") return { view: { hovered: this.#hovered() } };
-    if (part === "occlusion") this.#occlusion.changed(trait);
-    // An index means nothing in another layer, and may not exist there.
-    if (part === "live" && trait === "layer") return { live: { channel: null } };
+    const more = this.#sides[part]?.changed(trait);
+    if (more === "show") this.show(part);
+    else if (more) return more;
     if (part === "view" && trait === "full") {
       if (this.#host.model("view").get("contrast") === "fixed") this.show("view");
     }
@@ -149,14 +152,8 @@ export class Live implements Beyond {
       this.#host.set("layers", { value: question["layer"] });
       this.#host.set("browser", { active: question["channel"] });
       reply.chunk({}, [], true);
-    } else if (part === "occlusion" && question.op === "look") {
-      const square = question as unknown as Parameters<OcclusionSide["look"]>[0];
-      reply.chunk(await this.#occlusion.look(square), [], true);
-    } else if (part === "live") {
-      const told = await (question.op === "frame" && buffers[0]
-        ? this.#camera.frame(buffers[0])
-        : this.#camera.again(question["layer"] as string, question["channel"] as number | null));
-      reply.chunk(told.body, told.pictures, true);
+    } else if (this.#sides[part]) {
+      await this.#sides[part].answer(question, buffers, reply);
     } else throw new Error(`no question "${question.op}"`);
   }
 

@@ -5,11 +5,12 @@
  */
 import type { Engine } from "../engine/engine";
 import { prepare, undo } from "../engine/prepare";
-import type { Host } from "./kernel";
+import type { Host, Question, Reply } from "./kernel";
 import type { Look } from "./look";
 import type { Traits } from "./model";
 import { places, ScanMaps } from "./scan-maps";
 import { bitmap } from "./sheet";
+import type { Side } from "./side";
 
 const PART = "occlusion";
 const WATCHED = 5;
@@ -38,7 +39,7 @@ interface Clean extends Seen {
   winner: number;
 }
 
-export class OcclusionSide {
+export class OcclusionSide implements Side {
   readonly #host: Host;
   #clean: Clean | null = null;
   #epoch = 2 ** 30;
@@ -58,9 +59,19 @@ export class OcclusionSide {
     return this.#layer;
   }
 
+  async show(looking: (() => Promise<Look>) | null, signal: AbortSignal): Promise<void> {
+    if (looking) await this.#open(looking(), signal);
+    else this.#clear();
+  }
+
+  async answer(question: Question, _buffers: DataView[], reply: Reply): Promise<void> {
+    const square = question as unknown as Square;
+    reply.chunk(await this.#look(square), [], true);
+  }
+
   /** No photo is chosen. */
-  clear(): void {
-    this.stop();
+  #clear(): void {
+    this.#stop();
     this.#watched();
     this.#clean = null;
     const nothing = { _facts: {}, _photo: null, _maps: {}, overlay: "none", status: "empty" };
@@ -68,8 +79,8 @@ export class OcclusionSide {
   }
 
   /** Look at a photo with nothing hidden; then a place of it can be. */
-  async open(looking: Promise<Look>, signal: AbortSignal): Promise<void> {
-    this.stop();
+  async #open(looking: Promise<Look>, signal: AbortSignal): Promise<void> {
+    this.#stop();
     const model = this.#host.model(PART);
     this.#clean = null;
     model.apply({ _epoch: ++this.#epoch, status: "busy" });
@@ -127,7 +138,7 @@ export class OcclusionSide {
   }
 
   /** What the network says with this place hidden: the answer to the question "look". */
-  async look(square: Square): Promise<Record<string, unknown>> {
+  async #look(square: Square): Promise<Record<string, unknown>> {
     const clean = this.#clean;
     if (!clean) return { activation: 0, p: [], best: "", same: true, best_p: 0 };
     const { activation, chances } = await this.#seen(clean, square);
@@ -185,9 +196,13 @@ export class OcclusionSide {
   // ------------------------------------------------------------------------------------- the scan
 
   /** A trait has changed: a scan begins, or ends. */
-  changed(trait: string): void {
-    if (trait === "fill") this.stop();
-    if (trait !== "scanning") return;
+  changed(trait: string): Record<string, Traits> {
+    if (trait === "fill") this.#stop();
+    if (trait === "scanning") this.#beginOrEnd();
+    return {};
+  }
+
+  #beginOrEnd(): void {
     this.#scan?.abort();
     this.#scan = null;
     const clean = this.#clean;
@@ -208,11 +223,11 @@ export class OcclusionSide {
         });
       })
       .finally(() => {
-        if (this.#scan === stop) this.stop();
+        if (this.#scan === stop) this.#stop();
       });
   }
 
-  stop(): void {
+  #stop(): void {
     this.#scan?.abort();
     this.#scan = null;
     this.#host.model(PART).apply({ scanning: false });

@@ -57,6 +57,7 @@ _COMPUTED = {
     "layers": set[str](),
     "browser": {"_page", "_photo", "epoch", "status"},
     "view": {"_photo", "_shown", "full", "status"},
+    "strip": set[str](),
 }
 """Traits that an engine in the page sets: what was recorded must set them all again."""
 
@@ -162,6 +163,9 @@ class Stage:
                 clickable=False,
                 **say,
             )
+        elif inside is not None:
+            # The page looks through the photos that it has; nothing is recorded of that.
+            self.parts["strip"] = ExemplarStrip(net, layer=layer, rule=rule, **say)
         self.exemplars = self.exemplar_bytes = 0
         self._tapes = {name: offstage(part) for name, part in self.parts.items()}
         self._scenes = {
@@ -171,7 +175,7 @@ class Stage:
             "view": _Scenes("view", [*self._photo_by, *(["view", name] for name in _VIEWED)]),
         }
         self._unseen = _Scenes("view", self._photo_by)
-        if self.strip is not None:
+        if "strip" in self.parts:
             traits = ("layer", "channel", "rule")
             self._scenes["strip"] = _Scenes("strip", [["strip", name] for name in traits])
 
@@ -438,6 +442,8 @@ class Stage:
             "view": {**shared, "channel": channel},
             "strip": {**shared, "channel": channel, "_shown": {}},
         }
+        if self.inside is not None:
+            begin["strip"] |= {"_lacking": "", "_offered": 0}  # no scan is missed
         return [
             {
                 "name": name,
