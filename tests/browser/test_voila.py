@@ -78,6 +78,34 @@ def test_a_click_projects_what_the_engine_projects(dashboard: InspectorPage) -> 
     assert likeness(dashboard.tile(channel), feature_map) > 0.95
 
 
+def test_where_the_page_computes_the_kernel_records_nothing(
+    chromium: Browser, voila: hosts.Host
+) -> None:
+    # What `zfwidgets demo --compute page` sets for every kernel.
+    cell = "import os\n\nos.environ['ZFWIDGETS_COMPUTE'] = 'page'\n"
+    show = "import zfwidgets as zf\n\ninspector = zf.Inspector('zfnet', 'raccoon')\ninspector"
+    conftest.write_notebook(voila.folder / "page.ipynb", cell, show)
+    page = conftest.new_page(chromium)
+    page.goto(f"{voila.url}/voila/render/page.ipynb", timeout=conftest.KERNEL_LIMIT)
+    inspector = InspectorPage(page)
+    expect(inspector.root).to_be_visible(timeout=conftest.KERNEL_LIMIT)
+    expect(inspector.root.locator(".zf-head-name")).to_have_text("zfnet in this page")
+    inspector.wait_for_layer("conv5")
+    expect(inspector.root.locator(".zf-head-note")).to_be_hidden()
+    recording = zf.load("zfnet", device="cpu").record(zf.samples()["raccoon"].open())
+    neurons = recording.strongest("conv5")
+    channel = int(neurons.value.argmax())
+    expected = recording.project(neurons[[channel]]).to_images(canvas=True)[0]
+    inspector.until(
+        lambda: (
+            inspector.figure(1).shape == expected.shape
+            and float((abs(inspector.figure(1).astype(int) - expected) <= 2).mean()) > 0.9999
+        ),
+        "the projection is the engine's",
+    )
+    page.context.close()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_screenshots(
     chromium: Browser, dashboard: InspectorPage, screenshots: Path, theme: str

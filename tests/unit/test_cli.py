@@ -53,6 +53,17 @@ def test_the_demo_computes_on_the_server_that_it_is_given(
     assert "ZFWIDGETS_ENGINE" not in alone
 
 
+def test_the_demo_can_leave_computing_to_the_pages_of_its_visitors(
+    served: list[tuple[list[str], dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ZFWIDGETS_COMPUTE", raising=False)
+    assert cli.main(["demo", "--compute", "page"]) == 0
+    assert cli.main(["demo"]) == 0
+    (_, asked), (_, default) = served
+    assert asked["ZFWIDGETS_COMPUTE"] == "page"
+    assert "ZFWIDGETS_COMPUTE" not in default
+
+
 def test_export_writes_the_page_that_was_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
