@@ -166,6 +166,11 @@ export class Live implements Beyond {
     this.#turns.set(part, turn);
     work(turn.signal).catch((reason) => {
       if (turn.signal.aborted || old(reason)) return;
+      if (part === "pins") {
+        // They are the browser's, which goes on without them.
+        this.#host.model("browser").apply({ error: this.#explain(reason) });
+        return;
+      }
       const model = this.#host.model(part);
       // The page that is there stays, and with it its epoch.
       const epoch = (model.get("_page") as Partial<RawPage> | undefined)?.epoch;

@@ -37,8 +37,9 @@ class Page:
             if isinstance(child, page_engine.PageEngine)
         )
         self._told: list[tuple[dict[str, Any], list[Any]]] = []
-        self.engine.send = lambda content, buffers=None: self._told.append((content, buffers or []))
-        self.engine._responder._send = self.engine.send
+        self.engine._responder._send = lambda content, buffers: self._told.append(
+            (content, [*(buffers or ())])
+        )
 
     def ask(self, op: str, **body: Any) -> tuple[dict[str, Any], list[Any]]:
         """The last chunk of the answer, with the buffers of all."""
@@ -139,7 +140,7 @@ def test_the_neuron_that_the_page_shows_is_known_in_python(make: Make) -> None:
 def test_another_layer_lets_go_of_the_channel_for_the_page_to_choose(make: Make) -> None:
     inspector = make()
     Page(inspector).open()
-    inspector.channel = 4
+    inspector.set_trait("channel", 4)
     inspector.layer = "conv1"
     assert inspector.channel is None
     assert inspector.browser.layer == "conv1"

@@ -155,7 +155,8 @@ class OcclusionView(ZFWidget):
 
         if self.recording is None:
             raise ValueError("to_html() got an OcclusionView without a recording; give it one.")
-        net, traits = self.recording.net, {"size": self.size, "fill": self.fill}
+        net = self.recording.net
+        traits: dict[str, Any] = {"size": self.size, "fill": self.fill}
 
         def made(recording: Any, **say: Any) -> OcclusionView:
             return OcclusionView(recording, layer=self.layer, **traits, **say)
