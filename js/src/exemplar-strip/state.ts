@@ -29,7 +29,8 @@ export interface Shown {
   scanned: number;
   complete: boolean;
   pictures: Fact[];
-  words: Word[];
+  /** What they have in common; null where nobody has counted. */
+  words: Word[] | null;
   /** Patches of the pictures, then their projections; absent where there are none. */
   sheet?: SheetHead;
   data?: DataView;

@@ -215,7 +215,7 @@ export class StripView {
     );
     this.#words.replaceChildren(...said);
     this.#tell(null);
-    if (shown?.words.length) announce(shown.words.map((one) => word(say, one)).join("; "));
+    if (shown?.words?.length) announce(shown.words.map((one) => word(say, one)).join("; "));
   }
 
   /** What is known of a picture; without one, what can be done. */
@@ -260,7 +260,7 @@ export class StripView {
     if (model.get("channel") === null) return say("choose");
     if (!shown || !current) return model.get("status") === "busy" ? say("waiting") : "";
     if (shown.pictures.length === 0) return say("dead");
-    const none = shown.words.length === 0 ? ` ${say("no_word")}` : "";
+    const none = shown.words?.length === 0 ? ` ${say("no_word")}` : "";
     return `${summary(say, shown)}${none}`;
   }
 

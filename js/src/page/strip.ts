@@ -195,7 +195,7 @@ export class StripSide implements Side {
       pictures.push({ id, title: label, credit, row, col, value, outside });
     }
     const complete = scanned === this.#album.shots().length;
-    const told = { layer, channel, rule, scanned, complete, pictures, words: [] };
+    const told = { layer, channel, rule, scanned, complete, pictures, words: null };
     if (pictures.length === 0) return told;
     const flat = [...patches, ...projections];
     const { head, picture } = sheet([...flat.keys()], flat);

@@ -260,6 +260,8 @@ class Stage:
             # No finer tiles than these; and its own first ones would be there twice.
             native = sheets[0]["head"]["tile"]
             page = {**page, "sheet": None, "picture": None, "native": native}
+            if self.inside is not None:
+                page["synthesised"] = False  # an engine has no pictures of that kind
             self._scenes["browser"].take(
                 self._state("browser", _page=page), *self._whole(photo), layer, mode, rule
             )
