@@ -70,7 +70,10 @@ def page(
     assert saved.engine
     assert saved.size == path.stat().st_size < 14e6
     page = opened(chromium, path)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
     yield page
+    assert complaints == []
     page.context.close()
 
 
@@ -120,6 +123,22 @@ def test_the_square_is_moved_with_the_keyboard_and_the_verdict_follows(
     expect(page.locator(".zf-verdict")).not_to_have_text("")
     assert findings(page, ".zf-occlusion-view") == []
     page.screenshot(path=screenshots / "page-occlusion.png", full_page=True)
+
+
+def test_a_photo_of_ones_own_can_be_hidden_too(
+    page: Page, net: zf.DeconvNet, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.png"
+    zf.sample("mountains").open().save(mine)
+    epoch = page.evaluate("zfKernel.models.get('occlusion').get('_epoch')")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Upload").click()
+    chooser.value.set_files(mine)
+    until(page, "old => zfKernel.models.get('occlusion').get('_epoch') > old", epoch)
+    looking(page)
+    facts: dict[str, Any] = page.evaluate("zfKernel.models.get('occlusion').get('_facts')")
+    occluder = Occluder(net, mine)
+    assert (facts["winner"], facts["channel"]) == (occluder.label, occluder.channel)
 
 
 class Little(nn.Module):

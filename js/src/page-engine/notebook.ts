@@ -90,6 +90,10 @@ export class Notebook implements Host {
 
   // -------------------------------------------------------------------------------- as a host
 
+  has(part: string): boolean {
+    return part in this.#models;
+  }
+
   model(part: string): { get(name: string): unknown; apply(traits: Traits): boolean } {
     return {
       get: (name) => {

@@ -28,6 +28,8 @@ export interface Beyond {
 
 /** What it may do with the page. */
 export interface Host {
+  /** Whether the page has this part. */
+  has(part: string): boolean;
   model(part: string): Pick<StaticModel, "get" | "apply">;
   /** Set traits as Python would; what follows from them follows. */
   set(part: string, traits: Traits): void;
@@ -213,6 +215,10 @@ export class StaticKernel implements Host {
 
   #value([part, trait]: Ref): unknown {
     return this.model(part).get(trait);
+  }
+
+  has(part: string): boolean {
+    return this.models.has(part);
   }
 
   model(part: string): StaticModel {

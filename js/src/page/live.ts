@@ -104,7 +104,7 @@ export class Live implements Beyond {
   }
 
   changed([part, trait]: Ref): Record<string, Traits> {
-    if (part === "picker" && trait === "items") this.show("strip");
+    if (part === "picker" && trait === "items" && this.#host.has("strip")) this.show("strip");
     if (part === "picker") return { picker: this.#album?.changed(trait) ?? {} };
     if (part === "browser" && trait === "pins") this.#pin();
     if (part === "browser" && trait === "hover") return { view: { hovered: this.#hovered() } };
