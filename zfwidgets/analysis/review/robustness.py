@@ -129,13 +129,18 @@ class Control(Result):
         return sum(math.comb(n, k) for k in range(self.better, n + 1)) / 2**n
 
     @property
+    def significant(self) -> bool:
+        """Whether that is more than chance."""
+        return self.chance < 0.05
+
+    @property
     def holds(self) -> bool:
         """Projections matter more than random pixels, and more than without learning."""
         mine, other = (
             median(self.advantage),
             median(self.untrained.drop - self.untrained.drop_elsewhere),
         )
-        return self.chance < 0.05 and not mine <= other
+        return self.significant and not mine <= other
 
 
 def median(values: Tensor) -> float:

@@ -172,6 +172,12 @@ def believed(control: Control | None, why_not: str) -> Finding:
     verdict: Verdict = "open" if n < ENOUGH else "good" if control.holds else "look"
     if n < ENOUGH:
         text += " These are too few channels to tell."
+    elif not control.holds:
+        text += (
+            " So a projection matters more than random pixels, but no more than without learning."
+            if control.significant
+            else " So they matter no more than random pixels."
+        )
     return Finding(about, verdict, text, test, numbers)
 
 
