@@ -248,7 +248,11 @@ def _tiles(tiles: Tiles) -> str:
     title = f"<h4>{escape(tiles.title)}</h4>" if tiles.title else ""
     shown = "".join(map(_tile, tiles.tiles))
     # Five or six stand in one row where there is room, rather than leave a gap.
-    least = f"{100 / len(tiles.tiles) - 2:.1f}%" if len(tiles.tiles) in (5, 6) else "0%"
+    least = (
+        f"{100 / len(tiles.tiles) - 2:.1f}%"
+        if len(tiles.tiles) in (5, 6) and tiles.wide > 150
+        else "0%"
+    )
     style = f"--wide:{tiles.wide}px;--least:{least}"
     return f'{title}<div class="tiles" style="{style}">{shown}</div>'
 
