@@ -43,7 +43,10 @@ nitpick_ignore_regex = [
     # Other people's names: their sites are not asked while building.
     ("py:(class|exc|data)", r"(?!zfwidgets).*"),
     # Of our own, those that annotations spell out but that are nothing to call.
-    ("py:class", r"zfwidgets\.(deconv|widgets|nets\.run|analysis\.scanning|analysis\.stream)\..*"),
+    (
+        "py:class",
+        r"zfwidgets\.(deconv|widgets|nets\.run|analysis\.(review|scanning|stream))\..*",
+    ),
 ]
 
 # --- notebooks ----------------------------------------------------------------------------------
