@@ -48,7 +48,7 @@ js: js/node_modules/.stamp  ## TypeScript: types, lint, unit tests
 	$(NPM) test
 
 # Side by side what disturbs nobody; then, one after the other, what measures memory, frames and time.
-python: $(VENV)/.tested js/node_modules/.stamp chromium  ## all of pytest, browser and notebooks included
+python: $(VENV)/.tested js/node_modules/.stamp browsers  ## all of pytest, browser and notebooks included
 	$(PAIR) -m "not alone"
 	$(BIN)/pytest -m alone tests/browser
 
@@ -58,16 +58,16 @@ unit: $(VENV)/.tested  ## the units of every room
 oracles: $(VENV)/.tested  ## the engine against independent references
 	$(PAIR) tests/oracles
 
-browser: $(VENV)/.tested chromium  ## JupyterLab and Voila in Chromium; screenshots in build/screenshots
+browser: $(VENV)/.tested browsers  ## JupyterLab and Voila in Chromium, pages in Firefox; screenshots in build/screenshots
 	$(PAIR) -m "not alone" tests/browser
 	$(BIN)/pytest -m alone tests/browser
 
 notebooks: $(VENV)/.tested  ## execute the notebooks
 	$(BIN)/pytest tests/notebooks
 
-.PHONY: chromium
-chromium:  # found, or installed where we may
-	@.ci/chromium
+.PHONY: browsers
+browsers:  # found, or installed where we may
+	@.ci/browsers
 
 bundles: js/node_modules/.stamp  ## rebuild zfwidgets/widgets/static from js/
 	$(NPM) run build
@@ -80,7 +80,7 @@ docs: $(VENV)/.documented  ## the site, in build/docs (EXECUTE=off: notebooks wi
 	  -d $(BUILD)/docs-read$(EXECUTE) docs $(BUILD)/docs
 	@echo "The site is in $(BUILD)/docs; begin at index.html."
 
-pictures: $(VENV)/.tested chromium  ## take the site's pictures of the widgets anew
+pictures: $(VENV)/.tested browsers  ## take the site's pictures of the widgets anew
 	$(BIN)/python -m scripts.docs_pictures
 
 format: $(VENV)/.tested js/node_modules/.stamp  ## let ruff and biome write the code their way

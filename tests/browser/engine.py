@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from playwright.sync_api import Page
 
 from zfwidgets.page import PageNet
 
@@ -182,10 +181,18 @@ class NodeEngine:
         ]
 
 
+class Tab(Protocol):
+    """A page in a browser."""
+
+    def goto(self, url: str, /) -> Any: ...
+
+    def evaluate(self, function: str, given: Any = None, /) -> Any: ...
+
+
 class PageEngine:
     """The engine in a page that lies on the disk, in workers, with nothing else allowed."""
 
-    def __init__(self, page: Page, folder: Path, cores: int = 2) -> None:
+    def __init__(self, page: Tab, folder: Path, cores: int = 2) -> None:
         self.page, self.folder, self.cores = page, folder, cores
         self.code = bundle(folder / "engine.js").read_text(encoding="utf-8")
 
