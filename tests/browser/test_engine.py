@@ -144,8 +144,8 @@ def questions(recording: zf.Recording) -> list[list[Any]]:
     return asked
 
 
-def compare(recording: zf.Recording, answers: Answers) -> None:
-    """Every answer against the engine in Python."""
+def compare(recording: zf.Recording, answers: Answers, *, whole: bool = False) -> None:
+    """Every answer against the engine in Python; whole: which knows no windows of the photo."""
     given = iter(answers.answers)
     compare_classes(recording, next(given))
     for layer in chosen(recording.net):
@@ -156,10 +156,25 @@ def compare(recording: zf.Recording, answers: Answers) -> None:
             expected = recording.project(neurons(recording, layer), **method)  # type: ignore[arg-type]
             for n, found in enumerate(next(given)):
                 case = f"{layer} {method} neuron {n}"
-                assert found["box"] == expected.boxes[n].tolist(), case
-                assert off(answers.array(found), expected.pixels[n]) < NEAR, case
-        whole = recording.project_map(layer, 1, **WHOLE)  # type: ignore[arg-type]
-        assert off(answers.array(next(given)), whole.pixels[0]) < NEAR, f"{layer} whole map"
+                pixels, box = answers.array(found), found["box"]
+                if whole:
+                    pixels, box = on_canvas(pixels, box, recording.inputs.shape[1:])
+                assert box == expected.boxes[n].tolist(), case
+                assert off(pixels, expected.pixels[n]) < NEAR, case
+        sent = recording.project_map(layer, 1, **WHOLE)  # type: ignore[arg-type]
+        assert off(answers.array(next(given)), sent.pixels[0]) < NEAR, f"{layer} whole map"
+
+
+def on_canvas(pixels: Array, box: list[int], shape: torch.Size) -> tuple[Array, list[int]]:
+    """A projection in its place of the photo, which it does not leave here."""
+    top, left, bottom, right = box
+    canvas = np.zeros(shape, np.float32)
+    part = pixels.reshape(shape[0], bottom - top, right - left)
+    rows = slice(max(top, 0), min(bottom, shape[1]))
+    cols = slice(max(left, 0), min(right, shape[2]))
+    inside = (slice(rows.start - top, rows.stop - top), slice(cols.start - left, cols.stop - left))
+    canvas[:, rows, cols] = part[:, *inside]
+    return canvas.reshape(-1), [0, 0, *shape[1:]]
 
 
 def compare_classes(recording: zf.Recording, found: list[Any]) -> None:

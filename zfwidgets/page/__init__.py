@@ -4,8 +4,8 @@
 `js/src/engine/` reads them.
 """
 
+from zfwidgets.page.calls import UnsupportedInPage
 from zfwidgets.page.graph import PageNet, page_net
 from zfwidgets.page.packing import packed
-from zfwidgets.page.steps import UnsupportedInPage
 
 __all__ = ["PageNet", "UnsupportedInPage", "packed", "page_net"]

@@ -19,7 +19,8 @@ from torch import Tensor
 from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.deconv.models import evaluating
 from zfwidgets.images import Preprocess, sample
-from zfwidgets.page.steps import Step, UnsupportedInPage, steps
+from zfwidgets.page.calls import UnsupportedInPage
+from zfwidgets.page.steps import Step, steps
 
 FORMAT = 1
 """Of the description; js/src/engine/graph.ts says what is in it."""

@@ -149,6 +149,40 @@ def test_torchvisions_preset_is_the_same_preparation_in_other_words() -> None:
     torch.testing.assert_close(found(photo), preset(photo), rtol=0, atol=1 / 255)
 
 
+def scaled(x: Tensor) -> Tensor:
+    """As some models prepare their pictures; googlenet and inception do it plane by plane."""
+    mean, std = torch.tensor([0.4, 0.5, 0.6]), torch.tensor([0.1, 0.2, 0.3])
+    x = (x[:, [2, 1, 0]] - mean.view(3, 1, 1)) / std.view(1, 3, 1, 1)
+    planes = [torch.unsqueeze(x[:, c], 1) * (c + 0.5) - 0.25 * c for c in range(3)]
+    return 2 * torch.cat(planes, 1) + 1
+
+
+def test_arithmetic_with_constants_is_folded_into_convolutions() -> None:
+    """As is the choice of channels, a convolution itself; after a sum it stands alone."""
+
+    class Prepared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.conv(scaled(x))
+
+    model = Prepared()
+    net = written(model, exact=True)
+    ops = [node["op"] for node in net.graph["nodes"]]
+    assert ops == ["input", *["conv"] * 4, "concat", "affine", "affine", "conv"]
+    chosen, *planes = net.graph["nodes"][1:5]
+    expected = torch.eye(3)[[2, 1, 0]] / torch.tensor([0.1, 0.2, 0.3])[:, None]
+    torch.testing.assert_close(tensor(net, chosen["weight"])[:, :, 0, 0], expected)
+    for c, plane in enumerate(planes):
+        assert plane["inputs"] == [1]
+        assert plane["shape"] == [1, 20, 20]
+        weight = tensor(net, plane["weight"])[0, :, 0, 0]
+        torch.testing.assert_close(weight, torch.eye(3)[c] * (c + 0.5))
+        assert float(tensor(net, plane["bias"])[0]) == pytest.approx(-0.25 * c)
+
+
 class Model(nn.Module):
     """A convolution, and something after it."""
 
@@ -167,7 +201,12 @@ class Model(nn.Module):
         (nn.Sigmoid(), "sigmoid"),
         (nn.Upsample(scale_factor=2), "interpolate"),
         (nn.MaxPool2d(16), "at most 255 places"),
-        (lambda x: x + torch.ones(1), "does not come from the picture"),
+        (lambda x: x + torch.ones(x.shape), "does not come from the picture"),
+        (lambda x: x * x, "mul.. of two maps"),
+        (lambda x: x * x.mean((2, 3), keepdim=True), "taken for a weight"),
+        (lambda x: x * torch.ones(18), "one a channel, .4, 1, 1."),
+        (lambda x: 1 / x, "rdiv"),
+        (lambda x: x[:, :, ::2], "chooses channels only"),
         (lambda x: x.mean(1, keepdim=True), "rows and columns only"),
         (lambda x: torch.cat([x, x], 2), "joins channels only"),
     ],
