@@ -1,12 +1,15 @@
 """The engine in the page, in Chromium on this machine, beside captum in Python.
 
-    python benchmarks/page.py [--cores 1 2] [--repeats 10]
+    python benchmarks/page.py [--cores 1 2] [--repeats 10] [--json FILE]
 
-The bundled ZFNet with a sample photo, in a page opened from the disk (node bundles the engine).
-Times are medians, from the question in the page's own thread to the answer there. captum is
+The bundled ZFNet with a sample photo, in pages opened from the disk: first the engine alone (node
+bundles it), then the page that `to_html` writes, clicked as a person does. Times are medians, from
+the question in the page's own thread to the answer there. "CPU" is the processor time of the page's
+process, all of its threads, which does not grow when other programs want the processor too:
+milliseconds of one core that has nothing else to do. "Live" is a camera's work without the camera:
+prepare, forward, one layer's maps and one projection, one frame after the other. captum is
 `NeuronDeconvolution` on all of torch's threads, at its best of one neuron or 16 a call, in the same
-run. "CPU" is the processor time of the page's process, all of its threads, which does not grow when
-other programs want the processor too: milliseconds of one core that has nothing else to do.
+run.
 """
 
 from __future__ import annotations
@@ -96,7 +99,63 @@ CLICK = """async ({ repeats, layer }) => {
   }
   return times;
 }"""
+LIVE = """async ({ repeats, layer }) => {
+  const shown = async (pixels) => {
+    const recording = await engine.record(pixels);
+    await recording.featureMaps(layer);
+    for await (const _ of recording.project(await recording.strongest(layer, [7])));
+  };
+  let next = await engine.prepare(photo());
+  const times = [];
+  for (let n = 0; n < repeats; n++) {
+    times.push(await timed(async () => {
+      [, next] = await Promise.all([shown(next), engine.prepare(photo())]);
+    }));
+  }
+  return times;
+}"""
 LONG = "async () => [0, ...long]"
+
+#: The same of the page that is given away; `long` and `cores` are set before it loads.
+BEFORE = """
+  window.long = [];
+  new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) long.push(duration);
+  }).observe({ type: "longtask" });
+  Object.defineProperty(navigator, "hardwareConcurrency", { value: %d });
+"""
+#: From the click on another photo to its first sheet of tiles, drawn; all tiles are awaited after.
+CHOSEN = """async ({ name }) => {
+  const browser = zfKernel.models.get("browser");
+  const frame = () => new Promise(requestAnimationFrame);
+  const start = performance.now();
+  const epoch = browser.get("epoch");
+  const first = new Promise((done) => {
+    const listen = (answer, buffers) => {
+      if (!buffers.length || browser.get("epoch") === epoch) return;
+      browser.off("msg:custom", listen);
+      done();
+    };
+    browser.on("msg:custom", listen);
+  });
+  document.querySelector(`[role=option][data-id="${name}"]`).click();
+  await first;
+  await frame();
+  const time = performance.now() - start;
+  while (document.querySelector('.zf-channel-browser [data-waiting="true"]')) await frame();
+  return time;
+}"""
+#: From the press on a channel to its projection, drawn.
+PRESSED = """async ({ channel }) => {
+  const view = zfKernel.models.get("view");
+  const start = performance.now();
+  const shown = new Promise((done) => view.on("change:_shown", done));
+  zfKernel.models.get("browser").set("active", channel);
+  zfKernel.models.get("browser").save_changes();
+  await shown;
+  await new Promise(requestAnimationFrame);
+  return performance.now() - start;
+}"""
 
 
 def bundle(folder: Path) -> str:
@@ -132,8 +191,8 @@ def processor_seconds(pid: int) -> float:
     return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(browser: Browser, page: Path, cores: int, repeats: int) -> None:
-    """One row of the table, in a browser of its own."""
+def measure(browser: Browser, page: Path, cores: int, repeats: int) -> dict[str, float]:
+    """The engine alone, in a browser of its own."""
     photo = np.asarray(zf.sample("dogs").open().convert("RGBA"))
     tab = browser.new_page()
     tab.goto(page.as_uri())
@@ -145,67 +204,123 @@ def measure(browser: Browser, page: Path, cores: int, repeats: int) -> None:
         "width": photo.shape[1],
         "height": photo.shape[0],
     }
+    row: dict[str, float] = {"workers": cores}
 
-    def asked(question: str) -> tuple[float, float]:
+    def ask(name: str, question: str) -> None:
         """Milliseconds by the clock, and of the processor for each."""
         before = sum(map(processor_seconds, renderers(browser)))
         times = tab.evaluate(question, given)
         spent = sum(map(processor_seconds, renderers(browser))) - before
-        return statistics.median(times), 1e3 * spent / len(times)
+        row[name], row[f"{name} CPU"] = statistics.median(times), 1e3 * spent / len(times)
 
-    opened, forward = asked(SETUP), asked(FORWARD)
-    channel, first, click = asked(CHANNELS), asked(FIRST), asked(CLICK)
-    long = tab.evaluate(LONG)
-    memory = max(map(megabytes, renderers(browser)))
-    cells = [
-        str(cores),
-        *(f"{ms:.0f} ms" for ms in (*opened, *forward)),
-        *(f"{ms:.1f} ms" for ms in channel),
-        *(f"{ms:.0f} ms" for ms in (first[0], click[0])),
-        f"{memory:.0f} MB",
-        f"{len(long) - 1}, at most {max(long):.0f} ms",
-    ]
-    print(f"| {' | '.join(cells)} |", flush=True)
+    questions = {
+        "open": SETUP,
+        "forward": FORWARD,
+        "channel": CHANNELS,
+        "24 tiles": FIRST,
+        "click": CLICK,
+        "live": LIVE,
+    }
+    for name, question in questions.items():
+        ask(name, question)
+    row["memory"] = max(map(megabytes, renderers(browser)))
+    row["longest task"] = max(tab.evaluate(LONG))
+    return row
 
 
-def captum_times(net: zf.DeconvNet, repeats: int) -> None:
+def exported(browser: Browser, page: Path, cores: int, repeats: int) -> dict[str, float]:
+    """The page that `to_html` writes."""
+    tab = browser.new_page(viewport={"width": 1400, "height": 1000})
+    tab.add_init_script(BEFORE % cores)
+    start = time.perf_counter()
+    tab.goto(page.as_uri())
+    tab.locator("html[data-engine=ready]").wait_for(state="attached")
+    ready = 1e3 * (time.perf_counter() - start)
+    tab.evaluate("long.length = 0")
+    names = [("dogs", "cat")[n % 2] for n in range(repeats)]
+    chosen = [tab.evaluate(CHOSEN, {"name": name}) for name in names]
+    pressed = [tab.evaluate(PRESSED, {"channel": (37 * n + 5) % 256}) for n in range(repeats)]
+    return {
+        "workers": cores,
+        "ready": ready,
+        "first tiles": statistics.median(chosen),
+        "click": statistics.median(pressed),
+        "memory": max(map(megabytes, renderers(browser))),
+        "longest task": max(tab.evaluate(LONG)),
+        "tasks over 50 ms": len(tab.evaluate(LONG)) - 1,
+    }
+
+
+def captum_times(net: zf.DeconvNet, repeats: int) -> list[dict[str, float]]:
     inputs = net.preprocess(zf.sample("dogs").open())
+    rows: list[dict[str, float]] = []
     for batch in (1, 16):
         before = time.process_time()
         times = [captum_each(net.model, LAYER, inputs, batch) for _ in range(repeats)]
         channels = repeats * max(1, CAPTUM_NEURONS // batch) * batch
-        print(
-            f"captum's NeuronDeconvolution, {batch} a call, {torch.get_num_threads()} threads: "
-            f"{1e3 * statistics.median(times):.1f} ms a channel of {LAYER}, CPU "
-            f"{1e3 * (time.process_time() - before) / channels:.1f} ms"
+        rows.append(
+            {
+                "neurons a call": batch,
+                "threads": torch.get_num_threads(),
+                "channel": 1e3 * statistics.median(times),
+                "channel CPU": 1e3 * (time.process_time() - before) / channels,
+            }
         )
+    return rows
+
+
+UNITS = {"memory": "MB", "workers": "", "threads": "", "neurons a call": "", "tasks over 50 ms": ""}
+
+
+def table(title: str, rows: list[dict[str, float]]) -> None:
+    names = list(rows[0])
+    print(f"\n{title}\n\n| {' | '.join(names)} |\n|{'---|' * len(names)}")
+    for row in rows:
+        cells = [f"{value:.3g} {UNITS.get(name, 'ms')}".strip() for name, value in row.items()]
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--json", type=Path, help="also write the numbers there")
     options = parser.parse_args()
     warnings.filterwarnings("ignore", module="captum")
     net = zf.load("zfnet", device="cpu")
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    alone: list[dict[str, float]] = []
+    whole: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         page = written(Path(folder), page_net(net))
-        print(
-            f"torch {torch.__version__}, {platform.machine()}, {os.cpu_count()} cores, load "
-            f"{os.getloadavg()[0]:.1f}; page of {page.stat().st_size / 1e6:.1f} MB\n"
+        given = zf.to_html(
+            net, Path(folder) / "given.html", photos=["cat", "dogs"], engine=True, progress=False
         )
-        print(
-            f"| workers | open | CPU | forward | CPU | a channel of {LAYER} | CPU "
-            "| 24 tiles of a photo | click | memory | tasks over 50 ms in the page's thread |"
-        )
-        print("|---|---|---|---|---|---|---|---|---|---|---|")
+        machine = {
+            "torch": torch.__version__,
+            "machine": platform.machine(),
+            "cores": os.cpu_count(),
+            "load": os.getloadavg()[0],
+            "page MB": given.size / 1e6,
+        }
+        print(", ".join(f"{name} {value}" for name, value in machine.items()))
         for cores in options.cores:
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            measure(browser, page, cores, options.repeats)
-            browser.close()
-    print()
-    captum_times(net, max(3, options.repeats // 3))
+            for rows, ask, file in ((alone, measure, page), (whole, exported, given.path)):
+                browser = playwright.chromium.launch(
+                    executable_path=chromium, args=["--no-sandbox"]
+                )
+                rows.append(ask(browser, file, cores, options.repeats))
+                browser.close()
+    captum = captum_times(net, max(3, options.repeats // 3))
+    table(f"The engine alone; a channel of {LAYER}", alone)
+    table(f"The page that to_html writes; tiles of {LAYER}", whole)
+    table(f"captum's NeuronDeconvolution; a channel of {LAYER}", captum)
+    ratio = min(row["channel"] for row in captum) / min(row["channel"] for row in alone)
+    print(f"\nThe page is {ratio:.1f} times as fast as captum a channel; live it makes ", end="")
+    print(f"{1e3 / min(row['live'] for row in alone):.1f} frames a second.")
+    if options.json:
+        told = {"machine": machine, "engine": alone, "page": whole, "captum": captum}
+        options.json.write_text(json.dumps(told, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
