@@ -33,7 +33,7 @@ install: $(VENV)/.installed  ## make .venv with zfwidgets in it
 # --- for developers -----------------------------------------------------------------------------
 
 # Side by side, so that no core waits; what is to be alone comes long after the short ones have ended.
-test: $(VENV)/.tested js/node_modules/.stamp chromium  ## everything: lint, types, contracts, TypeScript, unit, oracles, browser, notebooks
+test: $(VENV)/.tested js/node_modules/.stamp browsers  ## everything: lint, types, contracts, TypeScript, unit, oracles, browser, notebooks
 	@$(MAKE) --no-print-directory --jobs 3 check js python
 
 check: $(VENV)/.tested  ## lint, types, import contracts

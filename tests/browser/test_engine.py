@@ -230,8 +230,8 @@ def test_every_answer_in_a_page_from_the_disk_is_that_of_python(
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_ten_photos_give_the_same_switches_strongest_classes_and_projections(
-    node: NodeEngine, name: str
+def test_ten_photos_give_the_same_maps_switches_strongest_classes_and_projections(
+    paged: PageEngine, name: str
 ) -> None:
     net = network(name)
     recordings = [net.record(photo.open()) for photo in list(zf.samples().values())[:10]]
@@ -241,6 +241,7 @@ def test_ten_photos_give_the_same_switches_strongest_classes_and_projections(
     asked: list[list[list[Any]]] = [
         [
             ["classes", 5],
+            ["maps", last],
             ["strongest", last],
             ["project", listed(few), methods()[0]],
             *(["switches", pool] for pool in pools),
@@ -248,11 +249,12 @@ def test_ten_photos_give_the_same_switches_strongest_classes_and_projections(
         for few in some
     ]
     inputs = [recording.inputs for recording in recordings]
-    found = node.ask(page_net(net, exact=True), list(zip(inputs, asked, strict=True)))
+    found = paged.ask(page_net(net, exact=True), list(zip(inputs, asked, strict=True)))
     without_ties = 0
     for recording, few, answers in zip(recordings, some, found, strict=True):
-        classes, strongest, projected, *switches = answers.answers
+        classes, maps, strongest, projected, *switches = answers.answers
         compare_classes(recording, classes)
+        assert off(answers.array(maps), recording.feature_maps(last)) < NEAR
         compare_strongest(recording.feature_maps(last), recording.strongest(last), strongest)
         ties = sum(
             compare_switches(recording, pool, answers.array(answer))

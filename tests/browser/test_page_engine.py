@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -375,7 +376,10 @@ def test_the_page_is_small_and_says_that_nothing_leaves_the_machine(
     assert saved.size == saved.path.stat().st_size < 14e6
     lead = opened.page.locator(".zf-page-lead")
     expect(lead).to_contain_text("no photo leaves it")
-    expect(opened.page.locator(".zf-page-engine")).to_have_text("The network is ready.")
+    status = opened.page.locator(".zf-page-engine")
+    expect(status).to_have_text("The network is ready.")
+    expect(opened.page.locator("html[data-computes=cpu]")).to_be_attached()
+    expect(status).to_have_attribute("title", re.compile("WebGPU"))  # why not the other one
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,21 @@ interface Panel {
   vectors: number;
 }
 
+/** Who is connected to whom: of a fully connected layer, as a convolution. */
+export function connections(
+  node: ConvNode | LinearNode,
+  input: Shape,
+): { input: Shape; groups: number; moving: Moving } {
+  if (node.op === "linear") {
+    // A row of numbers is a map of one place.
+    const moving: Moving = { kernel: [1, 1], stride: [1, 1], padding: [0, 0], dilation: [1, 1] };
+    return { input: [volume(input), 1, 1], groups: 1, moving };
+  }
+  const { groups, stride, padding, dilation } = node;
+  const [, , rows = 1, cols = 1] = node.weight.shape;
+  return { input, groups, moving: { kernel: [rows, cols], stride, padding, dilation } };
+}
+
 export class Convolution {
   readonly moving: Moving;
   readonly #machine: Machine;
@@ -47,18 +62,8 @@ export class Convolution {
     this.#weight = node.weight;
     this.#bias = node.bias;
     this.#output = node.shape;
-    if (node.op === "linear") {
-      // A row of numbers is a map of one place.
-      this.#input = [volume(input), 1, 1];
-      this.#groups = 1;
-      this.moving = { kernel: [1, 1], stride: [1, 1], padding: [0, 0], dilation: [1, 1] };
-    } else {
-      this.#input = input;
-      this.#groups = node.groups;
-      const { stride, padding, dilation } = node;
-      const [, , rows = 1, cols = 1] = node.weight.shape;
-      this.moving = { kernel: [rows, cols], stride, padding, dilation };
-    }
+    const { input: taken, groups, moving } = connections(node, input);
+    [this.#input, this.#groups, this.moving] = [taken, groups, moving];
     this.#runs = this.#cut();
   }
 

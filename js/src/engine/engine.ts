@@ -8,10 +8,13 @@
  * The latest photo wins: what was asked of an older one ends with `Superseded`. Projections come as they
  * are done, at most a few ahead of whoever takes them; an AbortSignal takes the rest back.
  */
+
+import type { GpuHand } from "./gpu/hand";
 import type { Graph } from "./graph";
 import { type Hand, WorkerHand } from "./hands";
-import type { Neuron, Projection } from "./net";
+import type { Speed } from "./messages";
 import type { Photo } from "./prepare";
+import type { Neuron, Projection } from "./reading";
 import { type Method, PAPER } from "./signal";
 
 /** A newer photo has been chosen; nothing is wrong. */
@@ -58,7 +61,10 @@ export class Engine {
   readonly graph: Graph;
   /** Opens another one of the same network, with one worker; null where there are no workers. */
   spare: (() => Promise<Engine>) | null = null;
+  /** Workers, the first of which records if no graphics processor does. */
   readonly #hands: Hand[];
+  readonly #speed: Speed;
+  #recorder: Hand;
   readonly #idle: Hand[] = [];
   #jobs: Job[] = [];
   #epoch = 0;
@@ -67,9 +73,10 @@ export class Engine {
   /** Which photo each hand has. */
   readonly #has = new Map<Hand, number>();
 
-  private constructor(graph: Graph, hands: Hand[]) {
+  private constructor(graph: Graph, hands: Hand[], recorder: Hand, speed: Speed) {
     this.graph = graph;
     this.#hands = hands;
+    [this.#recorder, this.#speed] = [recorder, speed];
     // Two jobs a hand, so that none waits for the page between them.
     this.#idle.push(...hands, ...hands);
   }
@@ -79,15 +86,40 @@ export class Engine {
    * refused, no workers.
    */
   static async open(graph: Graph, weights: Uint8Array | string, hands: Hand[]): Promise<Engine> {
+    const [recorder] = hands;
+    if (!recorder) throw new Error("no hands");
     try {
-      await Promise.all(
-        hands.map((hand, n) => hand.ask({ op: "open", graph, weights, records: n === 0 })),
+      const [speed] = await Promise.all(
+        hands.map((hand, n) =>
+          hand.ask({ op: "open", graph, weights, place: n === 0 ? "recorder" : "helper" }),
+        ),
       );
+      return new Engine(graph, hands, recorder, speed as Speed);
     } catch (error) {
       for (const hand of hands) hand.close();
       throw error;
     }
-    return new Engine(graph, hands);
+  }
+
+  /**
+   * From the next photo on, have a graphics processor do what it does faster than the workers, as was
+   * measured when it was opened; `always`: whatever was measured. Gives what it does.
+   */
+  accelerate(gpu: GpuHand, always = false): { records: boolean; projects: boolean } {
+    const { forward, project } = gpu.speed;
+    const records = always || forward < this.#speed.forward;
+    const projects = records && (always || project < this.#speed.project / this.#hands.length);
+    if (records) {
+      this.#recorder = gpu;
+      this.#hands.push(gpu);
+    } else gpu.close();
+    if (projects) this.#idle.unshift(gpu, gpu, gpu, gpu); // it waits longer for the page than a worker
+    return { records, projects };
+  }
+
+  /** The worker that goes on where a graphics processor gives up. */
+  get worker(): Hand {
+    return this.#hands[0] as Hand;
   }
 
   /** How many workers there are. */
@@ -98,7 +130,7 @@ export class Engine {
   /** A decoded photo as the network takes it, [C, H, W]. Its pixels are given away. */
   prepare(photo: Photo): Promise<Float32Array> {
     // Not by the hand that records: a camera's next frame is prepared while this one is run.
-    const hand = this.#hands.at(-1) as Hand;
+    const hand = this.#hands.filter((one) => one !== this.#recorder).at(-1) ?? this.#recorder;
     return hand.ask({ op: "prepare", photo }, [photo.data.buffer as ArrayBuffer]);
   }
 
@@ -109,24 +141,24 @@ export class Engine {
     const old = this.#jobs;
     this.#jobs = [];
     for (const job of old) job.drop(new Superseded());
-    const [first, ...others] = this.#hands;
-    if (!first) throw new Error("no hands");
+    const recorder = this.#recorder;
     // Of several that wait for the forward pass before, only the newest goes on.
     await this.#recording;
     this.#only(epoch);
     signal?.throwIfAborted();
-    const asked = first.ask({ op: "record", pixels });
+    const asked = recorder.ask({ op: "record", pixels });
     this.#recording = asked.catch(() => {});
     const records = await asked;
     this.#only(epoch);
-    this.#has.set(first, epoch);
+    this.#has.set(recorder, epoch);
     // Questions are answered in order: whatever is asked of a hand from now on is of this photo.
-    for (const hand of others) {
+    for (const hand of this.#hands) {
+      if (hand === recorder) continue;
       const copies = records.map((record) => record.slice(0));
       void hand.ask({ op: "restore", records: copies }, copies).catch(() => {});
       this.#has.set(hand, epoch);
     }
-    return new Recording(this, epoch, first);
+    return new Recording(this, epoch, recorder);
   }
 
   #only(epoch: number): void {

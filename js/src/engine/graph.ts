@@ -119,6 +119,9 @@ export class EngineError extends Error {
   override readonly name = "EngineError";
 }
 
+/** The graphics processor cannot be used, or no longer; the processor computes. */
+export class NoGpu extends EngineError {}
+
 /** The layer of this name. */
 export function layerOf(graph: Graph, name: string): GraphLayer {
   const found = graph.layers.find((layer) => layer.name === name);

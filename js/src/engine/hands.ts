@@ -1,5 +1,5 @@
 /** Those who do the work: workers, made from one text. */
-import { EngineError } from "./graph";
+import { EngineError, NoGpu } from "./graph";
 import type { Op, Question, Questions, Reply } from "./messages";
 
 export interface Hand {
@@ -24,8 +24,9 @@ export class WorkerHand implements Hand {
     this.#worker.onmessage = ({ data }: MessageEvent<Reply>) => {
       const asked = this.#open.get(data.id);
       this.#open.delete(data.id);
-      if ("error" in data) asked?.reject(new EngineError(data.error));
-      else asked?.resolve(data.answer as never);
+      if ("error" in data) {
+        asked?.reject(data.gpu ? new NoGpu(data.error) : new EngineError(data.error));
+      } else asked?.resolve(data.answer as never);
     };
     this.#worker.onerror = (event) => {
       const why = event.message || "the page may not start workers (worker-src blob:)";

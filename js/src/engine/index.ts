@@ -1,15 +1,29 @@
 /** The engine in the page, with the text of its workers inside. */
 import workerCode from "worker:./worker";
 import { Engine, workers } from "./engine";
-import type { Graph } from "./graph";
+import { GpuHand } from "./gpu/hand";
+import { EngineError, type Graph } from "./graph";
 import { unpack } from "./packing";
 
 export { Engine, type Options, type Recording, Superseded } from "./engine";
 export { EngineError, type Graph } from "./graph";
-export type { Neuron, Projection } from "./net";
 export { unpack } from "./packing";
 export type { Photo } from "./prepare";
+export type { Neuron, Projection } from "./reading";
 export type { Method } from "./signal";
+
+/**
+ * Whether a graphics processor is asked: where it is measured faster, whatever was measured (one that is
+ * simulated, too), or not at all.
+ */
+export type GpuUse = "faster" | "always" | "never";
+
+/** What the graphics processor does, and why it does no more, in words. */
+export interface OnGpu {
+  records: boolean;
+  projects: boolean;
+  why: string;
+}
 
 /**
  * An engine for this network. weights: the block of bytes, or base64 of it; cores: how many workers at
@@ -25,5 +39,27 @@ export async function open(
   return engine;
 }
 
+/** Have a graphics processor help an engine. onlost: told why when the workers go on without it. */
+export async function accelerate(
+  engine: Engine,
+  weights: Uint8Array | string,
+  use: GpuUse = "faster",
+  onlost: (why: string) => void = () => {},
+): Promise<OnGpu> {
+  const none = { records: false, projects: false };
+  if (use === "never") return { ...none, why: "The graphics processor is not to be asked." };
+  try {
+    const always = use === "always";
+    const gpu = await GpuHand.open(workerCode, engine.graph, weights, engine.worker, always);
+    gpu.onlost = onlost;
+    const { forward, project } = gpu.speed;
+    const why = `A forward pass takes ${forward.toFixed(1)} ms there, a neuron ${project.toFixed(1)} ms.`;
+    return { ...engine.accelerate(gpu, always), why };
+  } catch (reason) {
+    if (reason instanceof EngineError) return { ...none, why: reason.message };
+    throw reason;
+  }
+}
+
 /** The engine as a page's module, which it gets as a whole. */
-export default { open, unpack };
+export default { open, accelerate, unpack };

@@ -14,7 +14,8 @@ class OwnHand implements Hand {
 
   async ask<O extends Op>(question: Question<O>): Promise<Questions[O][1]> {
     await Promise.resolve(); // answers never come before the asker goes on
-    return this.#answerer.answer(question as Question).answer as Questions[O][1];
+    const { answer } = await this.#answerer.answer(question as Question);
+    return answer as Questions[O][1];
   }
 
   close(): void {}

@@ -4,16 +4,18 @@
  * The page asks {id, ...question}; the worker answers {id, answer} or {id, error} in the order asked.
  * Pixels and recordings change hands as transferred buffers.
  */
-import type { Graph } from "./graph";
-import { Net, type Neuron, type Projection } from "./net";
+import { GpuNet } from "./gpu/net";
+import { type Graph, volume } from "./graph";
+import { Net } from "./net";
 import { type Photo, prepare } from "./prepare";
+import type { Neuron, Projection } from "./reading";
 import type { Method } from "./signal";
 import { fromBase64 } from "./weights";
 
 /** Every question, by name: what it says and what it gets. */
 export interface Questions {
-  /** Once, first. weights: the block, or base64 of it; records: whether forward passes will be asked. */
-  open: [{ graph: Graph; weights: Uint8Array | string; records: boolean }, null];
+  /** Once, first. weights: the block, or base64 of it. */
+  open: [{ graph: Graph; weights: Uint8Array | string; place: Place }, Speed];
   /** A decoded photo, u8 RGBA; the answer is the network's input [C, H, W]. */
   prepare: [{ photo: Photo }, Float32Array<ArrayBuffer>];
   /** A forward pass; the answer is what other workers need to go on from it. */
@@ -28,6 +30,15 @@ export interface Questions {
   map: [{ layer: string; channel: number; method: Method }, Projection];
 }
 
+/** Where a network computes: in the thread, with or without forward passes, or on a graphics processor. */
+export type Place = "recorder" | "helper" | "gpu" | "any gpu";
+
+/** Milliseconds that a forward pass and a neuron of the last convolution take. */
+export interface Speed {
+  forward: number;
+  project: number;
+}
+
 export type Op = keyof Questions;
 export type Question<O extends Op = Op> = { [P in O]: { op: P } & Questions[P][0] }[O];
 
@@ -36,66 +47,99 @@ export interface Ask {
   question: Question;
 }
 
-export type Reply = { id: number; answer: unknown } | { id: number; error: string };
+export type Reply = { id: number; answer: unknown } | { id: number; error: string; gpu: boolean };
 
 /** A network behind questions. */
 export class Answerer {
-  #net: Net | null = null;
+  #net: Net | GpuNet | null = null;
 
-  /** The answer and the buffers in it that may be given away. */
-  answer(question: Question): { answer: unknown; transfer: ArrayBuffer[] } {
+  /** The answer and the buffers in it that may be given away. Commands are given before it waits. */
+  async answer(question: Question): Promise<{ answer: unknown; transfer: ArrayBuffer[] }> {
     if (question.op === "open") {
-      const { graph, weights, records } = question;
+      const { graph, weights, place } = question;
       const bytes = typeof weights === "string" ? fromBase64(weights) : weights;
-      this.#net = new Net(graph, bytes);
-      this.#net.warmUp(records);
-      return { answer: null, transfer: [] };
+      const onGpu = place === "gpu" || place === "any gpu";
+      const net = onGpu
+        ? await GpuNet.open(graph, bytes, place === "any gpu")
+        : new Net(graph, bytes);
+      this.#net = net;
+      return { answer: await warmedUp(net, place !== "helper"), transfer: [] };
     }
     if (!this.#net) throw new Error(`"${question.op}" before "open"`);
     return this.#ask(this.#net, question);
   }
 
-  #ask(net: Net, question: Question): { answer: unknown; transfer: ArrayBuffer[] } {
+  async #ask(
+    net: Net | GpuNet,
+    question: Question,
+  ): Promise<{ answer: unknown; transfer: ArrayBuffer[] }> {
     switch (question.op) {
       case "prepare": {
         const pixels = prepare(question.photo, net.graph.preparation);
         return { answer: pixels, transfer: [pixels.buffer] };
       }
       case "record": {
-        net.record(question.pixels);
-        const records = net.saved();
+        const records = await net.record(question.pixels);
         return { answer: records, transfer: records };
       }
       case "restore":
-        net.restore(question.records);
+        if (net instanceof Net) net.restore(question.records);
         return { answer: null, transfer: [] };
       case "maps": {
-        const maps = net.featureMaps(question.layer);
+        const maps = await net.featureMaps(question.layer);
         return { answer: maps, transfer: [maps.buffer] };
       }
       case "switches": {
-        const switches = net.switches(question.layer);
+        const switches = await net.switches(question.layer);
         return { answer: switches, transfer: [switches.buffer] };
       }
       case "strongest":
-        return { answer: net.strongest(question.layer, question.channels), transfer: [] };
+        return { answer: await net.strongest(question.layer, question.channels), transfer: [] };
       case "neuron": {
         const { layer, channel, row, col } = question;
-        return { answer: net.neuron(layer, channel, row, col), transfer: [] };
+        return { answer: await net.neuron(layer, channel, row, col), transfer: [] };
       }
       case "classes":
-        return { answer: net.topClasses(question.k), transfer: [] };
+        return { answer: await net.topClasses(question.k), transfer: [] };
       case "project": {
-        const projection = net.project(question.neuron, question.method);
+        const projection = await net.project(question.neuron, question.method);
         return { answer: projection, transfer: [projection.pixels.buffer] };
       }
       case "map": {
         const { layer, channel, method } = question;
-        const projection = net.projectMap(layer, channel, method);
+        const projection = await net.projectMap(layer, channel, method);
         return { answer: projection, transfer: [projection.pixels.buffer] };
       }
       case "open":
         throw new Error('"open" was asked twice');
     }
   }
+}
+
+/**
+ * Once for nothing: browsers compile well only what has been run, and weights are packed when used.
+ * records: whether forward passes will be asked, or only neurons of others' recordings.
+ */
+async function warmedUp(net: Net | GpuNet, records: boolean): Promise<Speed> {
+  const { nodes, layers } = net.graph;
+  const length = volume(nodes[0]?.shape ?? []);
+  const pattern = Float32Array.from({ length }, (_, n) => Math.sin(n / 7) + Math.sin(n / 113));
+  let forward = Number.POSITIVE_INFINITY;
+  for (let n = 0; records && n < 2; n++) forward = await timed(() => net.record(pattern));
+  if (net instanceof Net) net.ready(true);
+  let project = Number.POSITIVE_INFINITY;
+  const last = layers.filter((layer) => layer.kind === "conv").at(-1);
+  const [channels, rows, cols] = nodes[last?.node ?? 0]?.shape ?? [0, 0, 0];
+  for (let channel = 0; last && channel < Math.min(8, channels); channel++) {
+    const place = { layer: last.name, channel, row: rows >> 1, col: cols >> 1, value: 1 };
+    project = Math.min(project, await timed(() => net.project(place)));
+  }
+  if (net instanceof Net) net.ready(false);
+  return { forward, project };
+}
+
+async function timed(work: () => unknown): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
 }

@@ -2,7 +2,7 @@
 import type { Heap } from "./heap";
 import type { Kernels } from "./kernels";
 import type { Weights } from "./weights";
-import { type Box, onMap, sameBox } from "./windows";
+import { type Box, onMap, sameBox, unionBox } from "./windows";
 
 export type RuleName = "deconvnet" | "guided" | "gradient" | "linear";
 export type SeedName = "activation" | "one";
@@ -24,15 +24,50 @@ export interface Machine {
 }
 
 /**
- * at: [rows, cols, channels] in memory, owned by whoever holds the signal; box: where it stands on its
- * map, never outside; rectified: negative values count as zero. Whoever spreads the signal skips them
- * on the way, which is cheaper than a pass of its own.
+ * A signal on its way, wherever its numbers lie. box: where it stands on its map, never outside;
+ * rectified: negative values count as zero. Whoever spreads the signal skips them on the way, which is
+ * cheaper than a pass of its own.
  */
-export interface Signal {
-  at: number;
+export interface Travelling {
   box: Box;
   channels: number;
   rectified: boolean;
+}
+
+/** What can be done with signals, whoever computes. Those that are given are used up. */
+export interface Carrier<S extends Travelling> {
+  sum(one: S, other: S): S;
+  /** The signal with its negative values put to zero, if they only counted so. */
+  settled(signal: S): S;
+  give(signal: S): void;
+  nowhere(channels: number): S;
+}
+
+/** at: [rows, cols, channels] in memory, owned by whoever holds the signal. */
+export interface Signal extends Travelling {
+  at: number;
+}
+
+export const NOWHERE: Box = { top: 0, left: 0, rows: 0, cols: 0 };
+
+/** Signals in the machine's memory. */
+export function carrier(machine: Machine): Carrier<Signal> {
+  const { heap, kernels } = machine;
+  return {
+    sum(one, other) {
+      let [a, b] = [settled(machine, one), settled(machine, other)];
+      if (!sameBox(a.box, b.box)) {
+        const box = unionBox(a.box, b.box);
+        [a, b] = [grown(machine, a, box), grown(machine, b, box)];
+      }
+      kernels.add(b.at, a.at, count(a));
+      heap.give(b.at);
+      return a;
+    },
+    settled: (signal) => settled(machine, signal),
+    give: (signal) => heap.give(signal.at),
+    nowhere: (channels) => ({ at: heap.take(0), box: NOWHERE, channels, rectified: false }),
+  };
 }
 
 /** What is not above this counts as zero. */

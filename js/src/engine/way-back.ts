@@ -1,53 +1,39 @@
 /** The way back: a signal through the operations, last to first (Zeiler & Fergus 2013, section 2.1). */
 import type { Graph } from "./graph";
-import type { Operation } from "./operation";
-import { grown, type Machine, type Method, type Signal, settled } from "./signal";
-import { covers, NEURON, sameBox, unionBox, unionWindow, type Window } from "./windows";
+import type { Reversible } from "./operation";
+import type { Carrier, Method, Travelling } from "./signal";
+import { covers, NEURON, unionWindow, type Window } from "./windows";
 
-export class WayBack {
-  readonly #machine: Machine;
+export class WayBack<S extends Travelling> {
+  readonly #carrier: Carrier<S>;
   readonly #graph: Graph;
-  readonly #operations: readonly Operation[];
+  readonly #operations: readonly Reversible<S>[];
 
-  constructor(machine: Machine, graph: Graph, operations: readonly Operation[]) {
-    this.#machine = machine;
+  constructor(carrier: Carrier<S>, graph: Graph, operations: readonly Reversible<S>[]) {
+    this.#carrier = carrier;
     this.#graph = graph;
     this.#operations = operations;
   }
 
   /** The signal at the input. Branches that meet are added, the later one to the earlier. */
-  send(node: number, start: Signal, method: Method): Signal {
-    const pending = new Map<number, Signal>([[node, start]]);
+  send(node: number, start: S, method: Method): S {
+    const carrier = this.#carrier;
+    const pending = new Map<number, S>([[node, start]]);
     for (let index = node; index > 0; index--) {
       const signal = pending.get(index);
       if (!signal) continue;
       pending.delete(index);
       const parts = this.#operations[index]?.back(signal, method) ?? [];
       this.#graph.nodes[index]?.inputs.forEach((source, n) => {
-        const part = parts[n] as Signal;
+        const part = parts[n] as S;
         const other = pending.get(source);
         // What only looked at padding has no way to the photo.
-        if (part.box.rows < 1 || part.box.cols < 1) this.#machine.heap.give(part.at);
-        else pending.set(source, other ? this.#sum(other, part) : part);
+        if (part.box.rows < 1 || part.box.cols < 1) carrier.give(part);
+        else pending.set(source, other ? carrier.sum(other, part) : part);
       });
     }
     const arrived = pending.get(0);
-    if (arrived) return settled(this.#machine, arrived);
-    const nowhere = { top: 0, left: 0, rows: 0, cols: 0 };
-    const at = this.#machine.heap.take(0);
-    return { at, box: nowhere, channels: this.#shape(0)[0], rectified: false };
-  }
-
-  #sum(one: Signal, other: Signal): Signal {
-    const { heap, kernels } = this.#machine;
-    let [a, b] = [settled(this.#machine, one), settled(this.#machine, other)];
-    if (!sameBox(a.box, b.box)) {
-      const box = unionBox(a.box, b.box);
-      [a, b] = [grown(this.#machine, a, box), grown(this.#machine, b, box)];
-    }
-    kernels.add(b.at, a.at, a.box.rows * a.box.cols * a.channels);
-    heap.give(b.at);
-    return a;
+    return arrived ? carrier.settled(arrived) : carrier.nowhere(this.#shape(0)[0]);
   }
 
   /** The window of input pixels that a node's neurons see; null is the whole photo. */
@@ -57,7 +43,7 @@ export class WayBack {
     for (let index = node; index > 0; index--) {
       if (!windows.has(index)) continue;
       const window = this.#bounded(index, windows.get(index) ?? null);
-      const seen = window && (this.#operations[index] as Operation).window(window, method);
+      const seen = window && (this.#operations[index] as Reversible<S>).window(window, method);
       for (const source of this.#graph.nodes[index]?.inputs ?? []) {
         const other = windows.get(source);
         windows.set(source, windows.has(source) ? unionWindow(other ?? null, seen) : seen);

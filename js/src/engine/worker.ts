@@ -1,4 +1,5 @@
 /** What runs in a worker of the engine: a network that answers the page, one question at a time. */
+import { NoGpu } from "./graph";
 import { Answerer, type Ask, type Reply } from "./messages";
 
 declare const self: {
@@ -8,11 +9,12 @@ declare const self: {
 
 const answerer = new Answerer();
 
-self.onmessage = ({ data: { id, question } }) => {
+self.onmessage = async ({ data: { id, question } }) => {
   try {
-    const { answer, transfer } = answerer.answer(question);
+    const { answer, transfer } = await answerer.answer(question);
     self.postMessage({ id, answer }, transfer);
-  } catch (error) {
-    self.postMessage({ id, error: error instanceof Error ? error.message : String(error) }, []);
+  } catch (reason) {
+    const error = reason instanceof Error ? reason.message : String(reason);
+    self.postMessage({ id, error, gpu: reason instanceof NoGpu }, []);
   }
 };

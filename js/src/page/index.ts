@@ -43,9 +43,17 @@ async function opened(
   engine: (typeof engineModule)["default"],
 ): Promise<Engine> {
   const line = document.querySelector<HTMLElement>(".zf-page-engine");
+  const say = (key: string) => {
+    if (line) line.textContent = texts[`engine_${key}`] ?? "";
+  };
   const tell = (state: "opening" | "ready" | "failed") => {
     document.documentElement.dataset["engine"] = state;
-    if (line) line.textContent = texts[`engine_${state}`] ?? "";
+    say(state);
+  };
+  /** Where the network computes; why, for whoever asks. */
+  const computes = (on: "gpu" | "cpu", why: string) => {
+    document.documentElement.dataset["computes"] = on;
+    if (line) line.title = why;
   };
   tell("opening");
   try {
@@ -60,6 +68,14 @@ async function opened(
     element?.remove(); // ten megabytes of text
     const made = await engine.open(graph, weights);
     tell("ready");
+    const lost = (why: string) => {
+      computes("cpu", why);
+      say("lost");
+    };
+    void engine.accelerate(made, weights, "faster", lost).then(({ records, why }) => {
+      computes(records ? "gpu" : "cpu", why);
+      if (records) say("gpu");
+    });
     return made;
   } catch (reason) {
     tell("failed");
