@@ -256,14 +256,34 @@ def test_tiles_are_those_of_python(
             opened.choose_mode(label)
         opened.settled()
         opened.wait_for_layer(layer)
-        found = tiles(opened, 96)
-        assert sorted(found) == list(range(24))
-        responses = Responses(0, recording, 0, recording.layers[layer], mode, "deconvnet")
-        for channel, expected in enumerate(tiles_of(responses, range(24), 96)):
-            off = difference(found[channel], expected)
-            assert off.shape == expected.shape
-            share = float((off <= LEVELS).mean())
-            assert share > NOT_TIED, f"{layer} {channel}: {share:.4f}, up to {off.max()}"
+        compare_tiles(opened, recording, layer, mode)
+
+
+def test_so_are_those_of_alexnet(chromium: Browser, tmp_path: Path, mine: Path) -> None:
+    net = zf.load("alexnet", device="cpu")
+    page = tmp_path / "alexnet.html"
+    opened = Computing(chromium, zf.to_html(net, page, photos=["cat"], engine=True, progress=False))
+    recording = net.record(mine)
+    opened.upload(mine)
+    opened.shows_photo(recording.seen()[0])
+    opened.choose_layer("conv4")
+    opened.settled()
+    opened.wait_for_layer("conv4")
+    compare_tiles(opened, recording, "conv4", "projection")
+    assert opened.classes() == [label for label, _ in recording.top_classes()[0]]
+    opened.page.context.close()
+
+
+def compare_tiles(opened: Computing, recording: zf.Recording, layer: str, mode: Any) -> None:
+    """Of the first 24 channels of the photo that is shown."""
+    found = tiles(opened, 96)
+    assert sorted(found) == list(range(24))
+    responses = Responses(0, recording, 0, recording.layers[layer], mode, "deconvnet")
+    for channel, expected in enumerate(tiles_of(responses, range(24), 96)):
+        off = difference(found[channel], expected)
+        assert off.shape == expected.shape
+        share = float((off <= LEVELS).mean())
+        assert share > NOT_TIED, f"{layer} {channel}: {share:.4f}, up to {off.max()}"
 
 
 def test_the_filters_of_the_first_layer_have_their_colours(

@@ -8,7 +8,6 @@
  * The latest photo wins: what was asked of an older one ends with `Superseded`. Projections come as they
  * are done, at most a few ahead of whoever takes them; an AbortSignal takes the rest back.
  */
-
 import type { GpuHand } from "./gpu/hand";
 import type { Graph } from "./graph";
 import { type Hand, WorkerHand } from "./hands";
@@ -61,9 +60,10 @@ export class Engine {
   readonly graph: Graph;
   /** Opens another one of the same network, with one worker; null where there are no workers. */
   spare: (() => Promise<Engine>) | null = null;
-  /** Workers, the first of which records if no graphics processor does. */
+  /** The workers. */
   readonly #hands: Hand[];
   readonly #speed: Speed;
+  /** The first worker, or a graphics processor, which goes on from no one else's recordings. */
   #recorder: Hand;
   readonly #idle: Hand[] = [];
   #jobs: Job[] = [];
@@ -109,10 +109,8 @@ export class Engine {
     const { forward, project } = gpu.speed;
     const records = always || forward < this.#speed.forward;
     const projects = records && (always || project < this.#speed.project / this.#hands.length);
-    if (records) {
-      this.#recorder = gpu;
-      this.#hands.push(gpu);
-    } else gpu.close();
+    if (records) this.#recorder = gpu;
+    else gpu.close();
     if (projects) this.#idle.unshift(gpu, gpu, gpu, gpu); // it waits longer for the page than a worker
     return { records, projects };
   }
@@ -219,7 +217,7 @@ export class Engine {
     this.#epoch += 1;
     for (const job of this.#jobs) job.drop(new Superseded());
     this.#jobs = [];
-    for (const hand of this.#hands) hand.close();
+    for (const hand of new Set([...this.#hands, this.#recorder])) hand.close();
   }
 }
 
