@@ -87,7 +87,8 @@ def network(kind: str) -> zf.DeconvNet:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_answer_is_that_of_python(tmp_path: Path, kind: str) -> None:
     net = network(kind)
-    recording = net.record(zf.sample("cat").open())
+    # Photos in which no two places of a pooling window hold the same but for rounding.
+    recording = net.record(zf.sample("raccoon" if kind == "googlenet" else "cat").open())
     asked = [(recording.inputs, questions(recording))]
     (answers,) = NodeEngine(tmp_path).ask(page_net(net, exact=True), asked)
     # Python follows planes that are taken out one by one, but not their windows.
