@@ -88,6 +88,8 @@ if TYPE_CHECKING:
     from zfwidgets.widgets.occlusion_view import OcclusionView as OcclusionView
     from zfwidgets.widgets.projection_view import ProjectionView as ProjectionView
     from zfwidgets.widgets.quiz import Quiz as Quiz
+    from zfwidgets.widgets.site import SavedSite as SavedSite
+    from zfwidgets.widgets.site import site as site
     from zfwidgets.widgets.steps_view import StepsView as StepsView
 
 _HOME = {
@@ -162,6 +164,8 @@ _HOME = {
     "OcclusionView": "widgets.occlusion_view",
     "ProjectionView": "widgets.projection_view",
     "Quiz": "widgets.quiz",
+    "SavedSite": "widgets.site",
+    "site": "widgets.site",
     "StepsView": "widgets.steps_view",
 }
 

@@ -1,4 +1,4 @@
-"""The command line: ``zfwidgets demo | lab | serve | scan | review | export | doctor | nets``."""
+"""The command line: ``zfwidgets demo | lab | serve | scan | review | export | site | doctor | nets``."""
 
 from __future__ import annotations
 
@@ -63,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     told = "write one HTML file that opens offline and can be explored"
     _add_export(commands.add_parser("export", help=told))
 
+    told = "write a folder of pages that compute in the browser, for a web server or a stick"
+    _add_site(commands.add_parser("site", help=told))
+
     doctor = commands.add_parser("doctor", help="say what this installation lacks; 1 if something")
     doctor.set_defaults(run=_doctor)
 
@@ -100,6 +103,17 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add("--locale", "language of the page", choices=("en", "ko"))
     add("--out", "the file to write (default: %(default)s)", type=Path, default=Path("page.html"))
     parser.set_defaults(run=_export)
+
+
+def _add_site(site: argparse.ArgumentParser) -> None:
+    site.add_argument("folder", type=Path, metavar="DIR", help="new, empty, or an older site")
+    told = "names of networks, the first one's page is the index (default: zfnet)"
+    site.add_argument("--net", nargs="+", default=["zfnet"], metavar="NET", help=told)
+    told = "samples or files (default: all samples)"
+    site.add_argument("--image", nargs="+", metavar="PHOTO", help=told)
+    told = "languages, the first one's pages are in DIR itself (default: en ko)"
+    site.add_argument("--locale", nargs="+", choices=("en", "ko"), default=["en", "ko"], help=told)
+    site.set_defaults(run=_site)
 
 
 def _add_scan(scan: argparse.ArgumentParser) -> None:
@@ -348,6 +362,19 @@ def _export(options: argparse.Namespace) -> int:
     except (ValueError, LookupError, OSError) as error:
         told = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f"zfwidgets export: {told}", file=sys.stderr)
+        return 2
+    print(saved)
+    return 0
+
+
+def _site(options: argparse.Namespace) -> int:
+    from zfwidgets.widgets.site import site
+
+    try:
+        saved = site(options.folder, options.net, photos=options.image, locales=options.locale)
+    except (ValueError, LookupError, OSError) as error:
+        told = error.args[0] if isinstance(error, KeyError) and error.args else error
+        print(f"zfwidgets site: {told}", file=sys.stderr)
         return 2
     print(saved)
     return 0

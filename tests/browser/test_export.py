@@ -42,12 +42,16 @@ def saved(net: zf.DeconvNet, tmp_path_factory: pytest.TempPathFactory) -> zf.Sav
 class Opened(InspectorPage):
     """The page in a browser that is offline; every request that is not for the file is counted."""
 
+    home = ("file:", "blob:", "data:")
+    """Where requests may go."""
+
     def __init__(self, chromium: Browser, saved: zf.SavedPage, **options: Any) -> None:
+        self.visit(chromium, saved.path.as_uri(), offline=True, **options)
+
+    def visit(self, chromium: Browser, address: str, **options: Any) -> None:
+        """Open the page of this address in a browser of its own."""
         context = chromium.new_context(
-            offline=True,
-            viewport={"width": 1400, "height": 1000},
-            reduced_motion="reduce",
-            **options,
+            viewport={"width": 1400, "height": 1000}, reduced_motion="reduce", **options
         )
         self.asked: list[str] = []
         self.complaints: list[str] = []
@@ -57,7 +61,7 @@ class Opened(InspectorPage):
         )
         page.on("console", lambda message: self._heard(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.goto(saved.path.as_uri())
+        page.goto(address)
         super().__init__(page)
         expect(page.locator("html[data-ready]")).to_be_attached()
 
@@ -68,7 +72,7 @@ class Opened(InspectorPage):
 
     def _foreign(self, route: object) -> bool:
         url = route.request.url  # type: ignore[attr-defined]
-        foreign = not url.startswith(("file:", "blob:", "data:"))
+        foreign = not url.startswith(self.home)
         if foreign:
             self.asked.append(url)
         return foreign

@@ -5,6 +5,7 @@
  */
 import type * as engineModule from "../engine";
 import type { Engine } from "../engine/engine";
+import { keep } from "./keep";
 import { StaticKernel } from "./kernel";
 import { Live } from "./live";
 import type { EnginePayload, Payload } from "./payload";
@@ -33,13 +34,14 @@ export default {
       if (el && model) widgets[bundle]?.render({ model, el });
     }
     document.documentElement.dataset["ready"] = "true";
+    if (payload.site) keep(payload.site);
     return kernel;
   },
 };
 
-/** The engine, once the weights at the end of the document are there; the page says how far it is. */
+/** The engine, once its weights are there; the page says how far it is. */
 async function opened(
-  { graph, texts }: EnginePayload,
+  { graph, weights: address, texts }: EnginePayload,
   engine: (typeof engineModule)["default"],
 ): Promise<Engine> {
   const line = document.querySelector<HTMLElement>(".zf-page-engine");
@@ -57,16 +59,8 @@ async function opened(
   };
   tell("opening");
   try {
-    if (document.readyState === "loading") {
-      await new Promise((done) => {
-        document.addEventListener("DOMContentLoaded", done, { once: true });
-      });
-    }
-    await new Promise((done) => setTimeout(done)); // the widgets first
-    const element = document.querySelector("#zf-weights");
-    const weights = await engine.unpack(element?.textContent ?? "");
-    element?.remove(); // ten megabytes of text
-    const made = await engine.open(graph, weights);
+    const text = address ? await file(address, texts["weights_lost"] ?? address) : await inside();
+    const made = await engine.open(graph, await engine.unpack(text));
     tell("ready");
     const lost = (why: string) => {
       computes("cpu", why);
@@ -81,4 +75,33 @@ async function opened(
     tell("failed");
     throw reason;
   }
+}
+
+/** The weights at the end of the document. */
+async function inside(): Promise<string> {
+  if (document.readyState === "loading") {
+    await new Promise((done) => {
+      document.addEventListener("DOMContentLoaded", done, { once: true });
+    });
+  }
+  await new Promise((done) => setTimeout(done)); // the widgets first
+  const element = document.querySelector("#zf-weights");
+  element?.remove(); // ten megabytes of text
+  return element?.textContent ?? "";
+}
+
+/** The weights in a file beside the page: a script, for a page on a disk may read nothing else. */
+async function file(address: string, lost: string): Promise<string> {
+  const script = document.createElement("script");
+  script.src = address;
+  await new Promise((done, fail) => {
+    script.onload = done;
+    script.onerror = () => fail(new Error(lost));
+    document.head.append(script);
+  });
+  script.remove();
+  const shared = (globalThis as { zfFiles?: { weights?: string } }).zfFiles;
+  const text = shared?.weights;
+  delete shared?.weights;
+  return text ?? "";
 }

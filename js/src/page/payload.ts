@@ -46,9 +46,11 @@ export interface LayerFacts {
   kernel: Pair;
 }
 
-/** What the engine needs beside its weights, which stand in an element of their own. */
+/** What the engine needs beside its weights. */
 export interface EnginePayload {
   graph: Graph;
+  /** Address of the file of the weights; without, they stand at the end of the document. */
+  weights?: string;
   layers: Record<string, LayerFacts>;
   /** The files of the gallery's photos. */
   photos: Record<string, Blob64>;
@@ -72,4 +74,12 @@ export interface Payload {
   kernelless: WireError;
   blobs: string[];
   engine?: EnginePayload;
+  site?: SitePayload;
+}
+
+/** What a page of a site says of the site. */
+export interface SitePayload {
+  /** Address of the service worker. */
+  worker: string;
+  texts: Record<"kept" | "not_kept" | "insecure" | "from_disk", string>;
 }

@@ -162,7 +162,7 @@ def _document(plan: Plan, stage: Stage) -> bytes:
             title=texts["page_title"].format(net=plan.net.name),
             rules=len(plan.rules),
             texts=texts,
-            facts=_facts(plan, stage, texts, size),
+            facts=facts(plan, stage, texts, size),
             locale=plan.locale,
             weights=stage.inside.weights if stage.inside else "",
         )
@@ -170,9 +170,13 @@ def _document(plan: Plan, stage: Stage) -> bytes:
     return with_its_size(made, stage.check_size)
 
 
-def _facts(plan: Plan, stage: Stage, texts: Mapping[str, str], size: int) -> list[tuple[str, str]]:
+def facts(
+    plan: Plan, stage: Stage, texts: Mapping[str, str], size: int | None = None
+) -> list[tuple[str, str]]:
+    """What a page says of itself, term by term. size: of the page in bytes, if it has one."""
     from zfwidgets import __version__
 
+    sized = [] if size is None else [texts["size"].format(megabytes=megabytes(size))]
     return [
         (texts["fact_net"], plan.net.name),
         (texts["fact_weights"], plan.net.weights_hash()),
@@ -181,7 +185,7 @@ def _facts(plan: Plan, stage: Stage, texts: Mapping[str, str], size: int) -> lis
         (texts["fact_channels"], stage.channels_in_words(texts)),
         (texts["fact_rules"], ", ".join(RULES if stage.inside else plan.rules)),
         *_exemplar_fact(stage, texts),
-        (texts["fact_size"], texts["size"].format(megabytes=megabytes(size))),
+        *((texts["fact_size"], told) for told in sized),
         (texts["fact_made"], f"zfwidgets {__version__}"),
     ]
 

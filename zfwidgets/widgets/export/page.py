@@ -12,7 +12,8 @@ import html
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,10 @@ _ENGINE = "engine"
 # The bundles stay text until here: `import()` of a blob is the only way to load a module that is
 # not at an address of its own.
 _START = """
-const payload = JSON.parse(document.getElementById("zf-payload").textContent);
+const payload = {
+  ...globalThis.zfFiles,
+  ...JSON.parse(document.getElementById("zf-payload").textContent),
+};
 const modules = {};
 for (const [name, code] of Object.entries(payload.bundles)) {
   const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
@@ -44,11 +48,9 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="zfwidgets {version}">
 <title>{title}</title>
-<style>
-{css}
-</style>
+{style}
 </head>
-<body class="zf-page">
+<body class="zf-page">{top}
 <h1 class="zf-page-title">{title}</h1>
 <p class="zf-page-lead">{lead}</p>{status}
 <noscript>{noscript}</noscript>
@@ -60,12 +62,27 @@ _PAGE = """<!doctype html>
 </main>
 <dl class="zf-page-facts">
 {facts}
-</dl>
+</dl>{bottom}{scripts}
 <script type="application/json" id="zf-payload">{payload}</script>
 <script type="module"{at_once}>{start}</script>{weights}
 </body>
 </html>
 """
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a page of a site has around its parts, instead of everything inside.
+
+    style, scripts: addresses of files; the scripts put the page's code and pictures into the global
+    `zfFiles`. top, bottom: HTML. lead: the first paragraph.
+    """
+
+    style: str
+    scripts: Sequence[str]
+    top: str
+    bottom: str
+    lead: str
 
 
 def document(
@@ -78,46 +95,72 @@ def document(
     facts: Sequence[tuple[str, str]],
     locale: str,
     weights: str = "",
+    around: Around | None = None,
 ) -> str:
     """The page. Texts may be anything; they are escaped.
 
     parts: each gets a place; those in a list of their own are a column of a comparison. rules: how
     many there are to choose from. weights: those of the engine in the page, as base64; none without
-    one.
+    one. around: of a page whose code, pictures and weights are files beside it.
 
-    `payload` is as `Payload` of js/src/page/kernel.ts, without its bundles.
+    `payload` is as `Payload` of js/src/page/payload.ts, without its bundles.
     """
     from zfwidgets import __version__
 
-    names = sorted({part["bundle"] for part in payload["parts"]} | {_BUNDLE})
-    engine = (_ENGINE,) if weights else ()
-    whole = {**payload, "bundles": {name: bundle(name, "js") for name in (*names, *engine)}}
-    # The first style sheet carries the shared tokens, and so do all others.
-    css = "\n".join(bundle(name, "css") for name in [*names, _BUNDLE])
+    engine = "engine" in payload
+    whole = dict(payload)
+    if around is None:
+        names = used_bundles(payload)
+        whole["bundles"] = code(names)
+        style = "<style>\n" + css(names).replace("</", "<\\/") + "\n</style>"
+    else:
+        style = f'<link rel="stylesheet" href="{_text(around.style)}">'
+    scripts = () if around is None else around.scripts
     listed = "\n".join(f"<dt>{_text(term)}</dt><dd>{_text(fact)}</dd>" for term, fact in facts)
     return _PAGE.format(
         locale=locale,
-        policy=_policy(_START, engine=bool(weights)),
+        policy=_policy(_START, engine=engine, own_files=around is not None),
         version=__version__,
         title=_text(title),
-        css=css.replace("</", "<\\/"),
-        lead=_text(texts["page_lead_engine" if weights else "page_lead"]),
-        status='\n<p class="zf-page-engine" role="status"></p>' if weights else "",
-        data=" data-engine" if weights else "",
+        style=style,
+        top=f"\n{around.top}" if around else "",
+        bottom=f"\n{around.bottom}" if around else "",
+        scripts="".join(f'\n<script src="{_text(address)}"></script>' for address in scripts),
+        lead=_text(around.lead if around else texts["page_lead_engine" if engine else "page_lead"]),
+        status='\n<p class="zf-page-engine" role="status"></p>' if engine else "",
+        data=" data-engine" if engine else "",
         noscript=_text(texts["page_noscript"]),
         rules=rules,
         waiting=_text(texts["page_waiting"]),
         kind="zf-inspector" if all(isinstance(part, str) for part in parts) else "zf-compare",
         parts="\n".join(map(_place, parts)),
         facts=listed,
-        payload=_script_text(whole),
+        payload=script_text(whole),
         start=_START,
         # What was recorded is shown before the weights have come.
-        at_once=" async" if weights else "",
+        at_once=" async" if engine else "",
         weights=f'\n<script type="text/plain" id="zf-weights">{weights}</script>'
         if weights
         else "",
     )
+
+
+def used_bundles(payload: Mapping[str, Any]) -> list[str]:
+    """The bundles that a page with this payload is made of."""
+    names = {part["bundle"] for part in payload["parts"]} | {_BUNDLE}
+    return sorted(names | {_ENGINE} if "engine" in payload else names)
+
+
+def code(names: Iterable[str]) -> dict[str, str]:
+    """The modules of these bundles, as text."""
+    return {name: bundle(name, "js") for name in names}
+
+
+def css(names: Iterable[str]) -> str:
+    """The style sheets of these bundles; the page's own has the last word."""
+    # The first one carries the shared tokens, and so do all others.
+    styled = [name for name in names if name not in (_ENGINE, _BUNDLE)]
+    return "\n".join(bundle(name, "css") for name in [*styled, _BUNDLE])
 
 
 def _place(part: str | Sequence[str]) -> str:
@@ -157,12 +200,15 @@ def write(path: Path, page: bytes) -> None:
         raise
 
 
-def _policy(script: str, *, engine: bool) -> str:
+def _policy(script: str, *, engine: bool, own_files: bool) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    kernels, workers = (" 'wasm-unsafe-eval'", "worker-src blob:; ") if engine else ("", "")
+    own = " 'self'" if own_files else ""
+    kernels = " 'wasm-unsafe-eval'" if engine else ""
+    workers = f"worker-src blob:{own}; " if engine or own else ""
     return (
-        f"default-src 'none'; script-src 'sha256-{digest}' blob:{kernels}; {workers}"
-        "style-src 'unsafe-inline'; img-src blob: data:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src 'sha256-{digest}' blob:{kernels}{own}; {workers}"
+        f"style-src 'unsafe-inline'{own}; img-src blob: data:; base-uri 'none'; "
+        "form-action 'none'"
     )
 
 
@@ -170,7 +216,7 @@ def _text(text: str) -> str:
     return html.escape(text, quote=True)
 
 
-def _script_text(value: Any) -> str:
+def script_text(value: Any) -> str:
     """JSON in which nothing can end the script element or begin a comment."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

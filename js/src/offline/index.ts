@@ -1,0 +1,75 @@
+/**
+ * The service worker of a site that `zfwidgets site` wrote: it keeps all files of the site in the browser, and
+ * answers from there. Python writes the list of them before it, as `zfSite`.
+ *
+ * A file that does not have the hash with which it was written is not kept: neither a damaged one, nor one of
+ * another version. A new version takes over when no page of the old one is open any more.
+ */
+
+/** Files by their way from the site's folder, with their hashes as in `integrity`. */
+interface Site {
+  version: string;
+  files: Record<string, string>;
+}
+
+/** What of a service worker's own interface is used here. */
+interface Lasting extends Event {
+  waitUntil(work: Promise<unknown>): void;
+}
+interface Asked extends Lasting {
+  readonly request: Request;
+  respondWith(answer: Promise<Response>): void;
+}
+interface Worker {
+  readonly zfSite: Site;
+  readonly registration: { readonly scope: string };
+  addEventListener(name: "install" | "activate", listener: (event: Lasting) => void): void;
+  addEventListener(name: "fetch", listener: (event: Asked) => void): void;
+}
+
+const worker = globalThis as unknown as Worker;
+const { version, files } = worker.zfSite;
+const { scope } = worker.registration;
+/** Other sites may share the address's store. */
+const mine = `zfwidgets ${scope} `;
+const store = () => caches.open(mine + version);
+
+/** To the file itself, and asked anew if the browser's own copy is an old one. */
+function request(path: string): Request {
+  const integrity = files[path] as string;
+  return new Request(new URL(path, scope), { integrity, cache: "no-cache" });
+}
+
+async function kept(path: string): Promise<Response> {
+  const cache = await store();
+  let found = await cache.match(request(path));
+  if (!found) {
+    await cache.add(request(path)); // the browser had thrown it away
+    found = await cache.match(request(path));
+  }
+  if (!found) return Response.error();
+  // Some servers send one page on to another address; a page may not be answered by such an answer.
+  return found.redirected ? new Response(found.body, { headers: found.headers }) : found;
+}
+
+worker.addEventListener("install", (event) => {
+  event.waitUntil(store().then((cache) => cache.addAll(Object.keys(files).map(request))));
+});
+
+worker.addEventListener("activate", (event) => {
+  const old = (name: string) => name.startsWith(mine) && name !== mine + version;
+  event.waitUntil(
+    caches.keys().then((names) => Promise.all(names.filter(old).map((n) => caches.delete(n)))),
+  );
+});
+
+worker.addEventListener("fetch", (event) => {
+  const { url, method } = event.request;
+  const { origin, pathname } = new URL(url);
+  const whole = origin + pathname;
+  if (method !== "GET" || !whole.startsWith(scope)) return;
+  const path = whole.slice(scope.length).replace(/(^|\/)$/, "$1index.html");
+  if (Object.hasOwn(files, path)) event.respondWith(kept(path));
+});
+
+export {};

@@ -1,0 +1,194 @@
+"""A site that `zf.site` wrote: on a plain web server, without a connection, and from a disk."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+import zfwidgets as zf
+from tests.browser.test_accessibility import findings
+from tests.browser.test_page_engine import PATIENCE, Computing, like, projection
+
+
+@pytest.fixture(scope="module")
+def net() -> zf.DeconvNet:
+    return zf.load("zfnet", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def saved(net: zf.DeconvNet, tmp_path_factory: pytest.TempPathFactory) -> zf.SavedSite:
+    """English and Korean; two photos, of which the first is recorded."""
+    folder = tmp_path_factory.mktemp("www") / "class 3b" / "nets"
+    return zf.site(folder, net, photos=["cat", "dogs"], progress=False)
+
+
+class Server:
+    """A plain web server, as a school has one; the site is some folders down."""
+
+    def __init__(self, root: Path, way: str) -> None:
+        self.asked: list[str] = []
+        handler = functools.partial(_Quiet, asked=self.asked, directory=str(root))
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.home = f"http://127.0.0.1:{self._server.server_port}/{way}/"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def __init__(self, *args: Any, asked: list[str], **options: Any) -> None:
+        self.asked = asked
+        super().__init__(*args, **options)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
+        self.asked.append(self.path)
+
+
+class Visitor(Computing):
+    """A browser of its own at an address of the site."""
+
+    def __init__(
+        self, chromium: Browser, address: str, home: str, *, becomes: str = "ready", **options: Any
+    ) -> None:
+        self.home = (home, "blob:", "data:")
+        self.visit(chromium, address, **options)
+        self.state(becomes)
+
+    def kept(self, how: str) -> None:
+        expect(self.page.locator(f"html[data-kept={how}]")).to_be_attached(timeout=PATIENCE)
+
+    def leave(self) -> None:
+        assert self.complaints == []
+        assert self.asked == []
+        self.page.context.close()
+
+
+@pytest.fixture
+def server(saved: zf.SavedSite) -> Iterator[Server]:
+    made = Server(saved.folder.parents[1], "class%203b/nets")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A photo that the site does not have."""
+    path = tmp_path / "my holiday.png"
+    zf.sample("mountains").open().crop((20, 0, 420, 300)).save(path)
+    return path
+
+
+def uploads(visitor: Visitor, net: zf.DeconvNet, mine: Path) -> None:
+    """The visitor's own photo is computed as Python computes it."""
+    recording = net.record(mine)
+    visitor.upload(mine)
+    visitor.shows_photo(recording.seen()[0])
+    visitor.settled()
+    assert visitor.classes() == [label for label, _ in recording.top_classes()[0]]
+    best = int(recording.strongest("conv5").value.argmax())
+    visitor.click_channel(best)
+    visitor.title(f"conv5 · channel {best}")
+    like(visitor, projection(recording, "conv5", best), "the projection is Python's")
+
+
+def test_from_a_disk_it_computes_a_photo_of_ones_own(
+    chromium: Browser, saved: zf.SavedSite, net: zf.DeconvNet, mine: Path
+) -> None:
+    address = (saved.folder / "index.html").as_uri()
+    visitor = Visitor(chromium, address, saved.folder.as_uri(), offline=True)
+    visitor.kept("from_disk")
+    uploads(visitor, net, mine)
+    visitor.leave()
+
+
+def test_on_a_server_it_computes_and_asks_for_its_own_files_alone(
+    chromium: Browser, saved: zf.SavedSite, server: Server, net: zf.DeconvNet, mine: Path
+) -> None:
+    visitor = Visitor(chromium, server.home, server.home)
+    visitor.kept("kept")
+    before = len(server.asked)
+    uploads(visitor, net, mine)
+    assert len(server.asked) == before
+    files = {f"/class%203b/nets/{name}" for name in (*saved.files, "")}
+    assert set(server.asked) <= files
+    visitor.leave()
+
+
+def test_after_one_visit_all_pages_open_without_a_connection(
+    chromium: Browser, server: Server, net: zf.DeconvNet, mine: Path
+) -> None:
+    visitor = Visitor(chromium, server.home, server.home)
+    visitor.kept("kept")
+    server.stop()
+    visitor.page.get_by_role("link", name="한국어").click()
+    expect(visitor.page.locator("html[lang=ko]")).to_be_attached()
+    visitor.state("ready")
+    assert visitor.page.url == f"{server.home}ko/index.html"
+    expect(visitor.page.locator(".zf-page-kept")).to_contain_text("연결 없이도")
+    recording = net.record(mine)
+    visitor.picker.locator("input[type=file]").set_input_files(mine)
+    visitor.shows_photo(recording.seen()[0])
+    visitor.page.goto(server.home)
+    visitor.state("ready")
+    visitor.leave()
+
+
+def test_what_arrives_damaged_is_said_and_not_kept(
+    chromium: Browser, saved: zf.SavedSite, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copied"
+    shutil.copytree(saved.folder, folder)
+    (weights,) = (folder / "files").glob("zfnet-weights-*.js")
+    text = weights.read_text()
+    at = len(text) // 2
+    weights.write_text(text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :])
+    server = Server(tmp_path, "copied")
+    visitor = Visitor(chromium, server.home, server.home, becomes="failed")
+    alert = visitor.page.locator(".zf-inspector-head [role=alert]")
+    expect(alert).to_contain_text("damaged")
+    visitor.kept("not_kept")
+    weights.unlink()
+    visitor.page.reload()
+    visitor.state("failed")
+    expect(alert).to_contain_text("could not be read. Reload the page")
+    visitor.wait_for_layer("conv5")  # what was recorded is there
+    visitor.page.context.close()
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    ("page", "scheme", "width"),
+    [
+        ("index.html", "light", 1400),
+        ("ko/index.html", "dark", 1400),
+        ("ko/index.html", "light", 390),
+        ("index.html", "dark", 390),
+        ("index.html", "light", 1920),
+    ],
+)
+def test_screenshots(
+    chromium: Browser, saved: zf.SavedSite, screenshots: Path, page: str, scheme: Any, width: int
+) -> None:
+    visitor = Visitor(
+        chromium, (saved.folder / page).as_uri(), saved.folder.as_uri(), color_scheme=scheme
+    )
+    visitor.page.set_viewport_size({"width": width, "height": 1000})
+    visitor.settled()
+    visitor.wait_for_layer("conv5")
+    name = page.replace("/", "-").removesuffix(".html")
+    path = screenshots / f"site-{name}-{scheme}-{width}.png"
+    visitor.page.screenshot(path=path, full_page=True)
+    assert visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert visitor.complaints == []  # the audit asks for style sheets in a way that is refused
+    assert findings(visitor.page) == []
+    visitor.page.context.close()

@@ -1,0 +1,122 @@
+"""A site: which files it has, what they may load, and what becomes of the files that were there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+import zfwidgets as zf
+from zfwidgets import cli
+
+
+class Addresses(HTMLParser):
+    """Everything that a page links to or loads."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(page.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value for name, value in attrs if name in ("src", "href") and value]
+
+
+def small() -> zf.DeconvNet:
+    """A network that the page computes in no time."""
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 5, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    )
+    return zf.DeconvNet(model, name="Small Net", transforms=zf.Preprocess(size=32, resize=32))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> zf.SavedSite:
+    folder = tmp_path_factory.mktemp("site") / "new"
+    return zf.site(folder, [small(), "zfnet"], photos="cat", progress=False)
+
+
+def files_of(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_page_a_network_and_language_and_everything_they_load(saved: zf.SavedSite) -> None:
+    assert saved.pages == ("index.html", "zfnet.html", "ko/index.html", "ko/zfnet.html")
+    assert files_of(saved.folder) == set(saved.files)
+    assert saved.size == sum(path.stat().st_size for path in saved.folder.rglob("*.*"))
+    for name in saved.pages:
+        page = saved.folder / name
+        addresses = Addresses(page).found
+        assert all(not re.match(r"[a-z]+:|/", address) for address in addresses)
+        assert all((page.parent / address).is_file() for address in addresses)
+        weights = json.loads(
+            re.search(r'id="zf-payload">(.*?)</script>', page.read_text("utf-8"))[1]  # type: ignore[index]
+        )["engine"]["weights"]
+        assert (page.parent / weights).is_file()
+
+
+def test_pages_may_load_their_own_files_and_send_nothing(saved: zf.SavedSite) -> None:
+    for name in saved.pages:
+        text = (saved.folder / name).read_text(encoding="utf-8")
+        (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+        rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+        assert rules["default-src"] == "'none'"
+        assert "connect-src" not in rules
+        assert rules["form-action"] == "'none'"
+        assert not re.search(r"https?:|\*|unsafe-inline", rules["script-src"])
+
+
+def test_pages_share_what_they_have_in_common(saved: zf.SavedSite) -> None:
+    shared = [name for name in saved.files if name.startswith("files/")]
+    stems = sorted(re.sub(r"-[0-9a-f]{10}\..*", "", Path(name).name) for name in shared)
+    assert stems == [
+        *("code", "photos", "small-net-pictures", "small-net-weights", "style"),
+        *("zfnet-pictures", "zfnet-weights"),
+    ]
+    for name in shared:
+        digest = hashlib.sha256((saved.folder / name).read_bytes()).hexdigest()
+        assert digest[:10] in name
+
+
+def test_the_worker_knows_every_file_by_its_hash(saved: zf.SavedSite) -> None:
+    worker = (saved.folder / "offline.js").read_text(encoding="utf-8")
+    listed = json.loads(worker.partition(";\n")[0].removeprefix("self.zfSite = "))
+    assert set(listed["files"]) == set(saved.files) - {"offline.js"}
+
+
+def test_a_site_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    two = [small(), zf.DeconvNet(small().model, name="other", transforms=small().transforms)]
+    before = zf.site(folder, two, photos="cat", progress=False)
+    assert "other.html" in before.pages
+    after = zf.site(folder, small(), photos="dogs", locales=["ko"], progress=False)
+    assert after.pages == ("index.html",)
+    assert files_of(folder) == set(after.files)
+    assert '<html lang="ko">' in (folder / "index.html").read_text(encoding="utf-8")
+
+
+def test_files_of_somebody_else_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "thesis.txt").write_text("three years")
+    assert cli.main(["site", str(tmp_path)]) == 2
+    assert "give a new or an empty folder" in capsys.readouterr().err
+    assert files_of(tmp_path) == {"thesis.txt"}
+    with pytest.raises(ValueError, match="is a file"):
+        zf.site(tmp_path / "thesis.txt")
+
+
+def test_what_there_is_not_is_said_and_nothing_is_written(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    with pytest.raises(ValueError, match="two networks are called small-net"):
+        zf.site(folder, [small(), small()], progress=False)
+    with pytest.raises(ValueError, match="at least one network"):
+        zf.site(folder, [])
+    with pytest.raises(ValueError, match="locale='fr'"):
+        zf.site(folder, small(), photos="cat", locales=["fr"], progress=False)
+    with pytest.raises(zf.ImageError):
+        zf.site(folder, small(), photos="no-such.png", progress=False)
+    assert not folder.exists()

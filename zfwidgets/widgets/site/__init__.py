@@ -1,0 +1,138 @@
+"""A folder of pages for a plain web server, a stick or a disk: `site`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from zfwidgets.widgets.core.nets import as_net
+from zfwidgets.widgets.core.strings import LOCALES, table
+from zfwidgets.widgets.export.page import Around, code, css, document, megabytes, used_bundles
+from zfwidgets.widgets.site.content import Content
+from zfwidgets.widgets.site.folder import WORKER, Folder
+from zfwidgets.widgets.site.inspectors import inspectors
+from zfwidgets.widgets.site.markup import bottom, script, top
+
+__all__ = ["SavedSite", "site"]
+
+
+@dataclass(frozen=True)
+class SavedSite:
+    """What `site` wrote: the folder, and its files by their way from there, with their bytes."""
+
+    folder: Path
+    nets: tuple[str, ...]
+    locales: tuple[str, ...]
+    files: dict[str, int]
+
+    @property
+    def size(self) -> int:
+        """Of all files together, bytes."""
+        return sum(self.files.values())
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """The files that people open."""
+        return tuple(name for name in self.files if name.endswith(".html"))
+
+    def __str__(self) -> str:
+        return (
+            f"{self.folder}: {megabytes(self.size)} MB; {', '.join(self.nets)}; "
+            f"{len(self.pages)} pages in {', '.join(self.locales)}; begin at index.html"
+        )
+
+
+def site(
+    folder: str | Path,
+    nets: Any = "zfnet",
+    *,
+    photos: Any = None,
+    locales: Iterable[str] = LOCALES,
+    progress: bool = True,
+) -> SavedSite:
+    """Write a folder of pages that compute in the browser, for a web server, a stick or a disk.
+
+    An Inspector page for every network, with the network itself inside: photos of whoever opens it,
+    all layers, channels and rules. Nothing leaves the machine on which a page is open. The pages
+    share their files, find them from any address and from ``file://``, and are kept by the browser
+    after the first visit where the address is secure (https, or the machine's own). A site that was
+    written there before is replaced.
+
+    Parameters:
+        folder: new, empty, or a site.
+        nets: names for `zfwidgets.load`, torch modules or `DeconvNet`, or one of them. The first
+            one is that of ``index.html``.
+        photos: as for `to_html`; default: the sample photographs. The first one is shown first.
+        locales: languages, "en" and "ko"; the first one lies in the folder itself, others in a
+            folder of their name.
+        progress: show bars.
+
+    Raises:
+        ValueError: the folder has files of somebody else; two networks have one name; no network,
+            or no language.
+        TypeError, KeyError, LookupError, ImageError: a network or photo that there is not.
+        UnsupportedInPage: a ValueError; the engine in the page lacks an operation of a network.
+
+    Examples:
+        >>> zf.site("public")
+        >>> zf.site("public", ["zfnet", "alexnet"], locales=["ko", "en"])
+    """
+    loaded = [as_net(net) for net in _listed(nets)]
+    languages = tuple(dict.fromkeys(locales))
+    if not loaded or not languages:
+        raise ValueError("site() wants at least one network and one language")
+    target = Folder(folder)
+    pages = inspectors(loaded, photos, languages, target, progress=progress)
+    _write(target, pages)
+    names = tuple(net.name for net in loaded)
+    return SavedSite(target.path, names, languages, target.write())
+
+
+def _listed(nets: Any) -> list[Any]:
+    several = isinstance(nets, Iterable) and not isinstance(nets, (str, nn.Module))
+    return [*nets] if several else [nets]
+
+
+def _write(target: Folder, pages: Mapping[str, Sequence[Content]]) -> None:
+    """Make documents of the pages, the first language's in the folder itself."""
+    names = {n for some in pages.values() for one in some for n in used_bundles(one.payload)}
+    style = target.add("style", "css", css(sorted(names)))
+    modules = target.add("code", "js", script("bundles", code(sorted(names))))
+    inside = {locale: f"{locale}/" if n else "" for n, locale in enumerate(pages)}
+    for locale, contents in pages.items():
+        root = "../" if inside[locale] else ""
+        others = {other: root + way for other, way in inside.items() if other != locale}
+        for content in contents:
+            around = Around(
+                style=root + style,
+                scripts=[root + name for name in (modules, *content.scripts)],
+                top=top(content, contents, others),
+                bottom=bottom(locale),
+                lead=content.lead,
+            )
+            page = document(
+                _payload(content, root),
+                parts=content.parts,
+                title=content.title,
+                rules=content.rules,
+                texts=table("export", locale),
+                facts=content.facts,
+                locale=locale,
+                around=around,
+            )
+            target.page(inside[locale] + content.path, page)
+
+
+def _payload(content: Content, root: str) -> dict[str, Any]:
+    """The page's payload without its pictures, which are files; addresses are from the page."""
+    payload = {name: value for name, value in content.payload.items() if name != "blobs"}
+    if "engine" in payload:
+        payload["engine"] = {**payload["engine"], "weights": root + payload["engine"]["weights"]}
+    texts = table("site", content.locale)
+    told = {key: texts[key] for key in ("kept", "not_kept", "insecure", "from_disk")}
+    payload["site"] = {"worker": root + WORKER, "texts": told}
+    return payload

@@ -1,0 +1,52 @@
+"""What stands above and below the parts of a site's pages; scripts that carry what pages share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from zfwidgets.widgets.core.strings import table
+from zfwidgets.widgets.site.content import Content
+
+
+def script(name: str, value: Any, *, more: bool = False) -> str:
+    """A script that gives the pages `value` as ``zfFiles[name]``; more: adds to the list there.
+
+    Scripts and not JSON: a page on a disk may read nothing else.
+    """
+    text = json.dumps(value, separators=(",", ":"))
+    told = f"(zfFiles.{name} ??= []).push(...{text})" if more else f"zfFiles.{name} = {text}"
+    return f"globalThis.zfFiles ??= {{}};\n{told};\n"
+
+
+def top(content: Content, contents: Sequence[Content], others: Mapping[str, str]) -> str:
+    """Links to all pages, and to this one in other languages; others: the way to their pages."""
+    here = content.locale
+    pages = "".join(
+        f'<li><a href="{escape(one.path)}"{" aria-current=page" if one is content else ""}>'
+        f"{escape(one.name)}</a></li>"
+        for one in contents
+    )
+    spoken = "".join(
+        f'<li><a href="{escape(way + content.path)}" lang="{locale}" hreflang="{locale}">'
+        f"{escape(table('site', locale)['language'])}</a></li>"
+        for locale, way in others.items()
+    )
+    return (
+        f'<header class="zf-page-top"><nav aria-label="{_said("pages", here)}"><ul>{pages}</ul>'
+        f'</nav><nav aria-label="{_said("languages", here)}"><ul>{spoken}</ul></nav></header>'
+    )
+
+
+def bottom(locale: str) -> str:
+    """What the site promises, and whether the browser keeps it."""
+    return (
+        f'<footer class="zf-page-bottom"><p>{_said("private", locale)}</p>'
+        '<p class="zf-page-kept" role="status"></p></footer>'
+    )
+
+
+def _said(key: str, locale: str) -> str:
+    return escape(table("site", locale)[key])
