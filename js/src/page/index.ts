@@ -5,6 +5,7 @@
  */
 import type * as engineModule from "../engine";
 import type { Engine } from "../engine/engine";
+import { Address } from "./address";
 import { keep } from "./keep";
 import { StaticKernel } from "./kernel";
 import { Live } from "./live";
@@ -33,6 +34,7 @@ export default {
       const model = kernel.models.get(name);
       if (el && model) widgets[bundle]?.render({ model, el });
     }
+    if (payload.address) new Address(kernel, payload.address);
     document.documentElement.dataset["ready"] = "true";
     if (payload.site) keep(payload.site);
     return kernel;

@@ -75,6 +75,15 @@ export interface Payload {
   blobs: string[];
   engine?: EnginePayload;
   site?: SitePayload;
+  /** Of an Inspector's page: what it is called in addresses. */
+  address?: AddressPayload;
+}
+
+export interface AddressPayload {
+  net: string;
+  /** Pages of a site's other networks, by their names. */
+  others?: Record<string, string>;
+  texts: Record<string, string>;
 }
 
 /** What a page of a site says of the site. */

@@ -36,8 +36,8 @@ def test_korean_is_korean(path: Path) -> None:
 
 def test_every_table_belongs_to_a_bundle() -> None:
     bundles = {path.stem.replace("-", "_") for path in STATIC.glob("*.js")}
-    # Those of core/ are every widget's; those of export/ stand around the page.
-    assert {path.parent.name for path in FILES} - {"core", "export"} <= bundles
+    # Those of core/ are every widget's; those of export/ and site/ stand around the page.
+    assert {path.parent.name for path in FILES} - {"core", "export", "site"} <= bundles
 
 
 def test_a_widget_speaks_another_language_at_once() -> None:

@@ -379,6 +379,10 @@ class Stage:
         return {
             **errors,
             **inside,
+            "address": {
+                "net": plan.net.name,
+                "texts": {k: v for k, v in texts.items() if k.startswith(("address_", "link"))},
+            },
             "parts": self._parts(),
             "links": [
                 [chosen, _LAYER, *self._of("layer")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import traitlets as t
 from zfwidgets.images.sheet import stacked
 from zfwidgets.widgets.channel_browser import ChannelBrowser
 from zfwidgets.widgets.charts import Charts
+from zfwidgets.widgets.core.address import write
 from zfwidgets.widgets.core.composed import STATIC_SECONDS, Composed
 from zfwidgets.widgets.core.layers import describe
 from zfwidgets.widgets.core.nets import as_net, when_back
@@ -21,6 +23,7 @@ from zfwidgets.widgets.core.wire import describe_error
 from zfwidgets.widgets.exemplar_strip import ExemplarStrip
 from zfwidgets.widgets.image_picker.row import one_row
 from zfwidgets.widgets.inspector.page_side import COMPUTES, PageSide, default_compute
+from zfwidgets.widgets.inspector.state import checked, show, state_of
 from zfwidgets.widgets.inspector.visit import Visit
 from zfwidgets.widgets.inspector_head import InspectorHead, top_classes
 from zfwidgets.widgets.layer_selector import LayerSelector
@@ -41,6 +44,9 @@ class Inspector(Composed):
         layer: the layer to begin with, see `LayerSelector`.
         mode: what the channels' tiles show to begin with, "projection" or "feature map".
         rule: how the signal goes back, see `Recording.project`.
+        state: what to show to begin with, a dictionary as `state` has it, or the address of a page,
+            e.g. ``"#photo=cat&layer=conv5&channel=70&at=4,3"``; says more than `layer`, `mode`
+            and `rule`.
         locale: language of all parts, "en" or "ko".
         compute: "kernel", or "page": network and photos are handed to the page, whose browser does
             the work; default: that of ``ZFWIDGETS_COMPUTE``, else "kernel". What the page cannot
@@ -63,7 +69,8 @@ class Inspector(Composed):
         >>> ipywidgets.link((browser, "rule"), (view, "rule"))
 
     Raises:
-        LookupError, ValueError: the network is unknown, or has no layer of that name.
+        LookupError, ValueError: the network is unknown, has no layer of that name, or nothing of
+            what `state` asks for.
         UnsupportedModel: the module cannot be recorded.
         ImageError: the picture cannot be decoded.
     """
@@ -100,6 +107,7 @@ class Inspector(Composed):
         *,
         mode: str = "projection",
         rule: str = "deconvnet",
+        state: str | Mapping[str, Any] | None = None,
         locale: str | None = None,
         compute: str | None = None,
         silence: float | None = None,
@@ -113,6 +121,7 @@ class Inspector(Composed):
         if compute not in COMPUTES:
             raise ValueError(f"compute={compute!r}: expected one of {', '.join(COMPUTES)}")
         self.net = as_net(net)
+        begin = None if state is None else checked(self.net, state, layer)
         say: dict[str, Any] = {"locale": locale or default_locale()}
         name = f"{self.net.name} on {self.net.device}"
         self.head = InspectorHead(name=name, status="busy", **say)
@@ -143,7 +152,27 @@ class Inspector(Composed):
         if self._page is not None:
             self._page.follow(self._arrived, self._turned)
             self.charts.head.observe(self._chart, "opened")
+        if begin is not None:
+            self._begin(begin)
         self._record()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Network, photo, layer, channel, place (row, column), rule and mode; can be set.
+
+        None stands for what is not chosen: without a place the channel's strongest is shown. Other
+        keys may be left out when it is set. `address` is the same as text.
+        """
+        return state_of(self)
+
+    @state.setter
+    def state(self, given: str | Mapping[str, Any]) -> None:
+        show(self, checked(self.net, given, self.layer))
+
+    @property
+    def address(self) -> str:
+        """The state as the end of the address of an exported page, from "#" on."""
+        return write(self.state)
 
     @property
     def parts(self) -> tuple[Any, ...]:
@@ -178,6 +207,13 @@ class Inspector(Composed):
     def plain_text(self) -> str:
         """One line for terminals."""
         return f"Inspector({self.head.name}, layer={self.layer!r}, channel={self.channel})"
+
+    def _begin(self, state: Mapping[str, Any]) -> None:
+        try:
+            show(self, state)
+        except KeyError:
+            self.close()
+            raise
 
     def _let_go(self) -> None:
         self.set_trait("recording", None)

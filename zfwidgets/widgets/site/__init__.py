@@ -115,7 +115,7 @@ def _write(target: Folder, pages: Mapping[str, Sequence[Content]]) -> None:
                 lead=content.lead,
             )
             page = document(
-                _payload(content, root),
+                _payload(content, contents, root),
                 parts=content.parts,
                 title=content.title,
                 rules=content.rules,
@@ -127,11 +127,16 @@ def _write(target: Folder, pages: Mapping[str, Sequence[Content]]) -> None:
             target.page(inside[locale] + content.path, page)
 
 
-def _payload(content: Content, root: str) -> dict[str, Any]:
-    """The page's payload without its pictures, which are files; addresses are from the page."""
+def _payload(content: Content, contents: Sequence[Content], root: str) -> dict[str, Any]:
+    """The page's payload without its pictures, which are files; addresses are from the page.
+
+    contents: all of its language; a link to another network's neuron leads to its page.
+    """
     payload = {name: value for name, value in content.payload.items() if name != "blobs"}
     if "engine" in payload:
         payload["engine"] = {**payload["engine"], "weights": root + payload["engine"]["weights"]}
+    others = {one.payload["address"]["net"]: one.path for one in contents}
+    payload["address"] = {**payload["address"], "others": others}
     texts = table("site", content.locale)
     told = {key: texts[key] for key in ("kept", "not_kept", "insecure", "from_disk")}
     payload["site"] = {"worker": root + WORKER, "texts": told}
