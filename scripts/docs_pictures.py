@@ -1,4 +1,4 @@
-"""The pictures of the site: every widget in Voila in a real Chromium, light and dark.
+"""The pictures of the site: every widget in Voila in a real Chromium, light and dark; and `phone`.
 
     python scripts/docs_pictures.py [NAME ...]
 
@@ -13,9 +13,10 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
-from PIL import Image
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from PIL import Image, ImageDraw
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
 import zfwidgets as zf
 from tests.browser import conftest, hosts
@@ -24,9 +25,12 @@ ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 WIDTH, HEIGHT = 1240, 1700  # pixels, of the page: what is higher is not all in the picture
 QUALITY = 80
+THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 STILL = 4  # looks in a row that must show the same
 PAUSE = 700  # ms between looks
 LIMIT = 180  # looks until it must stand still
+PHONE: ViewportSize = {"width": 390, "height": 780}
+NEURON = "#photo=raccoon&layer=conv4&mode=projection"  # what the phone shows
 
 BEGIN = """
 import ipywidgets
@@ -170,32 +174,79 @@ def take(page: Page, names: list[str], theme: str) -> None:
         write(still(page, widget, name), PICTURES / f"{name}-{theme}.webp")
 
 
+def phone(browser: Browser, site: Path, theme: Literal["light", "dark"]) -> None:
+    """The page with the engine on a telephone: its top, and what is further down."""
+    context = browser.new_context(
+        viewport=PHONE, device_scale_factor=1.5, color_scheme=theme, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    page.goto((site / "index.html").as_uri() + NEURON)
+    expect(page.locator("html[data-engine=ready]")).to_be_attached(timeout=conftest.KERNEL_LIMIT)
+    body = page.locator("body")
+    still(page, body, "phone")
+    shots = []
+    for part in ("body", ".zf-channel-browser", ".zf-projection-view"):
+        page.locator(part).first.evaluate("part => part.scrollIntoView({ block: 'start' })")
+        shots.append(page.screenshot(animations="disabled"))
+    write(side_by_side(shots), PICTURES / f"phone-{theme}.webp")
+    context.close()
+
+
+def side_by_side(shots: list[bytes], gap: int = 24, edge: int = 6, corner: int = 34) -> bytes:
+    """Screens of telephones, each with its edge, on white or black as they are light or dark."""
+    screens = [Image.open(io.BytesIO(shot)).convert("RGB") for shot in shots]
+    ground = screens[0].getpixel((2, 2))
+    wide, high = (side + 2 * edge for side in screens[0].size)
+    sheet = Image.new("RGB", (len(screens) * (wide + gap) - gap, high), ground)
+    for n, screen in enumerate(screens):
+        mask = Image.new("L", screen.size)
+        ImageDraw.Draw(mask).rounded_rectangle((0, 0, *screen.size), corner, 255)
+        left = n * (wide + gap)
+        box = (left, 0, left + wide - 1, high - 1)
+        ImageDraw.Draw(sheet).rounded_rectangle(box, corner + edge, "#555")
+        sheet.paste(screen, (left + edge, edge), mask)
+    out = io.BytesIO()
+    sheet.save(out, "PNG")
+    return out.getvalue()
+
+
 def main(names: list[str]) -> int:
     """Take the pictures of these widgets, of all by default."""
-    names = names or list(CELLS)
+    names = names or [*CELLS, "phone"]
+    widgets = [name for name in names if name in CELLS]
     PICTURES.mkdir(parents=True, exist_ok=True)
-    cells = [f"picture({name!r}, {CELLS[name]})" for name in names]
-    with tempfile.TemporaryDirectory() as place:
-        folder, home = Path(place) / "notebooks", Path(place) / "home"
-        folder.mkdir()
-        conftest.write_notebook(folder / "pictures.ipynb", BEGIN, *cells)
+    with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         camera = film(Path(place) / "camera.mjpeg")
         flags = [*conftest.FLAGS, f"--use-file-for-fake-video-capture={camera}"]
-        with hosts.voila(folder, home) as voila, sync_playwright() as playwright:
-            path = conftest.chromium_path()
-            browser = playwright.chromium.launch(executable_path=path, args=flags)
-            for theme in ("light", "dark"):
-                page = conftest.new_page(
-                    browser,
-                    viewport={"width": WIDTH, "height": HEIGHT},
-                    permissions=["camera"],
-                )
-                url = f"{voila.url}/voila/render/pictures.ipynb?theme={theme}"
-                page.goto(url, timeout=2 * conftest.KERNEL_LIMIT)
-                take(page, names, theme)
-                page.context.close()
-            browser.close()
+        path = conftest.chromium_path()
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        if "phone" in names:
+            zf.site(Path(place) / "site", locales=["en"])
+            for theme in THEMES:
+                phone(browser, Path(place) / "site", theme)
+        if widgets:
+            in_voila(browser, Path(place), widgets)
+        browser.close()
     return 0
+
+
+def in_voila(browser: Browser, place: Path, names: list[str]) -> None:
+    """All pictures of widgets."""
+    folder, home = place / "notebooks", place / "home"
+    folder.mkdir()
+    cells = [f"picture({name!r}, {CELLS[name]})" for name in names]
+    conftest.write_notebook(folder / "pictures.ipynb", BEGIN, *cells)
+    with hosts.voila(folder, home) as voila:
+        for theme in THEMES:
+            page = conftest.new_page(
+                browser,
+                viewport={"width": WIDTH, "height": HEIGHT},
+                permissions=["camera"],
+            )
+            url = f"{voila.url}/voila/render/pictures.ipynb?theme={theme}"
+            page.goto(url, timeout=2 * conftest.KERNEL_LIMIT)
+            take(page, names, theme)
+            page.context.close()
 
 
 if __name__ == "__main__":

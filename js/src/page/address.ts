@@ -6,7 +6,7 @@
  */
 import { h, icon } from "../core/dom";
 import { RULES } from "../projection-view/state";
-import type { Host } from "./kernel";
+import type { StaticKernel } from "./kernel";
 import type { AddressPayload, Ref } from "./payload";
 
 const KEYS = ["net", "photo", "layer", "channel", "at", "rule", "mode"] as const;
@@ -47,14 +47,14 @@ interface Layer {
 }
 
 export class Address {
-  readonly #host: Host;
+  readonly #host: StaticKernel;
   readonly #payload: AddressPayload;
   /** Photos that a person brings do not travel with the link. */
   readonly #photos: Set<string>;
   readonly #told = h("p", { class: "zf-page-link", role: "status" });
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(host: Host, payload: AddressPayload) {
+  constructor(host: StaticKernel, payload: AddressPayload) {
     [this.#host, this.#payload] = [host, payload];
     this.#photos = new Set((this.#get("picker", "items") as { id: string }[]).map(({ id }) => id));
     document.querySelector(".zf-page-parts")?.before(this.#told);

@@ -17,6 +17,7 @@ from zfwidgets.widgets.channel_browser import ChannelBrowser
 from zfwidgets.widgets.channel_browser.tiles import MODES as browser_modes  # noqa: N811
 from zfwidgets.widgets.core.layers import describe
 from zfwidgets.widgets.core.rpc import settle
+from zfwidgets.widgets.core.strings import table
 from zfwidgets.widgets.exemplar_strip import ExemplarStrip
 from zfwidgets.widgets.export.engine import InPage
 from zfwidgets.widgets.export.offstage import Blobs, offstage
@@ -441,8 +442,10 @@ class Stage:
         browser = {**shared, "mode": plan.mode, "active": channel, "_page": {}}
         # None: nobody to ask what the network says without the pinned channels.
         browser |= {"without": None, "_without": {}}
+        # There is no kernel to which pictures of the camera could go.
+        texts = {"camera_private": table("export", plan.locale)["camera_private"]}
         begin: dict[str, dict[str, Any]] = {
-            "picker": {"value": photo},
+            "picker": {"value": photo, "_strings": table("image-picker", plan.locale) | texts},
             "layers": {"value": plan.layer},
             "browser": browser,
             "view": {**shared, "channel": channel},
