@@ -21,8 +21,8 @@ from PIL import Image
 from zfwidgets.widgets.core.rpc import settle
 from zfwidgets.widgets.core.wire import PROTOCOL
 
-_NOT_OURS = frozenset(anywidget.AnyWidget.class_trait_names())
-
+# Not the bundle and its style either, which the page has once for all.
+_NOT_OURS = {*anywidget.AnyWidget.class_trait_names(), "_esm", "_css", "_anywidget_id"}
 
 _ENVELOPE = frozenset({"v", "id", "epoch", "ok", "last"})
 

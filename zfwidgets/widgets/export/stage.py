@@ -102,6 +102,7 @@ class Stage:
         plan: what is to be seen. channels: as `to_html` takes them. limit: bytes of the page.
         blobs: where the pictures go; given, if other stages' do so too.
         inside: the engine, if the page has one: then only the first photo is recorded, in one mode.
+        told: the same page's stage in another language: its tiles are these, too.
     """
 
     def __init__(
@@ -112,8 +113,10 @@ class Stage:
         blobs: Blobs | None = None,
         *,
         inside: InPage | None = None,
+        told: Stage | None = None,
     ) -> None:
         self.plan, self.limit, self._wanted, self.inside = plan, limit, channels, inside
+        self._known = {} if told is None else told._sheets  # noqa: SLF001 - our own kind
         # A photo that a person crops was not recorded.
         self._photo_by = [_PHOTO] if inside is None else [_PHOTO, _CROP]
         self._first: Any = None
@@ -251,13 +254,14 @@ class Stage:
             self._check("browser")
             page = browser._page  # noqa: SLF001 - its questions are asked by this epoch
             ids = list(range(page["count"]))
-            self._sheets[page["epoch"]] = sheets = [
+            sheets = self._known.get(page["epoch"]) or [
                 self._sheet(head, buffers[0], _QUALITY.get(mode))
                 for some in (ids[i : i + _AT_ONCE] for i in range(0, len(ids), _AT_ONCE))
                 for head, buffers in self._tapes["browser"].ask(
                     "tiles", epoch=page["epoch"], ids=some, px=_TILE
                 )
             ]
+            self._sheets[page["epoch"]] = sheets
             # No finer tiles than these; and its own first ones would be there twice.
             native = sheets[0]["head"]["tile"]
             page = {**page, "sheet": None, "picture": None, "native": native}

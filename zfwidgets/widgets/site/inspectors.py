@@ -50,16 +50,19 @@ def _of_one(
         blobs.number(photo)
     photographs = len(blobs.texts)
     weights = target.add(f"{name}-weights", "js", script("weights", inside.weights))
-    made = [_page(replace(plan, locale=each), inside, weights, blobs, progress) for each in locales]
+    made, stage = [], None
+    for locale in locales:
+        stage = Stage(replace(plan, locale=locale), 1, math.inf, blobs, inside=inside, told=stage)
+        made.append(_page(stage, weights, progress))
     shared = script("blobs", blobs.texts[:photographs], more=True)
     recorded = script("blobs", blobs.texts[photographs:], more=True)
     scripts = [target.add("photos", "js", shared), target.add(f"{name}-pictures", "js", recorded)]
     return [replace(content, scripts=scripts) for content in made]
 
 
-def _page(plan: Plan, inside: InPage, weights: str, blobs: Blobs, progress: bool) -> Content:
+def _page(stage: Stage, weights: str, progress: bool) -> Content:
+    plan = stage.plan
     texts, net = table("export", plan.locale), plan.net.name
-    stage = Stage(plan, 1, math.inf, blobs, inside=inside)
     try:
         stage.record(progress)
         payload = stage.payload(texts)
