@@ -50,7 +50,8 @@ def _of_one(
         blobs.number(photo)
     photographs = len(blobs.texts)
     weights = target.add(f"{name}-weights", "js", script("weights", inside.weights))
-    made, stage = [], None
+    made: list[Content] = []
+    stage: Stage | None = None
     for locale in locales:
         stage = Stage(replace(plan, locale=locale), 1, math.inf, blobs, inside=inside, told=stage)
         made.append(_page(stage, weights, progress))
