@@ -149,9 +149,9 @@ def test_what_arrives_damaged_is_said_and_not_kept(
     folder = tmp_path / "copied"
     shutil.copytree(saved.folder, folder)
     (weights,) = (folder / "files").glob("zfnet-weights-*.js")
-    text = weights.read_text()
-    at = len(text) // 2
-    weights.write_text(text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :])
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] = ord("A") if data[len(data) // 2] != ord("A") else ord("B")
+    weights.write_bytes(data)
     server = Server(tmp_path, "copied")
     visitor = Visitor(chromium, server.home, server.home, becomes="failed")
     alert = visitor.page.locator(".zf-inspector-head [role=alert]")

@@ -5,8 +5,8 @@
 import { EngineError } from "./graph";
 import { fromBase64 } from "./weights";
 
-/** The block of weights. Rejects with EngineError if the text is damaged. */
-export async function unpack(text: string): Promise<Uint8Array> {
+/** The block of weights from its text, or from the bytes of it. Rejects with EngineError if they are damaged. */
+export async function unpack(written: string | Uint8Array): Promise<Uint8Array> {
   if (typeof DecompressionStream === "undefined") {
     throw new EngineError(
       "This browser cannot unpack the network's weights. Use a browser of 2023 or later: Chrome or " +
@@ -15,8 +15,10 @@ export async function unpack(text: string): Promise<Uint8Array> {
   }
   let planes: Uint8Array;
   try {
-    const packed = new Blob([fromBase64(text.trim()) as BlobPart]);
-    const stream = packed.stream().pipeThrough(new DecompressionStream("deflate"));
+    const packed = typeof written === "string" ? fromBase64(written.trim()) : written;
+    const stream = new Blob([packed as BlobPart])
+      .stream()
+      .pipeThrough(new DecompressionStream("deflate"));
     planes = new Uint8Array(await new Response(stream).arrayBuffer());
   } catch {
     throw new EngineError(

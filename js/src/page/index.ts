@@ -10,6 +10,7 @@ import { keep } from "./keep";
 import { StaticKernel } from "./kernel";
 import { Live } from "./live";
 import type { EnginePayload, Payload } from "./payload";
+import { fromSevens } from "./sevens";
 import { sides } from "./sides";
 
 interface Widget {
@@ -61,8 +62,9 @@ async function opened(
   };
   tell("opening");
   try {
-    const text = address ? await file(address, texts["weights_lost"] ?? address) : await inside();
-    const made = await engine.open(graph, await engine.unpack(text));
+    const written = address ? await file(address, texts["weights_lost"] ?? "") : await inside();
+    const weights = await engine.unpack(written);
+    const made = await engine.open(graph, weights);
     tell("ready");
     const lost = (why: string) => {
       computes("cpu", why);
@@ -93,7 +95,7 @@ async function inside(): Promise<string> {
 }
 
 /** The weights in a file beside the page: a script, for a page on a disk may read nothing else. */
-async function file(address: string, lost: string): Promise<string> {
+async function file(address: string, lost: string): Promise<Uint8Array> {
   const script = document.createElement("script");
   script.src = address;
   await new Promise((done, fail) => {
@@ -105,5 +107,5 @@ async function file(address: string, lost: string): Promise<string> {
   const shared = (globalThis as { zfFiles?: { weights?: string } }).zfFiles;
   const text = shared?.weights;
   delete shared?.weights;
-  return text ?? "";
+  return fromSevens(text ?? "");
 }

@@ -14,6 +14,7 @@ import type { Engine } from "../engine/engine";
 import { StaticModel, type Traits } from "./model";
 import type { Blob64, Payload, Ref, Scene } from "./payload";
 import { type Layer, pinned } from "./pins";
+import { fromSevens } from "./sevens";
 
 /** Who is asked for what was not recorded. */
 export interface Beyond {
@@ -266,8 +267,11 @@ export class StaticKernel implements Host {
   view({ $blob: number }: Blob64): DataView {
     let view = this.#views.get(number);
     if (!view) {
-      const text = atob(this.#payload.blobs[number] ?? "");
-      const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+      const { site, blobs } = this.#payload;
+      const text = blobs[number] ?? "";
+      const bytes = site
+        ? fromSevens(text)
+        : Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
       view = new DataView(bytes.buffer);
       this.#views.set(number, view);
     }

@@ -72,6 +72,7 @@ export interface Payload {
   /** Errors for what was left out of the page, and for what only a kernel can do. */
   absent: WireError;
   kernelless: WireError;
+  /** In base64; in a site as sevens.ts reads them. */
   blobs: string[];
   engine?: EnginePayload;
   site?: SitePayload;

@@ -13,6 +13,7 @@ from torch import nn
 
 import zfwidgets as zf
 from zfwidgets import cli
+from zfwidgets.widgets.site.sevens import literal, sevens
 
 
 class Addresses(HTMLParser):
@@ -120,3 +121,13 @@ def test_what_there_is_not_is_said_and_nothing_is_written(tmp_path: Path) -> Non
     with pytest.raises(zf.ImageError):
         zf.site(folder, small(), photos="no-such.png", progress=False)
     assert not folder.exists()
+
+
+def test_bytes_are_written_seven_bits_a_letter() -> None:
+    for data in (b"", b"\x00", bytes(range(256)), b"\xff" * 15):
+        text = sevens(data)
+        bits = "".join(f"{ord(letter):07b}" for letter in text)
+        assert len(text) == -(-8 * len(data) // 7)
+        assert int(bits or "0", 2) == int.from_bytes(data) << (len(bits) - 8 * len(data))
+        assert literal(text).isascii()
+        assert not {"\n", "\r"} & {*literal(text)}

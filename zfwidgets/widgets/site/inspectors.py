@@ -16,7 +16,7 @@ from zfwidgets.widgets.export.plan import Plan, plan_for
 from zfwidgets.widgets.export.stage import Stage
 from zfwidgets.widgets.site.content import Content
 from zfwidgets.widgets.site.folder import Folder
-from zfwidgets.widgets.site.markup import script
+from zfwidgets.widgets.site.markup import blobs_script, weights_script
 
 
 def inspectors(
@@ -49,14 +49,14 @@ def _of_one(
     for photo in inside.files.values():
         blobs.number(photo)
     photographs = len(blobs.texts)
-    weights = target.add(f"{name}-weights", "js", script("weights", inside.weights))
+    weights = target.add(f"{name}-weights", "js", weights_script(inside.weights))
     made: list[Content] = []
     stage: Stage | None = None
     for locale in locales:
         stage = Stage(replace(plan, locale=locale), 1, math.inf, blobs, inside=inside, told=stage)
         made.append(_page(stage, weights, progress))
-    shared = script("blobs", blobs.texts[:photographs], more=True)
-    recorded = script("blobs", blobs.texts[photographs:], more=True)
+    shared = blobs_script(blobs.texts[:photographs])
+    recorded = blobs_script(blobs.texts[photographs:])
     scripts = [target.add("photos", "js", shared), target.add(f"{name}-pictures", "js", recorded)]
     return [replace(content, scripts=scripts) for content in made]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -9,16 +10,32 @@ from typing import Any
 
 from zfwidgets.widgets.core.strings import table
 from zfwidgets.widgets.site.content import Content
+from zfwidgets.widgets.site.sevens import literal, sevens
+
+_FILES = "globalThis.zfFiles ??= {};\n"
 
 
-def script(name: str, value: Any, *, more: bool = False) -> str:
-    """A script that gives the pages `value` as ``zfFiles[name]``; more: adds to the list there.
+def script(name: str, value: Any) -> str:
+    """A script that gives the pages `value` as ``zfFiles[name]``.
 
     Scripts and not JSON: a page on a disk may read nothing else.
     """
-    text = json.dumps(value, separators=(",", ":"))
-    told = f"(zfFiles.{name} ??= []).push(...{text})" if more else f"zfFiles.{name} = {text}"
-    return f"globalThis.zfFiles ??= {{}};\n{told};\n"
+    return f"{_FILES}zfFiles.{name} = {json.dumps(value, separators=(',', ':'))};\n"
+
+
+def weights_script(text: str) -> str:
+    """The script of a network's weights; text: as `packed` writes them."""
+    return f"{_FILES}zfFiles.weights = {_written(text)};\n"
+
+
+def blobs_script(texts: Sequence[str]) -> str:
+    """A script that adds pictures to those that the page has; texts: in base64."""
+    written = ",\n".join(map(_written, texts))
+    return f"{_FILES}(zfFiles.blobs ??= []).push({written});\n"
+
+
+def _written(text: str) -> str:
+    return literal(sevens(base64.b64decode(text)))
 
 
 def top(content: Content, contents: Sequence[Content], others: Mapping[str, str]) -> str:
