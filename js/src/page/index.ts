@@ -107,5 +107,16 @@ async function file(address: string, lost: string): Promise<Uint8Array> {
   const shared = (globalThis as { zfFiles?: { weights?: string } }).zfFiles;
   const text = shared?.weights;
   delete shared?.weights;
-  return fromSevens(text ?? "");
+  return unhurried(text ?? "");
+}
+
+/** Bytes of a long text, a piece a turn, so that the page can be used meanwhile. */
+async function unhurried(text: string): Promise<Uint8Array> {
+  const letters = 2 ** 19; // whole bytes: seven are eight letters
+  const bytes = new Uint8Array(Math.floor((text.length * 7) / 8));
+  for (let at = 0; at < text.length; at += letters) {
+    bytes.set(fromSevens(text.slice(at, at + letters)), (at * 7) / 8);
+    await new Promise((done) => setTimeout(done));
+  }
+  return bytes;
 }
