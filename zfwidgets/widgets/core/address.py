@@ -24,8 +24,9 @@ def read(address: str | Mapping[str, Any]) -> dict[str, Any]:
         ValueError: it says something else, or a channel or place that is no number.
     """
     if isinstance(address, str):
-        before, mark, after = address.rpartition("#")
-        text = after if mark else before or after
+        _, mark, text = address.rpartition("#")
+        if "://" in text and not mark:
+            text = ""  # a page's address, and nothing said of what it shows
         said: Mapping[str, Any] = dict(parse_qsl(text, keep_blank_values=True))
         if not said:
             raise ValueError(f"state={address!r}: expected e.g. '#layer=conv5&channel=70&at=4,3'")

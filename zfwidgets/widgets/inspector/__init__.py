@@ -137,6 +137,7 @@ class Inspector(Composed):
         self.charts = Charts(self.browser, opened=False, inline=inline, **say)
         self._visit = Visit(self.picker, self.view, self.strip)
         self._job: Job | None = None
+        self._next: int | None = None  # the channel with which another layer begins
         self._page: PageSide | None = None
         if compute == "page":
             self._page = PageSide(self.net, self.head, self.browser, self.view, silence, inline)
@@ -168,6 +169,23 @@ class Inspector(Composed):
     @state.setter
     def state(self, given: str | Mapping[str, Any]) -> None:
         show(self, checked(self.net, given, self.layer))
+
+    def go(
+        self, layer: str, channel: int | None = None, place: tuple[int, int] | None = None
+    ) -> None:
+        """Show a layer, one of its channels, and the neuron at a row and column of its map.
+
+        Without a channel, another layer begins with the one that answers most; without a place, a
+        channel with its strongest neuron.
+        """
+        self._next = channel
+        try:
+            self.layer = layer
+        finally:
+            self._next = None
+        if channel is not None:
+            self.channel = channel
+            self.view.place = place
 
     @property
     def address(self) -> str:
@@ -247,7 +265,10 @@ class Inspector(Composed):
         # An index means nothing in another layer, and may not exist there.
         self.channel = None
         self.browser.layer = self.view.layer = self.strip.layer = self.layer
-        self._choose_channel()
+        if self._next is None:
+            self._choose_channel()
+        else:
+            self.channel = self._next
 
     def _choose_channel(self) -> None:
         """Begin with the channel that answers most, once that is known."""

@@ -59,20 +59,17 @@ def checked(net: Any, given: str | Mapping[str, Any], begin: str | None) -> dict
 
 
 def show(inspector: Any, state: Mapping[str, Any]) -> None:
-    """Set the parts to a checked state: the layer before its channel, the channel before its place.
+    """Set the parts to a checked state: the layer with its channel, the photo when all else is set.
 
     Raises:
         KeyError: the picker has no such photo.
     """
     photo = state.get("photo")
-    if photo is not None:
-        names = [item["id"] for item in inspector.picker.items]
-        if photo not in names:
-            raise KeyError(f"state has photo={photo!r}; there are {', '.join(names) or 'none'}")
-        inspector.picker.value = photo
-    inspector.layer = state["layer"]
+    names = [item["id"] for item in inspector.picker.items]
+    if photo is not None and photo not in names:
+        raise KeyError(f"state has photo={photo!r}; there are {', '.join(names) or 'none'}")
+    inspector.go(state["layer"], state.get("channel"), state.get("at"))
     inspector.rule = state.get("rule", inspector.rule)
     inspector.browser.mode = state.get("mode", inspector.browser.mode)
-    if "channel" in state:
-        inspector.channel = state["channel"]
-        inspector.view.place = state.get("at")
+    if photo is not None:
+        inspector.picker.value = photo

@@ -14,8 +14,8 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})
 def sevens(data: bytes) -> str:
     """ceil(8 n / 7) letters of n bytes, the first bits first."""
     bits = np.unpackbits(np.frombuffer(data, np.uint8))
-    bits = np.pad(bits, (0, -len(bits) % 7)).reshape(-1, 7)
-    letters: bytes = np.packbits(np.pad(bits, ((0, 0), (1, 0))), axis=1).tobytes()
+    rows = np.pad(bits, (0, -len(bits) % 7)).reshape(-1, 7)
+    letters: bytes = np.packbits(np.pad(rows, ((0, 0), (1, 0))), axis=1).tobytes()
     return letters.decode("ascii")
 
 
