@@ -227,6 +227,8 @@ class Inspector(Composed):
         return f"Inspector({self.head.name}, layer={self.layer!r}, channel={self.channel})"
 
     def _begin(self, state: Mapping[str, Any]) -> None:
+        # The first recording would be that of another network, whose channels are others.
+        self.browser.net = self.net
         try:
             show(self, state)
         except KeyError:

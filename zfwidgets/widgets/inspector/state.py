@@ -68,8 +68,10 @@ def show(inspector: Any, state: Mapping[str, Any]) -> None:
     names = [item["id"] for item in inspector.picker.items]
     if photo is not None and photo not in names:
         raise KeyError(f"state has photo={photo!r}; there are {', '.join(names) or 'none'}")
-    inspector.go(state["layer"], state.get("channel"), state.get("at"))
+    neuron = state["layer"], state.get("channel"), state.get("at")
+    inspector.go(*neuron)
     inspector.rule = state.get("rule", inspector.rule)
     inspector.browser.mode = state.get("mode", inspector.browser.mode)
+    inspector.go(*neuron)  # before anything is recorded, another mode forgets the channel
     if photo is not None:
         inspector.picker.value = photo
