@@ -166,6 +166,30 @@ def test_what_arrives_damaged_is_said_and_not_kept(
     server.stop()
 
 
+def test_the_square_hides_parts_of_a_photo(
+    chromium: Browser, saved: zf.SavedSite, net: zf.DeconvNet
+) -> None:
+    address = (saved.folder / "index.html").as_uri()
+    visitor = Visitor(chromium, address, saved.folder.as_uri(), offline=True)
+    visitor.page.get_by_role("link", name="hide parts").click()
+    visitor.state("ready")
+    view = visitor.page.locator(".zf-occlusion-view")
+    best = net.record(zf.sample("cat").open()).top_classes()[0][0][0]
+    expect(view).to_contain_text(best, timeout=PATIENCE)
+    visitor.leave()
+
+
+def test_the_camera_is_looked_through(chromium: Browser, saved: zf.SavedSite) -> None:
+    address = (saved.folder / "live.html").as_uri()
+    visitor = Visitor(
+        chromium, address, saved.folder.as_uri(), offline=True, permissions=["camera"]
+    )
+    view = visitor.page.locator(".zf-live-view")
+    view.get_by_role("button", name="Start camera").click()
+    expect(view.locator(".zf-live-status")).to_contain_text("frames/s", timeout=PATIENCE)
+    visitor.leave()
+
+
 @pytest.mark.parametrize(
     ("page", "scheme", "width"),
     [

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from zfwidgets.widgets.core.rpc import settle
 from zfwidgets.widgets.core.strings import table
 from zfwidgets.widgets.export import SavedPage
-from zfwidgets.widgets.export.engine import in_page
+from zfwidgets.widgets.export.engine import InPage, in_page
 from zfwidgets.widgets.export.offstage import Blobs, offstage
 from zfwidgets.widgets.export.page import MEGABYTE, document, megabytes, with_its_size, write
-from zfwidgets.widgets.export.plan import credited, plan_for
+from zfwidgets.widgets.export.plan import Plan, credited, plan_for
 from zfwidgets.widgets.export.stage import PageTooLarge
 from zfwidgets.widgets.image_picker import ImagePicker
 from zfwidgets.widgets.inspector_head import InspectorHead
@@ -21,11 +21,26 @@ from zfwidgets.widgets.page_engine.facts import TILE
 
 _BY = [["picker", "value"], ["picker", "crop"]]
 
+Made = Callable[..., Any]
+"""The widget for a recording, in a language."""
+
+
+@dataclass(frozen=True)
+class View:
+    """payload: `Payload` of js/src/page/payload.ts. names: of the photos, as the page has them."""
+
+    payload: dict[str, Any]
+    parts: tuple[str, ...]
+    names: tuple[str, ...]
+    title: str
+    lead: str
+    facts: list[tuple[str, str]]
+
 
 def write_view(
     path: str | Path,
     part: str,
-    made: Callable[..., Any],
+    made: Made,
     net: Any,
     *,
     photos: Any = None,
@@ -44,7 +59,45 @@ def write_view(
     """
     plan = plan_for(net, None, photos, None, locale, every_sample=album)
     plan, inside = in_page(plan, layers=False)
-    say: dict[str, Any] = {"locale": plan.locale}
+    blobs = Blobs()
+    view = view_of(plan, inside, part, made, blobs, album=album)
+    texts = table("export", plan.locale)
+    payload = {**view.payload, "blobs": blobs.texts}
+
+    def check(size: int) -> None:
+        if size > max_mb * MEGABYTE:
+            raise PageTooLarge(
+                f"the page would have {megabytes(size)} MB; max_mb allows {max_mb:g}. Leave photos "
+                "out, or raise max_mb."
+            )
+
+    def written(size: int) -> str:
+        told = texts["size"].format(megabytes=megabytes(size))
+        return document(
+            payload,
+            parts=view.parts,
+            title=view.title,
+            rules=1,
+            texts={**texts, "page_lead_engine": view.lead},
+            facts=[*view.facts[:-1], (texts["fact_size"], told), view.facts[-1]],
+            locale=plan.locale,
+            weights=inside.weights,
+        )
+
+    page = with_its_size(written, check)
+    target = Path(path).expanduser()
+    write(target, page)
+    layers, rules = tuple(net.layers), plan.rules
+    return SavedPage(target, len(page), net.name, view.names, layers, rules, {}, engine=True)
+
+
+def view_of(
+    plan: Plan, inside: InPage, part: str, made: Made, blobs: Blobs, *, album: bool
+) -> View:
+    """What the page is made of; its pictures go to `blobs`."""
+    from zfwidgets import __version__
+
+    net, say = plan.net, {"locale": plan.locale}
     texts = table("export", plan.locale)
     head = InspectorHead(name=net.name, status="busy" if album else "ready", **say)
     picker = ImagePicker({}, rows=1, gallery=False, transforms=net.transforms, **say)
@@ -60,7 +113,6 @@ def write_view(
         settle()
         if error := parts[part].error:
             raise RuntimeError(f"{error.get('title')}: {error.get('message')}")
-        blobs = Blobs()
         inside = replace(inside, files=dict(zip(names, inside.files.values(), strict=False)))
         begin: dict[str, dict[str, Any]] = {"picker": {"value": names[0]}} if album else {}
         asked = ("head", part) if album else ()
@@ -82,43 +134,21 @@ def write_view(
             "scenes": [{"part": name, "by": _BY, "states": {}} for name in asked],
             "sheets": {},
             "engine": inside.payload(recording, blobs, TILE, texts),
-            "blobs": blobs.texts,
         }
     finally:
         for widget in parts.values():
             widget.close()
-
-    def check(size: int) -> None:
-        if size > max_mb * MEGABYTE:
-            raise PageTooLarge(
-                f"the page would have {megabytes(size)} MB; max_mb allows {max_mb:g}. Leave photos "
-                "out, or raise max_mb."
-            )
-
-    shown = plan.photos, plan.credits
-
-    def written(size: int) -> str:
-        from zfwidgets import __version__
-
-        return document(
-            payload,
-            parts=tuple(parts),
-            title=texts[f"{part}_title"].format(net=net.name),
-            rules=1,
-            texts={**texts, "page_lead_engine": texts[f"{part}_lead"]},
-            facts=[
-                (texts["fact_net"], net.name),
-                (texts["fact_weights"], net.weights_hash()),
-                *(((texts["fact_photos"], credited(*shown, plan.locale)),) if album else ()),
-                (texts["fact_size"], texts["size"].format(megabytes=megabytes(size))),
-                (texts["fact_made"], f"zfwidgets {__version__}"),
-            ],
-            locale=plan.locale,
-            weights=inside.weights,
-        )
-
-    page = with_its_size(written, check)
-    target = Path(path).expanduser()
-    write(target, page)
-    layers, rules = tuple(net.layers), plan.rules
-    return SavedPage(target, len(page), net.name, tuple(names), layers, rules, {}, engine=True)
+    credit = credited(plan.photos, plan.credits, plan.locale)
+    return View(
+        payload=payload,
+        parts=tuple(parts),
+        names=tuple(names),
+        title=texts[f"{part}_title"].format(net=net.name),
+        lead=texts[f"{part}_lead"],
+        facts=[
+            (texts["fact_net"], net.name),
+            (texts["fact_weights"], net.weights_hash()),
+            *(((texts["fact_photos"], credit),) if album else ()),
+            (texts["fact_made"], f"zfwidgets {__version__}"),
+        ],
+    )

@@ -115,15 +115,19 @@ class LiveView(ZFWidget):
         net, traits = self.net, {"mirrored": self.mirrored}
 
         def made(_recording: Any, **say: Any) -> LiveView:
-            view = LiveView(net, self.layer, self.channel, **traits, **say)
-            # There is no kernel that frames could go to, and no recording that Python has.
-            keys = ("frozen", "private_here", "private_there")
-            there = {key: view.say(f"{key.partition('_')[0]}_page") for key in keys}
-            view._strings = {**view._strings, **there}
-            return view
+            return LiveView.without_kernel(net, self.layer, self.channel, **traits, **say)
 
         options: dict[str, Any] = {"album": False, "max_mb": max_mb}
         return write_view(path, "live", made, net, locale=locale or self.locale, **options)
+
+    @classmethod
+    def without_kernel(cls, net: Any, *args: Any, **traits: Any) -> LiveView:
+        """One for a page: there no kernel gets frames, and no recording is left behind."""
+        view = cls(net, *args, **traits)
+        keys = ("frozen", "private_here", "private_there")
+        there = {key: view.say(f"{key.partition('_')[0]}_page") for key in keys}
+        view._strings = {**view._strings, **there}
+        return view
 
     def close(self) -> None:
         """Close the widget; the page lets go of the camera, this side of frames and network."""

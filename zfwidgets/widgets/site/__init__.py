@@ -14,8 +14,8 @@ from zfwidgets.widgets.core.strings import LOCALES, table
 from zfwidgets.widgets.export.page import Around, code, css, document, megabytes, used_bundles
 from zfwidgets.widgets.site.content import Content
 from zfwidgets.widgets.site.folder import WORKER, Folder
-from zfwidgets.widgets.site.inspectors import inspectors
 from zfwidgets.widgets.site.markup import bottom, script, top
+from zfwidgets.widgets.site.pages import contents
 
 __all__ = ["SavedSite", "site"]
 
@@ -56,11 +56,12 @@ def site(
 ) -> SavedSite:
     """Write a folder of pages that compute in the browser, for a web server, a stick or a disk.
 
-    An Inspector page for every network, with the network itself inside: photos of whoever opens it,
-    all layers, channels and rules. Nothing leaves the machine on which a page is open. The pages
-    share their files, find them from any address and from ``file://``, and are kept by the browser
-    after the first visit where the address is secure (https, or the machine's own). A site that was
-    written there before is replaced.
+    For every network, with the network itself inside: an Inspector for photos of whoever opens it,
+    all layers, channels and rules; the square that hides parts of a photo; the camera. Nothing
+    leaves the machine on which a page is open. The pages share their files, find them from any
+    address and from ``file://``, and are kept by the browser after the first visit where the
+    address is secure (https, or the machine's own). A site that was written there before is
+    replaced.
 
     Parameters:
         folder: new, empty, or a site.
@@ -86,7 +87,7 @@ def site(
     if not loaded or not languages:
         raise ValueError("site() wants at least one network and one language")
     target = Folder(folder)
-    pages = inspectors(loaded, photos, languages, target, progress=progress)
+    pages = contents(loaded, photos, languages, target, progress=progress)
     _write(target, pages)
     names = tuple(net.name for net in loaded)
     return SavedSite(target.path, names, languages, target.write())
@@ -103,19 +104,19 @@ def _write(target: Folder, pages: Mapping[str, Sequence[Content]]) -> None:
     style = target.add("style", "css", css(sorted(names)))
     modules = target.add("code", "js", script("bundles", code(sorted(names))))
     inside = {locale: f"{locale}/" if n else "" for n, locale in enumerate(pages)}
-    for locale, contents in pages.items():
+    for locale, some in pages.items():
         root = "../" if inside[locale] else ""
         others = {other: root + way for other, way in inside.items() if other != locale}
-        for content in contents:
+        for content in some:
             around = Around(
                 style=root + style,
                 scripts=[root + name for name in (modules, *content.scripts)],
-                top=top(content, contents, others),
+                top=top(content, some, others),
                 bottom=bottom(locale),
                 lead=content.lead,
             )
             page = document(
-                _payload(content, contents, root),
+                _payload(content, some, root),
                 parts=content.parts,
                 title=content.title,
                 rules=content.rules,
@@ -127,16 +128,18 @@ def _write(target: Folder, pages: Mapping[str, Sequence[Content]]) -> None:
             target.page(inside[locale] + content.path, page)
 
 
-def _payload(content: Content, contents: Sequence[Content], root: str) -> dict[str, Any]:
+def _payload(content: Content, every: Sequence[Content], root: str) -> dict[str, Any]:
     """The page's payload without its pictures, which are files; addresses are from the page.
 
-    contents: all of its language; a link to another network's neuron leads to its page.
+    every: all of its language; a link to another network's neuron leads to its page.
     """
     payload = {name: value for name, value in content.payload.items() if name != "blobs"}
     if "engine" in payload:
         payload["engine"] = {**payload["engine"], "weights": root + payload["engine"]["weights"]}
-    others = {one.payload["address"]["net"]: one.path for one in contents}
-    payload["address"] = {**payload["address"], "others": others}
+    if "address" in payload:
+        addressed = [one for one in every if "address" in one.payload]
+        others = {one.payload["address"]["net"]: one.path for one in addressed}
+        payload["address"] = {**payload["address"], "others": others}
     texts = table("site", content.locale)
     told = {key: texts[key] for key in ("kept", "not_kept", "insecure", "from_disk")}
     payload["site"] = {"worker": root + WORKER, "texts": told}
