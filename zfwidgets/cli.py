@@ -1,4 +1,4 @@
-"""The command line: ``zfwidgets demo | lab | serve | scan | review | export | site | doctor | nets``."""
+"""The command line: ``zfwidgets demo | lab | serve | scan | review | export | site …``."""
 
 from __future__ import annotations
 
