@@ -178,3 +178,15 @@ def test_a_server_that_is_full_is_no_server_that_is_away() -> None:
         zf.connect(served.url, "small", TOKEN)
     assert not isinstance(error.value, Unavailable)
     served.stop()
+
+
+def test_a_page_cannot_compute_what_is_on_a_server(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = zf.connect(served.url, "small", TOKEN)
+    with pytest.raises(ValueError, match="computes on a server; expected a network that is here"):
+        zf.Inspector(net, compute="page")
+    monkeypatch.setenv("ZFWIDGETS_COMPUTE", "page")
+    inspector = zf.Inspector(net)
+    assert inspector.compute == "kernel"
+    inspector.close()

@@ -22,7 +22,7 @@ from zfwidgets.widgets.core.strings import LOCALES, default_locale
 from zfwidgets.widgets.core.wire import describe_error
 from zfwidgets.widgets.exemplar_strip import ExemplarStrip
 from zfwidgets.widgets.image_picker.row import one_row
-from zfwidgets.widgets.inspector.page_side import COMPUTES, PageSide, default_compute
+from zfwidgets.widgets.inspector.compute import COMPUTES, computing
 from zfwidgets.widgets.inspector.state import checked, show, state_of
 from zfwidgets.widgets.inspector.visit import Visit
 from zfwidgets.widgets.inspector_head import InspectorHead, top_classes
@@ -31,6 +31,7 @@ from zfwidgets.widgets.projection_view import ProjectionView
 
 if TYPE_CHECKING:
     from zfwidgets.widgets.export import SavedPage
+    from zfwidgets.widgets.inspector.page_side import PageSide
 
 
 class Inspector(Composed):
@@ -70,7 +71,7 @@ class Inspector(Composed):
 
     Raises:
         LookupError, ValueError: the network is unknown, has no layer of that name, or nothing of
-            what `state` asks for.
+            what `state` asks for; or pictures cannot be computed where `compute` says.
         UnsupportedModel: the module cannot be recorded.
         ImageError: the picture cannot be decoded.
     """
@@ -117,10 +118,8 @@ class Inspector(Composed):
 
         silence: seconds that a page may say nothing before the kernel computes instead of it.
         """
-        compute = compute or default_compute()
-        if compute not in COMPUTES:
-            raise ValueError(f"compute={compute!r}: expected one of {', '.join(COMPUTES)}")
         self.net = as_net(net)
+        compute = computing(self.net, compute)
         begin = None if state is None else checked(self.net, state, layer)
         say: dict[str, Any] = {"locale": locale or default_locale()}
         name = f"{self.net.name} on {self.net.device}"
@@ -140,7 +139,12 @@ class Inspector(Composed):
         self._next: int | None = None  # the channel with which another layer begins
         self._page: PageSide | None = None
         if compute == "page":
-            self._page = PageSide(self.net, self.head, self.browser, self.view, silence, inline)
+            # Imported here: with a network on a server the kernel needs no torch.
+            from zfwidgets.widgets.inspector import page_side
+
+            self._page = page_side.PageSide(
+                self.net, self.head, self.browser, self.view, silence, inline
+            )
         hidden = [] if self._page is None else [self._page.engine]
         grid = ipywidgets.Box([*self.parts, *hidden])
         grid.add_class("zf-parts").add_class("zf-inspector-grid")

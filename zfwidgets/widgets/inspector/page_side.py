@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -10,15 +9,6 @@ from zfwidgets.page import UnsupportedInPage
 from zfwidgets.widgets.core import spoken
 from zfwidgets.widgets.core.wire import describe_error
 from zfwidgets.widgets.page_engine import SILENCE, NoAnswer, PageEngine
-
-COMPUTES = ("kernel", "page")
-"""Where an Inspector's pictures can be computed."""
-
-
-def default_compute() -> str:
-    """That of ``ZFWIDGETS_COMPUTE`` if it is one of `COMPUTES`, else the kernel."""
-    asked = os.environ.get("ZFWIDGETS_COMPUTE", "")
-    return asked if asked in COMPUTES else COMPUTES[0]
 
 
 class PageSide:
