@@ -139,9 +139,12 @@ def kernel_of(lab: hosts.Host) -> str:
     return lab.start_kernel()
 
 
-def open_in_lab(page: Page, lab: hosts.Host, name: str) -> None:
-    """Open a notebook alone on the screen, run all of it, and wait until the kernel rests."""
-    lab.attach(name, kernel_of(lab))
+def open_in_lab(page: Page, lab: hosts.Host, name: str, kernel: str = "") -> None:
+    """Open a notebook alone on the screen, run all of it, and wait until the kernel rests.
+
+    kernel: by its id; default: the one of all notebooks.
+    """
+    lab.attach(name, kernel or kernel_of(lab))
     page.goto(f"{lab.url}/doc/tree/{name}")
     page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady")
     page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")

@@ -37,8 +37,7 @@ def inspector(chromium: Browser, lab: hosts.Host) -> Iterator[InspectorPage]:
     expect(inspector.root).to_be_visible()
     inspector.wait_for_layer("conv5")
     yield inspector
-    page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
-    page.context.close()
+    conftest.leave_lab(page)
 
 
 def strongest(recording: zf.Recording, layer: str) -> list[int]:
@@ -206,7 +205,8 @@ def test_what_the_page_cannot_run_is_said_in_the_head_and_python_computes(
         """window.Worker = class { constructor() { throw new Error("no workers here"); } };"""
     )
     conftest.write_notebook(lab.folder / "no-workers.ipynb", CELL)
-    conftest.open_in_lab(page, lab, "no-workers.ipynb")
+    # With a kernel of its own: the other notebook's page would compute what this one cannot.
+    conftest.open_in_lab(page, lab, "no-workers.ipynb", lab.start_kernel())
     inspector = InspectorPage(page)
     note = inspector.root.locator(".zf-head-note")
     expect(note).to_have_text("Python computes instead of this page: no workers here")
@@ -218,5 +218,5 @@ def test_what_the_page_cannot_run_is_said_in_the_head_and_python_computes(
     )
     assert asked(inspector, "inspector.compute, inspector.status") == "('kernel', 'ready')"
     inspector.root.screenshot(path=screenshots / "lab-compute-instead.png")
-    page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
+    page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     page.context.close()

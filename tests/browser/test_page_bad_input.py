@@ -44,7 +44,7 @@ def saved(net: zf.DeconvNet, tmp_path_factory: pytest.TempPathFactory) -> zf.Sav
 @pytest.fixture
 def opened(chromium: Browser, saved: zf.SavedPage) -> Iterator[Computing]:
     page = Computing(chromium, saved)
-    page.page.evaluate(COUNT)
+    page.page.evaluate(f"() => {{ {COUNT} }}")
     yield page
     page.page.context.close()
 
@@ -52,7 +52,7 @@ def opened(chromium: Browser, saved: zf.SavedPage) -> Iterator[Computing]:
 def test_a_huge_photo_is_decoded_no_larger_than_it_is_needed(
     opened: Computing, net: zf.DeconvNet, tmp_path: Path
 ) -> None:
-    side = 8_000
+    side = 7_000
     path = tmp_path / "poster.png"
     Image.linear_gradient("L").rotate(90).resize((side, side)).save(path, compress_level=1)
     opened.upload(path)
