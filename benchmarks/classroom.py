@@ -322,6 +322,7 @@ def main() -> None:
         "errors": dict(Counter(e["title"] for act in acts for e in act["errors"])),
         "seconds": {
             **{n: quantiles([a["seconds"] for a in acts if a["act"] == n]) for n in WEIGHTS},
+            "any of these": quantiles([a["seconds"] for a in acts]),
             "one engine in this process, alone": quantiles(alone(30)),
         },
         "server_mb": most // 2**20,

@@ -139,7 +139,7 @@ def build(args: dict[str, Any]) -> Any:
         num_replicas=replicas,
         ray_actor_options={"num_cpus": float(args.get("cpus", 1)), "num_gpus": gpus},
     ).bind(
-        int(args.get("memory_mb", 512)) * 2**20,
+        int(args.get("memory_mb", 256)) * 2**20,
         str(args.get("device", "auto")),
         int(args.get("threads", 0)),
     )

@@ -25,7 +25,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--replicas", type=int, help="engines; default: one per GPU, else one")
     parser.add_argument("--device", default="auto", help="cpu or cuda (default: the fastest)")
     told = "megabytes of recordings that each engine keeps (default: %(default)s)"
-    parser.add_argument("--memory", type=int, default=512, help=told)
+    parser.add_argument("--memory", type=int, default=256, help=told)
     parser.add_argument("--cluster", metavar="ADDRESS", help="of a Ray cluster, or auto")
 
 
@@ -33,6 +33,8 @@ def run(options: Namespace) -> int:
     """Start, say the address, and serve until interrupted; returns the exit code."""
     # Nothing is told to anybody outside.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Each thread of Ray's many processes would have glibc keep memory of its own.
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     from zfwidgets.remote.address import ENGINE, TOKEN
 
     try:

@@ -52,7 +52,7 @@ class Engine:
     memory: how many bytes the recordings that are kept may take.
     """
 
-    def __init__(self, memory: int = 512 * 2**20) -> None:
+    def __init__(self, memory: int = 256 * 2**20) -> None:
         self.recordings: Kept[tuple[str, str], Recording] = Kept(memory)
         self._sources: WeakKeyDictionary[DeconvNet, Source] = WeakKeyDictionary()
         self._ops: dict[str, Callable[[DeconvNet, Head, Arrays], Answer]] = {

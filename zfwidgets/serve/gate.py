@@ -42,7 +42,7 @@ class Gate:
     """
 
     def __init__(
-        self, ask: Ask, nets: Sequence[str], token: str, turns: Turns, memory: int = 96 * 2**20
+        self, ask: Ask, nets: Sequence[str], token: str, turns: Turns, memory: int = 64 * 2**20
     ) -> None:
         if not token:
             raise ValueError("Gate() got an empty token; expected a secret.")
