@@ -81,6 +81,13 @@ def test_the_users_settings_change_no_bit_and_stay(net: DeconvNet, way: str) -> 
     assert settings() == before
 
 
+@pytest.fixture
+def _gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine that has one: the settings are there everywhere."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+
+
+@pytest.mark.usefixtures("_gpu")
 def test_what_was_inherited_is_inherited_afterwards() -> None:
     with exactly():
         inside = settings()
@@ -91,6 +98,26 @@ def test_what_was_inherited_is_inherited_afterwards() -> None:
     assert backends.cuda.matmul.fp32_precision == "tf32"
 
 
+class WithoutCudnn(nn.Module):
+    """Switches cuDNN off by itself, as networks do whose derivatives it lacks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.backends.cudnn.flags(enabled=False):
+            both: Tensor = self.two(self.one(x).relu())
+            return both
+
+
+def test_without_a_gpu_a_model_may_have_flags_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    recording = DeconvNet(WithoutCudnn(), device="cpu").record(torch.randn(1, 3, 12, 12))
+    assert recording.project(recording.strongest("two")).pixels.any()
+
+
+@pytest.mark.usefixtures("_gpu")
 def test_of_two_threads_the_last_one_out_puts_back() -> None:
     backends.cuda.matmul.fp32_precision = "tf32"
     before, first_is_in, first_may_go = settings(), threading.Event(), threading.Event()

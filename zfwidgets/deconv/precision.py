@@ -24,8 +24,8 @@ def exactly() -> Iterator[None]:
     TF32 rounds to ten bits: maxima change places, and switches name other pixels. The settings
     are the whole process's: of several threads the first one in makes them, the last one out puts
     back what the user had. Where torch has `fp32_precision` (2.9), that is the one way by which
-    they are read and written, since torch refuses whoever mixes it with the older flags; a model
-    that asks for `allow_tf32` itself while it is recorded may be told so.
+    they are read and written, since torch refuses whoever mixes it with the older flags; where there
+    is a GPU, a model that asks for `allow_tf32` itself while it is recorded may be told so.
     """
     global _inside
     try:
@@ -43,10 +43,12 @@ def exactly() -> Iterator[None]:
 
 def _make_exact() -> None:
     if hasattr(_backends, "fp32_precision"):
+        # Without a GPU what nobody has set is exact, and nothing is touched.
+        exact = ("ieee",) if torch.cuda.is_available() else ("ieee", "none")
         for setting in _settings():
             # Asked parents first: what says "ieee" by now has it from them, and will have from
             # them what they have afterwards. What a user has set by itself does not follow.
-            if setting.fp32_precision != "ieee":
+            if setting.fp32_precision not in exact:
                 _set(setting, "fp32_precision", "ieee")
     else:
         before = torch.get_float32_matmul_precision()
@@ -63,7 +65,7 @@ def _make_exact() -> None:
 def _settings() -> list[Any]:
     """Everything that has a precision, each after what it inherits from."""
     cudnn, mkldnn = _backends.cudnn, _backends.mkldnn
-    gpu = cudnn, cudnn.conv, cudnn.rnn, _backends.cuda.matmul
+    gpu = [cudnn, cudnn.conv, cudnn.rnn, _backends.cuda.matmul] if torch.cuda.is_available() else []
     return [_backends, *gpu, mkldnn, mkldnn.conv, mkldnn.matmul, mkldnn.rnn]
 
 
