@@ -24,8 +24,8 @@ def exactly() -> Iterator[None]:
     TF32 rounds to ten bits: maxima change places, and switches name other pixels. The settings
     are the whole process's: of several threads the first one in makes them, the last one out puts
     back what the user had. Where torch has `fp32_precision` (2.9), that is the one way by which
-    they are read and written, since torch refuses whoever mixes it with the older flags; where there
-    is a GPU, a model that asks for `allow_tf32` itself while it is recorded may be told so.
+    they are read and written, since torch refuses whoever mixes it with the older flags; where
+    there is a GPU, a model that asks for `allow_tf32` while it is recorded may be told so.
     """
     global _inside
     try:
