@@ -45,7 +45,7 @@ nitpick_ignore_regex = [
     # Of our own, those that annotations spell out but that are nothing to call.
     (
         "py:class",
-        r"zfwidgets\.(deconv|widgets|nets\.run|analysis\.(review|scanning|stream))\..*",
+        r"zfwidgets\.(deconv|remote|widgets|nets\.run|analysis\.(review|scanning|stream))\..*",
     ),
 ]
 
