@@ -157,10 +157,6 @@ def _rrelu(
     return Rectifier(lambda value: torch.where(value > 0, value, value * slope), x, _BEYOND)
 
 
-def _dropout(x: Tensor, p: float, train: bool) -> Rule:
-    return Rule()  # one that drops something is refused before
-
-
 SHAPES_ALONE = frozenset(
     f"{what}{how}"
     for what, how in (
@@ -283,10 +279,11 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "group_norm": Operation(None, "group normalisation"),
     "instance_norm": Operation(None, "instance normalisation"),
-    "dropout": Operation(_dropout),
-    "feature_dropout": Operation(_dropout),
-    "alpha_dropout": Operation(_dropout),
-    "feature_alpha_dropout": Operation(_dropout),
+    # Of those that are off: the recorder refuses one that draws lots.
+    "dropout": Operation(Same),
+    "feature_dropout": Operation(Same),
+    "alpha_dropout": Operation(Same),
+    "feature_alpha_dropout": Operation(Same),
     # Sums, products, branches
     "add": Operation(_add, "sum of branches", _never),
     "sub": Operation(_subtract, "sum of branches", _never),
