@@ -12,7 +12,7 @@ from zfwidgets.analysis.plot.block import Block
 from zfwidgets.analysis.strongest import Exemplars
 from zfwidgets.deconv import DeconvNet, Projections, Recording
 from zfwidgets.deconv.method import RuleName
-from zfwidgets.deconv.projections import Origin
+from zfwidgets.deconv.origin import Origin
 from zfwidgets.images.contrast import MID_GREY
 
 if TYPE_CHECKING:

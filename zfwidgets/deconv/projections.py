@@ -10,35 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zfwidgets.deconv.method import Method
 from zfwidgets.deconv.neurons import Index, Neurons, places
+from zfwidgets.deconv.origin import Origin
 from zfwidgets.deconv.windows import Pair
 
 if TYPE_CHECKING:
     from zfwidgets.images.contrast import Contrast
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What made a projection: enough to make it again.
-
-    extensions: operations on the way that go beyond the paper. weights: gives the SHA-256 of
-    the weights; computed when asked, RuntimeError if they have changed since the recording.
-    """
-
-    net: str
-    weights: Callable[[], str]
-    layer: str
-    method: Method
-    precision: str
-    extensions: tuple[str, ...]
-
-    def __str__(self) -> str:
-        method = self.method
-        return (
-            f"{self.net}, {self.layer}, {method.rule}, seed {method.seed}, unpool {method.unpool}, "
-            f"LRN {method.lrn}, {self.precision}"
-        )
 
 
 @dataclass(frozen=True, slots=True)

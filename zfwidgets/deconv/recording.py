@@ -23,9 +23,10 @@ from zfwidgets.deconv.method import (
     UnpoolName,
 )
 from zfwidgets.deconv.neurons import Indices, Neurons
+from zfwidgets.deconv.origin import Origin
 from zfwidgets.deconv.outputs import most_probable, scores_in
 from zfwidgets.deconv.precision import exactly
-from zfwidgets.deconv.projections import Origin, Projections
+from zfwidgets.deconv.projections import Projections
 from zfwidgets.deconv.signals import Signal, Way
 from zfwidgets.deconv.steps import OPTIONAL, Step, left_out, steps
 from zfwidgets.deconv.windows import Pair, Places

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zfwidgets.deconv.method import Method
+from zfwidgets.deconv.origin import Origin
 from zfwidgets.images.contrast import Contrast, contrast
 
 Array = np.ndarray[Any, Any]
@@ -52,24 +52,6 @@ def places(index: Index) -> slice | Array:
     return array if array.size else array.astype(np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteOrigin:
-    """What made a projection, see `zfwidgets.deconv.projections.Origin`."""
-
-    net: str
-    layer: str
-    method: Method
-    precision: str
-    extensions: tuple[str, ...]
-
-    def __str__(self) -> str:
-        method = self.method
-        return (
-            f"{self.net}, {self.layer}, {method.rule}, seed {method.seed}, unpool {method.unpool}, "
-            f"LRN {method.lrn}, {self.precision}"
-        )
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class RemoteProjections:
     """Signed pictures in the network's input space, see `zfwidgets.deconv.Projections`.
@@ -82,7 +64,7 @@ class RemoteProjections:
     boxes: Array
     neurons: RemoteNeurons
     size: tuple[int, int]
-    origin: RemoteOrigin
+    origin: Origin
     colours: Array
 
     def __len__(self) -> int:

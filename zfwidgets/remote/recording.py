@@ -14,12 +14,12 @@ import numpy as np
 
 from zfwidgets.deconv.layer import Layer, Layers
 from zfwidgets.deconv.method import LrnName, Method, PrecisionName, RuleName, SeedName, UnpoolName
+from zfwidgets.deconv.origin import Origin
 from zfwidgets.remote.neurons import (
     FIELDS,
     Array,
     Indices,
     RemoteNeurons,
-    RemoteOrigin,
     RemoteProjections,
 )
 from zfwidgets.remote.wire import Arrays
@@ -40,6 +40,9 @@ class Net(Protocol):
     categories: list[str] | None
     input_channels: int
     colours: Array
+
+    def weights_hash(self) -> str:
+        """SHA-256 of the weights."""
 
     def ask_about(
         self, key: str, pictures: Arrays, op: str, arrays: Arrays | None = None, **said: Any
@@ -232,8 +235,13 @@ class RemoteRecording:
         how = {name: getattr(method, name) for name in _PARTS}
         asked = {name: getattr(some, name) for name in FIELDS}
         told, arrays = self._ask(op, asked, layer=some.layer, method=how)
-        origin = RemoteOrigin(
-            self.net.name, some.layer, method, told["precision"], tuple(told["extensions"])
+        origin = Origin(
+            net=self.net.name,
+            weights=self.net.weights_hash,
+            layer=some.layer,
+            method=method,
+            precision=told["precision"],
+            extensions=tuple(told["extensions"]),
         )
         return RemoteProjections(
             arrays["pixels"], arrays["boxes"], some, self.size, origin, self.net.colours

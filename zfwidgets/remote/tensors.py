@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zfwidgets.deconv.method import LrnName, Method, PrecisionName, RuleName, SeedName, UnpoolName
 from zfwidgets.deconv.neurons import Neurons
-from zfwidgets.deconv.projections import Origin, Projections
+from zfwidgets.deconv.projections import Projections
 from zfwidgets.images.numbers import Array, floats
 from zfwidgets.remote.net import RemoteNet
 from zfwidgets.remote.neurons import FIELDS, RemoteNeurons, RemoteProjections
@@ -124,18 +124,9 @@ class TensorRecording:
         return self._made(made)
 
     def _made(self, there: RemoteProjections) -> Projections:
-        told = there.origin
-        origin = Origin(
-            net=told.net,
-            weights=self.net.weights_hash,
-            layer=told.layer,
-            method=told.method,
-            precision=told.precision,
-            extensions=told.extensions,
-        )
         pixels, boxes = torch.from_numpy(there.pixels), torch.from_numpy(there.boxes)
         neurons = _neurons(there.neurons)
-        return Projections(pixels, boxes, neurons, there.size, origin, self.net.to_rgb)
+        return Projections(pixels, boxes, neurons, there.size, there.origin, self.net.to_rgb)
 
 
 def _neurons(there: RemoteNeurons) -> Neurons:
