@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, expect
 import zfwidgets as zf
 from tests.browser.test_accessibility import findings
 from tests.browser.test_page_engine import PATIENCE, Computing, like, projection
+from tests.browser.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +177,17 @@ def test_the_square_hides_parts_of_a_photo(
     view = visitor.page.locator(".zf-occlusion-view")
     best = net.record(zf.sample("cat").open()).top_classes()[0][0][0]
     expect(view).to_contain_text(best, timeout=PATIENCE)
+    visitor.leave()
+
+
+def test_the_way_back_is_gone_step_by_step(chromium: Browser, saved: zf.SavedSite) -> None:
+    address = (saved.folder / "ko/index.html").as_uri()
+    visitor = Visitor(chromium, address, saved.folder.as_uri(), offline=True)
+    visitor.page.get_by_role("link", name="한 단계씩").click()
+    visitor.state("ready")
+    until(visitor.page, "zfKernel.models.get('steps').get('_plan').epoch > 2 ** 30")
+    visitor.page.get_by_role("button", name="다음 단계").click()
+    expect(visitor.page.locator(".zf-steps-view .zf-maps").first).to_be_visible()
     visitor.leave()
 
 

@@ -13,7 +13,7 @@ import type { Graph } from "./graph";
 import { type Hand, WorkerHand } from "./hands";
 import type { Speed } from "./messages";
 import type { Photo } from "./prepare";
-import type { Neuron, Projection } from "./reading";
+import type { Neuron, Projection, Step } from "./reading";
 import { type Method, PAPER } from "./signal";
 
 /** A newer photo has been chosen; nothing is wrong. */
@@ -300,6 +300,26 @@ export class Recording {
       running.delete(done.index);
       yield done;
     }
+  }
+
+  /** A neuron's way back, operation by operation; off: nodes that are left out. */
+  steps(neuron: Neuron, method: Method = PAPER, off: readonly number[] = []): Promise<Step[]> {
+    return this.#worker((hand) => hand.ask({ op: "steps", neuron, method, off }));
+  }
+
+  /** Which place of its window each maximum of a channel took, by the pooling's node: u8 [H, W]. */
+  codes(node: number, channel: number): Promise<Uint8Array> {
+    return this.#worker((hand) => hand.ask({ op: "codes", node, channel }));
+  }
+
+  /** The filter [h, w] of a convolution, by its node, between two channels. */
+  filter(node: number, output: number, input: number): Promise<Float32Array> {
+    return this.#worker((hand) => hand.ask({ op: "filter", node, output, input }));
+  }
+
+  /** Of a worker, which has what is needed on the way back, whoever recorded. */
+  #worker<T>(ask: (hand: Hand) => Promise<T>): Promise<T> {
+    return this.#engine.current(this.#epoch, () => ask(this.#engine.worker));
   }
 
   /** The whole map of a channel back to pixels, not a single neuron. */

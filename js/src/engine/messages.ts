@@ -8,7 +8,7 @@ import { GpuNet } from "./gpu/net";
 import { type Graph, volume } from "./graph";
 import { Net } from "./net";
 import { type Photo, prepare } from "./prepare";
-import type { Neuron, Projection } from "./reading";
+import type { Neuron, Projection, Step } from "./reading";
 import type { Method } from "./signal";
 import { fromBase64 } from "./weights";
 
@@ -28,6 +28,10 @@ export interface Questions {
   classes: [{ k: number }, [index: number, probability: number][]];
   project: [{ neuron: Neuron; method: Method }, Projection];
   map: [{ layer: string; channel: number; method: Method }, Projection];
+  /** These three of workers alone: what is looked at step by step. */
+  steps: [{ neuron: Neuron; method: Method; off: readonly number[] }, Step[]];
+  codes: [{ node: number; channel: number }, Uint8Array<ArrayBuffer>];
+  filter: [{ node: number; output: number; input: number }, Float32Array<ArrayBuffer>];
 }
 
 /** Where a network computes: in the thread, with or without forward passes, or on a graphics processor. */
@@ -110,10 +114,27 @@ export class Answerer {
         const projection = await net.projectMap(layer, channel, method);
         return { answer: projection, transfer: [projection.pixels.buffer] };
       }
+      case "steps": {
+        const steps = here(net).steps(question.neuron, question.method, question.off);
+        const signals = steps.flatMap(({ before, after }) => [before, after]);
+        return { answer: steps, transfer: signals.map(({ values }) => values.buffer) };
+      }
+      case "codes":
+        return { answer: here(net).codes(question.node, question.channel), transfer: [] };
+      case "filter": {
+        const { node, output, input } = question;
+        return { answer: here(net).filter(node, output, input), transfer: [] };
+      }
       case "open":
         throw new Error('"open" was asked twice');
     }
   }
+}
+
+/** The network in this thread. */
+function here(net: Net | GpuNet): Net {
+  if (net instanceof Net) return net;
+  throw new Error("steps are asked of workers");
 }
 
 /**

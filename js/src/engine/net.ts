@@ -9,6 +9,7 @@ import { Heap } from "./heap";
 import { bestVariant, instantiate, type Variant } from "./kernels";
 import type { Operation } from "./operation";
 import { operation } from "./operations";
+import { MaxPool } from "./pooling";
 import {
   boxOf,
   codePlanes,
@@ -20,14 +21,25 @@ import {
   places,
   planes,
   projection,
+  type Standing,
+  type Step,
   strongestOf,
 } from "./reading";
-import { carrier, grown, type Machine, type Method, PAPER, type Signal } from "./signal";
+import {
+  carrier,
+  count,
+  grown,
+  type Machine,
+  type Method,
+  PAPER,
+  type Signal,
+  settled,
+} from "./signal";
 import { WayBack } from "./way-back";
 import { Weights } from "./weights";
 import { type Box, wholeBox } from "./windows";
 
-export type { Neuron, Projection } from "./reading";
+export type { Neuron, Projection, Standing, Step } from "./reading";
 
 export class Net {
   readonly graph: Graph;
@@ -127,15 +139,10 @@ export class Net {
 
   /** Send a neuron back to pixels, on the window that it can touch (Zeiler & Fergus, section 2.1). */
   project(neuron: Neuron, method: Method = PAPER): Projection {
-    const { layer, channel, row, col, value } = neuron;
+    const { layer, channel, row, col } = neuron;
     const { node, shape } = placeOf(this.graph, layer, channel, row, col);
     this.#checkRecorded();
-    const [channels] = shape;
-    const at = this.#machine.heap.zeros(4 * channels);
-    const seed = method.seed === "activation" ? value : 1;
-    this.#machine.heap.floats(at, channels)[channel] = seed;
-    const box = { top: row, left: col, rows: 1, cols: 1 };
-    const arrived = this.#back.send(node, { at, box, channels, rectified: false }, method);
+    const arrived = this.#back.send(node, this.#seed(neuron, shape[0], method), method);
     return this.#picture(arrived, boxOf(this.#back.seen(node, method), row, col, this.#shape(0)));
   }
 
@@ -152,6 +159,61 @@ export class Net {
     }
     const start = { at, box: wholeBox(shape), channels, rectified: false };
     return this.#picture(this.#back.send(node, start, method), wholeBox(this.#shape(0)));
+  }
+
+  /**
+   * A neuron's way back, operation by operation, as zfwidgets/deconv/steps.py. off: nodes that are left out;
+   * the signal passes, and an unpooling puts every value into the middle of its window.
+   */
+  steps(neuron: Neuron, method: Method, off: readonly number[]): Step[] {
+    const { node, shape } = placeOf(this.graph, neuron.layer, neuron.channel);
+    this.#checkRecorded();
+    const { heap } = this.#machine;
+    const standing = (signal: Signal): Standing => {
+      const numbers = heap.floats(signal.at, count(signal));
+      return { values: planes(numbers, signal.channels), box: signal.box };
+    };
+    const found: Step[] = [];
+    const through = (index: number, given: Signal): Signal[] => {
+      const operation = this.#operations[index] as Operation;
+      const before = standing(given);
+      const gone = off.includes(index);
+      const without = () => (operation instanceof MaxPool ? operation.blind(given) : [given]);
+      const parts = gone ? without() : operation.back(given, method);
+      // What only counts as zero becomes so, to be seen.
+      const seen = parts.map((part) => settled(this.#machine, part));
+      found.push({ node: index, before, after: standing(seen[0] as Signal), off: gone });
+      return seen;
+    };
+    const start = this.#seed(neuron, shape[0], method);
+    heap.give(this.#back.send(node, start, method, through).at);
+    return found;
+  }
+
+  /** Which place of its window each maximum of a channel took: u8 [H, W]. */
+  codes(node: number, channel: number): Uint8Array<ArrayBuffer> {
+    const record = this.#operations[node]?.record;
+    const [channels, rows, cols] = this.#shape(node);
+    if (!record || this.graph.nodes[node]?.op !== "maxpool") throw noSwitches(`node ${node}`);
+    const codes = this.#machine.heap.bytes(record.at, record.bytes);
+    return Uint8Array.from({ length: rows * cols }, (_, n) => codes[n * channels + channel] ?? 0);
+  }
+
+  /** The filter [h, w] of a convolution between one channel of what it gives and one that it takes. */
+  filter(index: number, output: number, input: number): Float32Array<ArrayBuffer> {
+    const node = this.graph.nodes[index];
+    if (node?.op !== "conv") throw new EngineError(`node ${index} is no convolution.`);
+    const [, group = 1, rows = 1, cols = 1] = node.weight.shape;
+    const first = (output * group + (input % group)) * rows * cols;
+    return this.#machine.weights.floats(node.weight).slice(first, first + rows * cols);
+  }
+
+  /** The neuron alone in its layer. */
+  #seed({ channel, row, col, value }: Neuron, channels: number, method: Method): Signal {
+    const { heap } = this.#machine;
+    const at = heap.zeros(4 * channels);
+    heap.floats(at, channels)[channel] = method.seed === "activation" ? value : 1;
+    return { at, box: { top: row, left: col, rows: 1, cols: 1 }, channels, rectified: false };
   }
 
   /** The signal in its window of the photo, as planes. */

@@ -1,7 +1,7 @@
 /** Max pooling with its switches, and averages over windows. */
 import { type AverageNode, type MaxPoolNode, volume } from "./graph";
 import { type Operation, Plain, type Shape } from "./operation";
-import { floorOf, grown, type Machine, type Method, type Signal, settled } from "./signal";
+import { floorOf, grown, type Machine, type Method, PAPER, type Signal, settled } from "./signal";
 import {
   type Box,
   inputsOf,
@@ -83,6 +83,18 @@ export class MaxPool implements Operation {
     );
     heap.give(all.at);
     return [{ at, box, channels, rectified: false }];
+  }
+
+  /** Back without switches: as if the maximum had stood in the middle of every window. */
+  blind(signal: Signal): Signal[] {
+    const { kernel } = this.#moving;
+    const { at, bytes } = this.record;
+    const { heap } = this.machine;
+    const recorded = heap.bytes(at, bytes).slice();
+    heap.bytes(at, bytes).fill((kernel[0] >> 1) * kernel[1] + (kernel[1] >> 1));
+    const parts = this.back(signal, PAPER);
+    heap.bytes(at, bytes).set(recorded);
+    return parts;
   }
 
   /** The pooled places whose windows touch a box of inputs, and those of the signal. */

@@ -20,6 +20,20 @@ export interface Projection {
   box: [top: number, left: number, bottom: number, right: number];
 }
 
+/** A signal on a map: [C, rows, cols] where it stands, zero everywhere else. */
+export interface Standing {
+  values: Float32Array<ArrayBuffer>;
+  box: Box;
+}
+
+/** One operation on the way back: the signal as it arrives at a node, and as it leaves to its first input. */
+export interface Step {
+  node: number;
+  before: Standing;
+  after: Standing;
+  off: boolean;
+}
+
 type Shape = readonly [channels: number, rows: number, cols: number];
 
 /** The node of the layer, and its shape. Throws EngineError for a place that it does not have. */

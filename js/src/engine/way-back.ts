@@ -4,6 +4,9 @@ import type { Reversible } from "./operation";
 import type { Carrier, Method, Travelling } from "./signal";
 import { covers, NEURON, unionWindow, type Window } from "./windows";
 
+/** How a signal goes through the operation of a node: what stands at each of its inputs. */
+export type Through<S> = (index: number, signal: S) => readonly S[];
+
 export class WayBack<S extends Travelling> {
   readonly #carrier: Carrier<S>;
   readonly #graph: Graph;
@@ -15,15 +18,23 @@ export class WayBack<S extends Travelling> {
     this.#operations = operations;
   }
 
-  /** The signal at the input. Branches that meet are added, the later one to the earlier. */
-  send(node: number, start: S, method: Method): S {
+  /**
+   * The signal at the input. Branches that meet are added, the later one to the earlier. through: how it
+   * goes through each operation; by default as the method says.
+   */
+  send(
+    node: number,
+    start: S,
+    method: Method,
+    through: Through<S> = (index, signal) => this.#operations[index]?.back(signal, method) ?? [],
+  ): S {
     const carrier = this.#carrier;
     const pending = new Map<number, S>([[node, start]]);
     for (let index = node; index > 0; index--) {
       const signal = pending.get(index);
       if (!signal) continue;
       pending.delete(index);
-      const parts = this.#operations[index]?.back(signal, method) ?? [];
+      const parts = through(index, signal);
       this.#graph.nodes[index]?.inputs.forEach((source, n) => {
         const part = parts[n] as S;
         const other = pending.get(source);

@@ -11,21 +11,28 @@ import { StaticKernel } from "./kernel";
 import { Live } from "./live";
 import type { EnginePayload, Payload } from "./payload";
 import { fromSevens } from "./sevens";
-import { sides } from "./sides";
+import type { Sides } from "./side";
+import { StripSide } from "./strip";
 
-interface Widget {
-  render(props: { model: unknown; el: HTMLElement }): unknown;
+/** A module of the page: a widget's, or the sides of widgets that few pages have. */
+interface Module {
+  render?(props: { model: unknown; el: HTMLElement }): unknown;
+  sides?: Sides;
 }
 
 export default {
   /** Show every part of the payload in the element with its name as `data-part`. */
   start(
     payload: Payload,
-    widgets: Record<string, Widget>,
+    modules: Record<string, Module>,
     engine?: (typeof engineModule)["default"],
   ): StaticKernel {
     const { engine: described } = payload;
     const opening = described && engine && opened(described, engine);
+    const sides: Sides = (host, own, engine, album) => ({
+      ...(album && { strip: new StripSide(host, own, engine, album) }),
+      ...modules["page-sides"]?.sides?.(host, own, engine, album),
+    });
     const kernel = new StaticKernel(
       payload,
       opening && ((host) => new Live(host, described, opening, undefined, sides)),
@@ -33,7 +40,7 @@ export default {
     for (const { name, bundle } of payload.parts) {
       const el = document.querySelector<HTMLElement>(`[data-part="${name}"]`);
       const model = kernel.models.get(name);
-      if (el && model) widgets[bundle]?.render({ model, el });
+      if (el && model) modules[bundle]?.render?.({ model, el });
     }
     if (payload.address) new Address(kernel, payload.address);
     document.documentElement.dataset["ready"] = "true";

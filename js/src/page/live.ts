@@ -107,7 +107,9 @@ export class Live implements Beyond {
     if (part === "picker" && trait === "items" && this.#host.has("strip")) this.show("strip");
     if (part === "picker") return { picker: this.#album?.changed(trait) ?? {} };
     if (part === "browser" && trait === "pins") this.#pin();
-    if (part === "browser" && trait === "hover") return { view: { hovered: this.#hovered() } };
+    if (part === "browser" && trait === "hover" && this.#host.has("view")) {
+      return { view: { hovered: this.#hovered() } };
+    }
     const more = this.#sides[part]?.changed(trait);
     if (more === "show") this.show(part);
     else if (more) return more;

@@ -3,7 +3,7 @@
  * zfwidgets/widgets/channel_browser/responses.py.
  */
 import type { Engine, Options, Recording } from "../engine/engine";
-import type { Neuron } from "../engine/net";
+import type { Neuron, Step } from "../engine/net";
 import { undo } from "../engine/prepare";
 import type { Pixels } from "../engine/resample";
 import type { RuleName } from "../engine/signal";
@@ -86,6 +86,21 @@ export class Look {
     return this.#recording.neuron(layer, channel, row, col);
   }
 
+  /** A neuron's way back, operation by operation; off: nodes that are left out. */
+  steps(neuron: Neuron, rule: RuleName, off: readonly number[]): Promise<Step[]> {
+    return this.#recording.steps(neuron, { rule, seed: "activation", unpool: "sum" }, off);
+  }
+
+  /** Which place of its window each maximum of a channel took, by the pooling's node. */
+  codes(node: number, channel: number): Promise<Uint8Array> {
+    return this.#recording.codes(node, channel);
+  }
+
+  /** The filter of a convolution, by its node, between two channels. */
+  filter(node: number, output: number, input: number): Promise<Float32Array> {
+    return this.#recording.filter(node, output, input);
+  }
+
   /** Neurons back to pixels, as they are done. A silent one gives nothing and costs nothing. */
   async *project(
     neurons: readonly Neuron[],
@@ -95,13 +110,13 @@ export class Look {
     const method = { rule, seed: "activation", unpool: "sum" } as const;
     for await (const { index, projection } of this.#recording.project(neurons, method, options)) {
       const [top, left, bottom, right] = projection.box;
-      const planes = this.#colours(projection.pixels, bottom - top, right - left);
+      const planes = this.colours(projection.pixels, bottom - top, right - left);
       yield { index, projected: { planes, box: projection.box } };
     }
   }
 
   /** Input space, where each channel was divided by its own deviation, as balanced colours. */
-  #colours(pixels: Float32Array, height: number, width: number): Planes {
+  colours(pixels: Float32Array, height: number, width: number): Planes {
     const { std, scale, channels } = this.engine.graph.preparation;
     const plane = height * width;
     const values = new Float32Array(3 * plane);

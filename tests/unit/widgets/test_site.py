@@ -46,10 +46,11 @@ def files_of(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_three_pages_a_network_and_language_and_everything_they_load(
+def test_a_page_for_every_widget_network_and_language_and_everything_they_load(
     saved: zf.SavedSite,
 ) -> None:
-    names = ("index", "occlusion", "live", "zfnet", "zfnet-occlusion", "zfnet-live")
+    pages = ("steps", "occlusion", "live")
+    names = ("index", *pages, "zfnet", *(f"zfnet-{page}" for page in pages))
     assert saved.pages == tuple(f"{way}{name}.html" for way in ("", "ko/") for name in names)
     assert files_of(saved.folder) == set(saved.files)
     assert saved.size == sum(path.stat().st_size for path in saved.folder.rglob("*.*"))
@@ -80,8 +81,9 @@ def test_pages_share_what_they_have_in_common(saved: zf.SavedSite) -> None:
     stems = sorted(re.sub(r"-[0-9a-f]{10}\..*", "", Path(name).name) for name in shared)
     assert stems == [
         *("code", "photos"),
-        *("small-net-inspector", "small-net-live", "small-net-occlusion", "small-net-weights"),
-        *("style", "zfnet-inspector", "zfnet-live", "zfnet-occlusion", "zfnet-weights"),
+        *("small-net-inspector", "small-net-live", "small-net-occlusion", "small-net-steps"),
+        *("small-net-weights", "style", "zfnet-inspector", "zfnet-live", "zfnet-occlusion"),
+        *("zfnet-steps", "zfnet-weights"),
     ]
     for name in shared:
         digest = hashlib.sha256((saved.folder / name).read_bytes()).hexdigest()
@@ -100,7 +102,7 @@ def test_a_site_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
     before = zf.site(folder, two, photos="cat", progress=False)
     assert "other.html" in before.pages
     after = zf.site(folder, small(), photos="dogs", locales=["ko"], progress=False)
-    assert after.pages == ("index.html", "occlusion.html", "live.html")
+    assert after.pages == ("index.html", "steps.html", "occlusion.html", "live.html")
     assert files_of(folder) == set(after.files)
     assert '<html lang="ko">' in (folder / "index.html").read_text(encoding="utf-8")
 

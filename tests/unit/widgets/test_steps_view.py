@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -214,3 +215,9 @@ def test_closing_lets_go_of_the_recording() -> None:
     del made, steps
     gc.collect()
     assert [reference() for reference in references] == [None, None]
+
+
+def test_a_page_needs_a_recording_to_begin_with(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="without a recording"):
+        StepsView().to_html(tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()

@@ -23,6 +23,9 @@ MEGABYTE = 1_000_000
 
 _BUNDLE = "page"
 _ENGINE = "engine"
+_SIDES = "page-sides"
+_ASIDE = {"steps-view", "occlusion-view", "live-view"}
+"""Widgets for which the engine answers by `_SIDES`."""
 
 # The bundles stay text until here: `import()` of a blob is the only way to load a module that is
 # not at an address of its own.
@@ -147,8 +150,9 @@ def document(
 
 def used_bundles(payload: Mapping[str, Any]) -> list[str]:
     """The bundles that a page with this payload is made of."""
-    names = {part["bundle"] for part in payload["parts"]} | {_BUNDLE}
-    return sorted(names | {_ENGINE} if "engine" in payload else names)
+    widgets = {part["bundle"] for part in payload["parts"]}
+    inside = {_ENGINE, *([_SIDES] if widgets & _ASIDE else [])} if "engine" in payload else set()
+    return sorted({*widgets, _BUNDLE, *inside})
 
 
 def code(names: Iterable[str]) -> dict[str, str]:
@@ -159,7 +163,7 @@ def code(names: Iterable[str]) -> dict[str, str]:
 def css(names: Iterable[str]) -> str:
     """The style sheets of these bundles; the page's own has the last word."""
     # The first one carries the shared tokens, and so do all others.
-    styled = [name for name in names if name not in (_ENGINE, _BUNDLE)]
+    styled = [name for name in names if name not in (_ENGINE, _SIDES, _BUNDLE)]
     return "\n".join(bundle(name, "css") for name in [*styled, _BUNDLE])
 
 

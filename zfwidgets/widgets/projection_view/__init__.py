@@ -23,7 +23,7 @@ from zfwidgets.widgets.projection_view.answer import (
 )
 
 if TYPE_CHECKING:
-    from zfwidgets.widgets.steps_view import StepsView
+    from zfwidgets import StepsView
 
 _PATIENCE = 10.0  # seconds that a static picture waits for what is being computed
 
@@ -171,7 +171,8 @@ class ProjectionView(ZFWidget):
             )
         if not self.neuron:
             raise ValueError("steps() got a view that shows no neuron; choose a channel first.")
-        from zfwidgets.widgets.steps_view import StepsView
+        # By its public name: steps are written as pages, and pages have views.
+        from zfwidgets import StepsView
 
         neuron = self.neuron
         return StepsView(

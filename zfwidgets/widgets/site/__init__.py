@@ -57,11 +57,11 @@ def site(
     """Write a folder of pages that compute in the browser, for a web server, a stick or a disk.
 
     For every network, with the network itself inside: an Inspector for photos of whoever opens it,
-    all layers, channels and rules; the square that hides parts of a photo; the camera. Nothing
-    leaves the machine on which a page is open. The pages share their files, find them from any
-    address and from ``file://``, and are kept by the browser after the first visit where the
-    address is secure (https, or the machine's own). A site that was written there before is
-    replaced.
+    all layers, channels and rules; the way back step by step; the square that hides parts of a
+    photo; the camera. Nothing leaves the machine on which a page is open. The pages share their
+    files, find them from any address and from ``file://``, and are kept by the browser after the
+    first visit where the address is secure (https, or the machine's own). A site that was written
+    there before is replaced.
 
     Parameters:
         folder: new, empty, or a site.

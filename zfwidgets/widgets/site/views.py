@@ -1,4 +1,4 @@
-"""Pages of one widget for a network of a site: hide parts of a photo, look through the camera."""
+"""Pages of one widget for a network of a site: the way back, hidden parts, the camera."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from zfwidgets.widgets.core.strings import table
 from zfwidgets.widgets.export.engine import InPage
 from zfwidgets.widgets.export.offstage import Blobs
 from zfwidgets.widgets.export.plan import Plan
-from zfwidgets.widgets.export.view import view_of
+from zfwidgets.widgets.export.view import Chosen, view_of
 from zfwidgets.widgets.live_view import LiveView
 from zfwidgets.widgets.occlusion_view import OcclusionView
 from zfwidgets.widgets.site.content import Content
+from zfwidgets.widgets.steps_view import BELONGS, StepsView
 
-VIEWS = ("occlusion", "live")
+VIEWS = ("steps", "occlusion", "live")
 """Names of the widgets in js/src/page/sides.ts, of their files and texts."""
 
 _SMALL_FIELDS = "conv2"
@@ -27,10 +28,11 @@ def view_of_part(plan: Plan, inside: InPage, part: str, blobs: Blobs) -> Content
         if part == "live":
             layer = _SMALL_FIELDS if _SMALL_FIELDS in plan.net.layers else plan.layer
             return LiveView.without_kernel(plan.net, layer, **say)
-        return OcclusionView(recording, **say)
+        return (StepsView if part == "steps" else OcclusionView)(recording, **say)
 
     # A camera needs no photos.
-    view = view_of(plan, inside, part, made, blobs, album=part != "live")
+    chosen = Chosen(plan.layer, None, plan.rule, BELONGS) if part == "steps" else None
+    view = view_of(plan, inside, part, made, blobs, album=part != "live", chosen=chosen)
     return Content(
         locale=plan.locale,
         path="",

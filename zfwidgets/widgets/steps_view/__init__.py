@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import threading
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets as t
@@ -15,10 +16,17 @@ from zfwidgets.images.contrast import contrast
 from zfwidgets.images.sheet import contact_sheet
 from zfwidgets.images.tiles import encode
 from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.layers import default_layer
 from zfwidgets.widgets.core.neuron import RULES, Place, Question, neuron_of
 from zfwidgets.widgets.core.rpc import Job, Responder
 from zfwidgets.widgets.core.wire import Answer, describe_error, sheet
 from zfwidgets.widgets.steps_view import pictures
+
+if TYPE_CHECKING:
+    from zfwidgets.widgets.export import SavedPage
+
+BELONGS = ("off",)
+"""Traits that belong to one photo and layer: another one's way has other steps."""
 
 _PATIENCE = 10.0  # seconds that a static picture waits for what is being computed
 
@@ -101,6 +109,35 @@ class StepsView(ZFWidget):
     def plan(self) -> list[dict[str, Any]]:
         """The steps in numbers: ``{name, layer, kind, off, optional, before, after, zeros, …}``."""
         return list(self._plan.get("steps", []))
+
+    def to_html(
+        self,
+        path: str | Path,
+        *,
+        photos: Any = None,
+        max_mb: float = 40.0,
+        locale: str | None = None,
+    ) -> SavedPage:
+        """Write one HTML file that holds the network: any neuron's way back, without Python.
+
+        photos: as `zfwidgets.to_html` takes them; default: the sample photographs. Whoever opens
+        the page chooses layers and channels, and brings other photos; they stay on that person's
+        machine. It begins with this view's layer, channel and rule; the neuron is the strongest of
+        the channel. Batch normalisation that follows a convolution is part of it there.
+
+        Raises:
+            ValueError: the view has no recording, or the network cannot run in a page.
+            PageTooLarge: the page would have more than `max_mb` megabytes.
+        """
+        from zfwidgets.widgets.export.view import Chosen, write_view
+
+        if self.recording is None:
+            raise ValueError("to_html() got a StepsView without a recording; give it one.")
+        layer = self.layer or default_layer(self.recording.layers.values())
+        chosen = Chosen(layer, self.channel, self.rule, BELONGS)
+        options: dict[str, Any] = {"photos": photos, "max_mb": max_mb, "chosen": chosen}
+        net, speaks = self.recording.net, locale or self.locale
+        return write_view(path, "steps", StepsView, net, locale=speaks, **options)
 
     def close(self) -> None:
         """Close the view and let go of the recording."""
