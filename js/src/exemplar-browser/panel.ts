@@ -9,6 +9,8 @@ import { brief, type Wall } from "./wall";
 
 interface Fact {
   id: string;
+  /** What must be said of the picture, if anything. */
+  credit?: string;
   row: number;
   col: number;
   value: number;
@@ -16,6 +18,8 @@ interface Fact {
 }
 
 export interface PanelOwner {
+  /** The picture of this rank was clicked. */
+  pick(wall: Wall, id: number, rank: number): void;
   /** Show the channel that stands so many places further in the order. */
   step(by: number): void;
   close(): void;
@@ -112,7 +116,7 @@ export class Panel {
       const facts = answer["facts"] as Fact[];
       const head = answer as unknown as SheetHead;
       const image = data ? await decodeSheet(head, data) : null;
-      if (!signal.aborted) this.#fill(facts, head, image);
+      if (!signal.aborted) this.#fill(wall, id, facts, head, image);
       image?.close();
     } catch (reason) {
       this.#shown = "";
@@ -120,8 +124,14 @@ export class Panel {
     }
   }
 
-  #fill(facts: Fact[], head: SheetHead, image: ImageBitmap | null): void {
-    const { say } = this.#shell;
+  #fill(
+    wall: Wall,
+    channel: number,
+    facts: Fact[],
+    head: SheetHead,
+    image: ImageBitmap | null,
+  ): void {
+    const { say, signal } = this.#shell;
     const picture = (index: number) => {
       const [height, width] = head.tile;
       const canvas = h("canvas", { class: "zf-pair-picture", width, height });
@@ -134,14 +144,15 @@ export class Panel {
       const { id: name, row, col } = fact;
       const value = brief(fact.value);
       const label = say("panel_pair", { rank: index + 1, name, value, row, col });
-      const pictures = h("div", { class: "zf-pair", role: "img", "aria-label": label });
+      const pictures = h("button", { class: "zf-pair", type: "button", "aria-label": label });
       pictures.append(picture(index), picture(index + facts.length));
+      pictures.addEventListener("click", () => this.#owner.pick(wall, channel, index), { signal });
       const where = say("place", { row, col });
       return h(
         "li",
-        {},
+        { title: fact.credit || name },
         pictures,
-        h("p", { class: "zf-pair-name", title: name }, h("span", {}, name), h("b", {}, value)),
+        h("p", { class: "zf-pair-name" }, h("span", {}, name), h("b", {}, value)),
         h("p", { class: "zf-pair-place" }, fact.outside ? `${where} · ${say("outside")}` : where),
       );
     });

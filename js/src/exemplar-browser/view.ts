@@ -58,6 +58,10 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
     this.#panel = new Panel(shell, {
       step: (by) => this.#step(by),
       close: () => this.#close(),
+      pick: (wall, id, rank) => {
+        const options = { epoch: wall.raw.epoch, signal };
+        rpc.request("pick", { ids: [id], rank }, options).catch((e) => this.failed(e));
+      },
       failed: (reason) => this.failed(reason),
     });
     this.#loader = new TileLoader(rpc, this.#store, this);

@@ -6,6 +6,7 @@
 import type * as engineModule from "../engine";
 import type { Engine } from "../engine/engine";
 import { Address } from "./address";
+import { beside } from "./beside";
 import { keep } from "./keep";
 import { StaticKernel } from "./kernel";
 import { Live } from "./live";
@@ -101,20 +102,9 @@ async function inside(): Promise<string> {
   return element?.textContent ?? "";
 }
 
-/** The weights in a file beside the page: a script, for a page on a disk may read nothing else. */
+/** The weights in a file beside the page. */
 async function file(address: string, lost: string): Promise<Uint8Array> {
-  const script = document.createElement("script");
-  script.src = address;
-  await new Promise((done, fail) => {
-    script.onload = done;
-    script.onerror = () => fail(new Error(lost));
-    document.head.append(script);
-  });
-  script.remove();
-  const shared = (globalThis as { zfFiles?: { weights?: string } }).zfFiles;
-  const text = shared?.weights;
-  delete shared?.weights;
-  return unhurried(text ?? "");
+  return unhurried(((await beside(address, "weights", lost)) as string | undefined) ?? "");
 }
 
 /** Bytes of a long text, a piece a turn, so that the page can be used meanwhile. */

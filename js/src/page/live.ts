@@ -155,7 +155,7 @@ export class Live implements Beyond {
       this.#host.set("browser", { active: question["channel"] });
       reply.chunk({}, [], true);
     } else if (this.#sides[part]) {
-      await this.#sides[part].answer(question, buffers, reply);
+      await this.#sides[part].answer(question, buffers, reply, signal);
     } else throw new Error(`no question "${question.op}"`);
   }
 

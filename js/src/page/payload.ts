@@ -59,6 +59,21 @@ export interface EnginePayload {
   heat: Blob64;
   signed: Blob64;
   texts: Record<string, string>;
+  scan?: ScanPayload;
+}
+
+/** Which photographs of the gallery excite each channel most, of a page of exemplars. */
+export interface ScanPayload {
+  /** Address of the file of the photographs, and of the Inspector's page. */
+  address: string;
+  inspector: string;
+  /** Photographs a channel, and how many were scanned. */
+  k: number;
+  scanned: number;
+  /** [channels, k], strongest first: number of the photograph (int16; -1: none), place (u8), value (float32). */
+  layers: Record<string, Record<"image" | "row" | "col" | "value", Blob64>>;
+  /** By layer and channel: what its photographs have in common. */
+  words: Record<string, unknown[][]>;
 }
 
 export interface Payload {

@@ -11,7 +11,8 @@ export interface Side {
   show(looking: (() => Promise<Look>) | null, signal: AbortSignal): Promise<void>;
   /** A trait of the part has changed; what else changes with it, by part. "show": show it anew. */
   changed(trait: string): Record<string, Traits> | "show";
-  answer(question: Question, buffers: DataView[], reply: Reply): Promise<void>;
+  /** signal: the answer is not wanted any more. */
+  answer(question: Question, buffers: DataView[], reply: Reply, signal: AbortSignal): Promise<void>;
 }
 
 /** The sides by part. album: the page's photos; null: it has none. */

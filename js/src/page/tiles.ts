@@ -3,6 +3,7 @@
  * zfwidgets/widgets/channel_browser/tiles.py, to the same pixels.
  */
 import type { Mode } from "../channel-browser/page";
+import type { Neuron } from "../engine/net";
 import { halfEven } from "../engine/prepare";
 import { type Pixels, resize } from "../engine/resample";
 import type { RuleName } from "../engine/signal";
@@ -43,8 +44,8 @@ export function nativeSize({ look, facts, mode }: View): Size {
   return mode === "in place" || seesAll(facts) ? whole : facts.field;
 }
 
-function sizeWithin(view: View, px: number): Size {
-  const [height, width] = nativeSize(view);
+/** The size of a picture that is no longer than `px`, and no larger than it is. */
+export function sizeWithin([height, width]: Size, px: number): Size {
   const scale = Math.min(1, px / Math.max(height, width));
   return [Math.max(1, halfEven(height * scale)), Math.max(1, halfEven(width * scale))];
 }
@@ -58,13 +59,14 @@ export async function* drawn(
 ): AsyncGenerator<Drawn, void, undefined> {
   const { look, layer, mode } = view;
   const responses = await look.responses(layer);
-  const size = sizeWithin(view, px);
+  const size = sizeWithin(nativeSize(view), px);
   if (mode === "feature map") {
     yield { ids: [...ids], tiles: ids.map((id) => mapTile(view, responses, id, size)) };
   } else if (mode === "photo patch") {
     for (let n = 0; n < ids.length; n += AT_ONCE) {
       const some = ids.slice(n, n + AT_ONCE);
-      yield { ids: some, tiles: some.map((id) => patchTile(view, responses, id, size)) };
+      const { strongest } = responses;
+      yield { ids: some, tiles: some.map((id) => patchTile(view, strongest[id], size)) };
       await breath();
       signal.throwIfAborted();
     }
@@ -95,7 +97,7 @@ async function* projections(
   if (some.ids.length) yield some;
 }
 
-function projectionTile(
+export function projectionTile(
   mode: Mode,
   look: Look,
   projected: Projected,
@@ -123,16 +125,11 @@ function mapTile(
   return heat(small, most, table);
 }
 
-function patchTile(
-  { look, facts }: View,
-  { strongest }: Responses,
-  id: number,
-  size: Size,
-): Pixels {
+/** What a neuron sees of the photo. */
+export function patchTile({ look, facts }: View, neuron: Neuron | undefined, size: Size): Pixels {
   const { seen } = look;
   const all = seesAll(facts);
   const [height, width] = all ? [seen.height, seen.width] : facts.field;
-  const neuron = strongest[id];
   if (!neuron?.value) return grey(...size);
   const [top, left] = all
     ? [0, 0]

@@ -121,6 +121,20 @@ def test_a_panel_names_pictures_values_and_places(
     assert len(cut(answer, buffers[0])) == 8
 
 
+def test_a_click_on_a_picture_of_the_panel_names_its_neuron(
+    make: Make, net: Any, photos: Any, found: Any
+) -> None:
+    browser: Any = make(found, photos, net=net, layer="conv2")
+    assert browser.picked is None
+    ((answer, _),) = ask(browser, "pick", ids=[5], rank=99)
+    assert not answer["ok"]
+    assert browser.picked is None
+    ask(browser, "pick", ids=[5], rank=1)
+    name, row, col, _ = found.exemplars["conv2"].of(5)[1]
+    neuron = {"layer": "conv2", "channel": 5, "row": row, "col": col}
+    assert browser.picked == {**neuron, "name": name}
+
+
 def test_sorts_put_the_dead_channel_first_and_the_strongest_first(
     make: Make, net: Any, photos: Any, found: Any
 ) -> None:

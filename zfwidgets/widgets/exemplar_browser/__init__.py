@@ -98,6 +98,10 @@ class ExemplarBrowser(ZFWidget):
     active = t.Int(None, allow_none=True, min=0).tag(sync=True)
     """The channel whose panel is open. Another layer closes it."""
 
+    picked = t.Dict(None, allow_none=True)
+    """The picture of the panel that was clicked last, for linked views: ``{"layer", "channel",
+    "name", "row", "col"}``, its neuron and the name of the picture. None before the first."""
+
     status = t.Enum(("empty", "busy", "ready", "error"), "empty").tag(sync=True)
     """Set by the widget: nothing to see yet, preparing, showing `layer`, or not able to."""
 
@@ -154,6 +158,7 @@ class ExemplarBrowser(ZFWidget):
                 "tiles": self._answer_tiles,
                 "panel": self._answer_panel,
                 "words": self._answer_words,
+                "pick": self._answer_pick,
                 "stop": lambda _: self.stop(),
                 "go": lambda _: self.go_on(),
             },
@@ -351,6 +356,21 @@ class ExemplarBrowser(ZFWidget):
             return Answer({"facts": []}, last=True)
         made = sheet(range(len(tiles)), tiles)
         return Answer({**made.head(), "facts": facts}, [made.data], last=True)
+
+    def _answer_pick(self, job: Job) -> Answer:
+        """On the worker: ``{ids: [channel], rank}``, a picture of the panel was clicked."""
+        found = self._wall(job).found
+        (channel,) = job.request.ids("ids", len(found.value))[:1]
+        pictures = found.of(channel)
+        name, row, col, _ = pictures[job.request.integer("rank", 0, len(pictures) - 1)]
+        self.picked = {
+            "layer": found.layer,
+            "channel": channel,
+            "name": name,
+            "row": row,
+            "col": col,
+        }
+        return Answer({}, last=True)
 
     def _answer_words(self, job: Job) -> Answer:
         """On the worker: ``{ids: [channel]}`` -> what its strongest pictures have in common."""

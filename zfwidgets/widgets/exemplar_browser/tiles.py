@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from zfwidgets.analysis.usage import LayerUsage
 from zfwidgets.analysis.vocabulary import Concept, Labels, Vocabulary
 from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.deconv.method import RuleName
-from zfwidgets.images import contrast
+from zfwidgets.images import Photo, contrast
 from zfwidgets.images.tiles import resize
 
 Pictures = npt.NDArray[np.uint8]
@@ -77,6 +77,11 @@ class Gallery:
                 "scanned, under the same names."
             )
         return [self._items[name] for name in names]
+
+    def credit(self, name: str) -> str:
+        """What must be said of a picture: of those that ship their author and licence."""
+        photo = self._images.get(name) if isinstance(self._images, Mapping) else None
+        return photo.credit if isinstance(photo, Photo) else ""
 
     def hang(self, found: Exemplars, channels: Sequence[int]) -> Hung:
         """All pictures that the channels need, and perhaps more.
@@ -180,7 +185,14 @@ class Wall:
         size = max(1, round(height * scale)), max(1, round(width * scale))
         projections, patches, outside = self._drawn([channel], size)
         facts = [
-            {"id": name, "row": row, "col": col, "value": value, "outside": out}
+            {
+                "id": name,
+                "credit": self.gallery.credit(name),
+                "row": row,
+                "col": col,
+                "value": value,
+                "outside": out,
+            }
             for (name, row, col, value), out in zip(found, outside, strict=True)
         ]
         return np.concatenate([projections, patches]), facts

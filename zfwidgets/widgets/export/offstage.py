@@ -49,14 +49,14 @@ class Blobs:
             self.size += len(self.texts[-1])
         return self._numbers[key]
 
-    def plain(self, value: Any) -> Any:
-        """`value` as JSON has it; bytes inside become ``{"$blob": number}``."""
+    def plain(self, value: Any, quality: int | None = None) -> Any:
+        """`value` as JSON has it; bytes inside become ``{"$blob": number}``, see `number`."""
         if isinstance(value, (bytes, bytearray, memoryview)):
-            return {"$blob": self.number(value)}
+            return {"$blob": self.number(value, quality)}
         if isinstance(value, Mapping):
-            return {str(key): self.plain(item) for key, item in value.items()}
+            return {str(key): self.plain(item, quality) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
-            return [self.plain(item) for item in value]
+            return [self.plain(item, quality) for item in value]
         return value
 
 

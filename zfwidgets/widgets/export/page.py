@@ -24,7 +24,7 @@ MEGABYTE = 1_000_000
 _BUNDLE = "page"
 _ENGINE = "engine"
 _SIDES = "page-sides"
-_ASIDE = {"steps-view", "occlusion-view", "live-view"}
+_ASIDE = {"steps-view", "occlusion-view", "live-view", "exemplar-browser"}
 """Widgets for which the engine answers by `_SIDES`."""
 
 # The bundles stay text until here: `import()` of a blob is the only way to load a module that is

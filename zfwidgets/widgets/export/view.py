@@ -25,6 +25,8 @@ from zfwidgets.widgets.page_engine.facts import TILE
 
 Ref = list[str]
 _BY: list[Ref] = [["picker", "value"], ["picker", "crop"]]
+_QUALITY = 90
+"""Of the pictures that are there until the engine shows its own."""
 _TWO_ROWS = 290
 """Height of the channels where they are there to be chosen, CSS pixels."""
 
@@ -170,7 +172,7 @@ def view_of(
                 {
                     "name": name,
                     "bundle": widget.bundle_name,
-                    "state": blobs.plain(tapes[name].state() | begin.get(name, {})),
+                    "state": blobs.plain(tapes[name].state() | begin.get(name, {}), _QUALITY),
                 }
                 for name, widget in parts.items()
             ],

@@ -58,10 +58,11 @@ def site(
 
     For every network, with the network itself inside: an Inspector for photos of whoever opens it,
     all layers, channels and rules; the way back step by step; the square that hides parts of a
-    photo; the camera. Nothing leaves the machine on which a page is open. The pages share their
-    files, find them from any address and from ``file://``, and are kept by the browser after the
-    first visit where the address is secure (https, or the machine's own). A site that was written
-    there before is replaced.
+    photo; the camera; of bundled networks the gallery's strongest photographs of every channel.
+    Nothing leaves the machine on which a page is open. The pages share their files, find them from
+    any address and from ``file://``, and are kept by the browser after the first visit where the
+    address is secure (https, or the machine's own). A site that was written there before is
+    replaced.
 
     Parameters:
         folder: new, empty, or a site.
@@ -135,7 +136,10 @@ def _payload(content: Content, every: Sequence[Content], root: str) -> dict[str,
     """
     payload = {name: value for name, value in content.payload.items() if name != "blobs"}
     if "engine" in payload:
-        payload["engine"] = {**payload["engine"], "weights": root + payload["engine"]["weights"]}
+        engine = payload["engine"]
+        payload["engine"] = {**engine, "weights": root + engine["weights"]}
+        if scan := engine.get("scan"):
+            payload["engine"]["scan"] = {**scan, "address": root + scan["address"]}
     if "address" in payload:
         addressed = [one for one in every if "address" in one.payload]
         others = {one.payload["address"]["net"]: one.path for one in addressed}

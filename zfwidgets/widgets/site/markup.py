@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from zfwidgets.images.gallery import GalleryPhoto
 from zfwidgets.widgets.core.strings import table
 from zfwidgets.widgets.site.content import Content
 from zfwidgets.widgets.site.sevens import literal, sevens
@@ -32,6 +33,15 @@ def blobs_script(texts: Sequence[str]) -> str:
     """A script that adds pictures to those that the page has; texts: in base64."""
     written = ",\n".join(map(_written, texts))
     return f"{_FILES}(zfFiles.blobs ??= []).push({written});\n"
+
+
+def gallery_script(photographs: Iterable[GalleryPhoto]) -> str:
+    """The script of photographs, with what must be said of each."""
+    written = ",\n".join(
+        f"[{json.dumps(one.name)},{json.dumps(one.credit)},{literal(sevens(one.read()))}]"
+        for one in photographs
+    )
+    return f"{_FILES}zfFiles.gallery = [{written}];\n"
 
 
 def _written(text: str) -> str:

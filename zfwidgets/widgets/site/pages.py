@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from zfwidgets.images import gallery
 from zfwidgets.widgets.core.strings import table
 from zfwidgets.widgets.export import facts
 from zfwidgets.widgets.export.engine import InPage, in_page
@@ -15,9 +16,12 @@ from zfwidgets.widgets.export.offstage import Blobs
 from zfwidgets.widgets.export.plan import Plan, plan_for
 from zfwidgets.widgets.export.stage import Stage
 from zfwidgets.widgets.site.content import Content
+from zfwidgets.widgets.site.exemplars import ExemplarsPage, exemplars_known
 from zfwidgets.widgets.site.folder import Folder
-from zfwidgets.widgets.site.markup import blobs_script, weights_script
+from zfwidgets.widgets.site.markup import blobs_script, gallery_script, weights_script
 from zfwidgets.widgets.site.views import VIEWS, view_of_part
+
+_WITHOUT_PHOTOS = ("live", "exemplars")
 
 Page = Callable[[Plan, Blobs], Content]
 """A page in the language of its plan; its pictures go to the blobs."""
@@ -41,7 +45,9 @@ def contents(
         plan, inside = in_page(plan, layers=False)
         plans = [replace(plan, locale=locale) for locale in locales]
         weights = target.add(f"{name}-weights", "js", weights_script(inside.weights))
-        for part, page in _pages(inside, progress).items():
+        first = f"{name}.html" if number else "index.html"
+        made = _pages(inside, progress) | _exemplars(net, inside, target, first)
+        for part, page in made.items():
             path = "-".join([name] * (number > 0) + [part] * (part != "inspector")) or "index"
             for content in _written(part, page, plans, inside, name, target):
                 payload = content.payload
@@ -59,13 +65,24 @@ def _pages(inside: InPage, progress: bool) -> dict[str, Page]:
     return pages
 
 
+def _exemplars(net: Any, inside: InPage, target: Folder, inspector: str) -> dict[str, Page]:
+    """The page of exemplars, of a network whose scan ships. Its photographs are a file for all."""
+    found = exemplars_known(net)
+    if not found:
+        return {}
+    shown = gallery()
+    script = gallery_script(shown[name] for name in sorted(shown))
+    address = target.add("gallery", "js", script)
+    return {"exemplars": ExemplarsPage(inside, found, address, len(script), inspector)}
+
+
 def _written(
     part: str, page: Page, plans: Sequence[Plan], inside: InPage, name: str, target: Folder
 ) -> list[Content]:
     """The page in all languages, and its pictures as files."""
     blobs = Blobs()
     # The same numbers in all pages that have them: the photos are a file of their own.
-    for photo in inside.files.values() if part != "live" else ():
+    for photo in inside.files.values() if part not in _WITHOUT_PHOTOS else ():
         blobs.number(photo)
     photographs = len(blobs.texts)
     made = [page(plan, blobs) for plan in plans]
