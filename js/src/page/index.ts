@@ -7,8 +7,9 @@ import type * as engineModule from "../engine";
 import type { Engine } from "../engine/engine";
 import { Address } from "./address";
 import { beside } from "./beside";
+import { Comparing } from "./comparing";
 import { keep } from "./keep";
-import { StaticKernel } from "./kernel";
+import { type Beyond, type Host, StaticKernel } from "./kernel";
 import { Live } from "./live";
 import type { EnginePayload, Payload } from "./payload";
 import { fromSevens } from "./sevens";
@@ -28,16 +29,11 @@ export default {
     modules: Record<string, Module>,
     engine?: (typeof engineModule)["default"],
   ): StaticKernel {
-    const { engine: described } = payload;
-    const opening = described && engine && opened(described, engine);
-    const sides: Sides = (host, own, engine, album) => ({
-      ...(album && { strip: new StripSide(host, own, engine, album) }),
-      ...modules["page-sides"]?.sides?.(host, own, engine, album),
+    const sides: Sides = (host, own, opening, album) => ({
+      ...(album && { strip: new StripSide(host, own, opening, album) }),
+      ...modules["page-sides"]?.sides?.(host, own, opening, album),
     });
-    const kernel = new StaticKernel(
-      payload,
-      opening && ((host) => new Live(host, described, opening, undefined, sides)),
-    );
+    const kernel = new StaticKernel(payload, engine && computing(payload, engine, sides));
     for (const { name, bundle } of payload.parts) {
       const el = document.querySelector<HTMLElement>(`[data-part="${name}"]`);
       const model = kernel.models.get(name);
@@ -50,54 +46,105 @@ export default {
   },
 };
 
-/** The engine, once its weights are there; the page says how far it is. */
-async function opened(
-  { graph, weights: address, texts }: EnginePayload,
+/** Who is asked for what was not recorded: an engine, or one for each side of a comparison. */
+function computing(
+  { engine: one, engines: two }: Payload,
   engine: (typeof engineModule)["default"],
-): Promise<Engine> {
-  const line = document.querySelector<HTMLElement>(".zf-page-engine");
-  const say = (key: string) => {
-    if (line) line.textContent = texts[`engine_${key}`] ?? "";
-  };
-  const tell = (state: "opening" | "ready" | "failed") => {
-    document.documentElement.dataset["engine"] = state;
-    say(state);
-  };
-  /** Where the network computes; why, for whoever asks. */
-  const computes = (on: "gpu" | "cpu", why: string) => {
-    document.documentElement.dataset["computes"] = on;
-    if (line) line.title = why;
-  };
-  tell("opening");
-  try {
-    const written = address ? await file(address, texts["weights_lost"] ?? "") : await inside();
-    const weights = await engine.unpack(written);
-    const made = await engine.open(graph, weights);
-    tell("ready");
-    const lost = (why: string) => {
-      computes("cpu", why);
-      say("lost");
-    };
-    void engine.accelerate(made, weights, "faster", lost).then(({ records, why }) => {
-      computes(records ? "gpu" : "cpu", why);
-      if (records) say("gpu");
+  sides: Sides,
+): ((host: Host) => Beyond) | undefined {
+  const status = new Status(one ?? two?.left);
+  if (one) {
+    const opening = status.of(opened(one, engine, status));
+    return (host) => new Live(host, one, opening, undefined, sides);
+  }
+  if (!two) return undefined;
+  // One after the other: the scripts of their weights leave them in the same place.
+  const left = opened(two.left, engine, status, 2);
+  const right = left.then(() => opened(two.right, engine, status, 2));
+  void status.of(Promise.all([left, right]));
+  return (host) =>
+    new Comparing(host, (own, side, other) => {
+      const photos = host.has("picker") ? other?.photos : undefined;
+      return new Live(own, two[side], side === "left" ? left : right, photos);
     });
-    return made;
-  } catch (reason) {
-    tell("failed");
-    throw reason;
+}
+
+/** How far the network is, in the page's own line. */
+class Status {
+  readonly #line = document.querySelector<HTMLElement>(".zf-page-engine");
+  readonly #texts: Record<string, string>;
+
+  constructor(payload?: EnginePayload) {
+    this.#texts = payload?.texts ?? {};
+  }
+
+  /** Tell how an engine, or all of several, opens. */
+  of<T>(opening: Promise<T>): Promise<T> {
+    this.#tell("opening");
+    opening.then(
+      () => this.#tell("ready"),
+      () => this.#tell("failed"),
+    );
+    return opening;
+  }
+
+  say(key: string): void {
+    if (this.#line) this.#line.textContent = this.#texts[`engine_${key}`] ?? "";
+  }
+
+  /** Where the network computes; why, for whoever asks. */
+  computes(on: "gpu" | "cpu", why: string): void {
+    document.documentElement.dataset["computes"] = on;
+    if (this.#line) this.#line.title = why;
+  }
+
+  #tell(state: "opening" | "ready" | "failed"): void {
+    document.documentElement.dataset["engine"] = state;
+    this.say(state);
   }
 }
 
-/** The weights at the end of the document. */
-async function inside(): Promise<string> {
+/** An engine, once its weights are there. among: how many share the machine's cores. */
+async function opened(
+  { graph, weights: address, element, texts }: EnginePayload,
+  engine: (typeof engineModule)["default"],
+  status: Status,
+  among = 1,
+): Promise<Engine> {
+  const written = address
+    ? await file(address, texts["weights_lost"] ?? "")
+    : await inside(element ?? "zf-weights");
+  const weights = await engine.unpack(written);
+  const cores = Math.max(1, Math.floor((navigator.hardwareConcurrency || 1) / among));
+  const made = await engine.open(graph, weights, cores);
+  const lost = (why: string) => {
+    status.computes("cpu", why);
+    status.say("lost");
+  };
+  void engine.accelerate(made, weights, "faster", lost).then(({ records, why }) => {
+    status.computes(records ? "gpu" : "cpu", why);
+    if (records) status.say("gpu");
+  });
+  return made;
+}
+
+/** Weights at the end of the document, by the ids of their elements: two engines may have the same. */
+const written = new Map<string, Promise<string>>();
+
+function inside(id: string): Promise<string> {
+  const found = written.get(id) ?? taken(id);
+  written.set(id, found);
+  return found;
+}
+
+async function taken(id: string): Promise<string> {
   if (document.readyState === "loading") {
     await new Promise((done) => {
       document.addEventListener("DOMContentLoaded", done, { once: true });
     });
   }
   await new Promise((done) => setTimeout(done)); // the widgets first
-  const element = document.querySelector("#zf-weights");
+  const element = document.getElementById(id);
   element?.remove(); // ten megabytes of text
   return element?.textContent ?? "";
 }

@@ -13,7 +13,7 @@ import { type Colours, type Contrast, RULES } from "../projection-view/state";
 import { Album, PhotoError } from "./album";
 import { pageOf, pinned, strongestChannel } from "./channels";
 import type { Beyond, Host, Photos, Question, Reply } from "./kernel";
-import { Look } from "./look";
+import { Look, type Responses } from "./look";
 import type { Traits } from "./model";
 import type { EnginePayload, LayerFacts, Ref } from "./payload";
 import { type Found, found, type Place, shown } from "./projection";
@@ -65,6 +65,16 @@ export class Live implements Beyond {
     this.#photos = photos ?? this.#album ?? NO_PHOTOS;
     this.#sides = sides?.(host, payload, opening, this.#album) ?? {};
     opening.catch((reason) => host.model("head").apply({ error: this.#explain(reason) }));
+  }
+
+  /** Where this one's photos come from, for another one that looks at the same. */
+  get photos(): Photos {
+    return this.#photos;
+  }
+
+  /** What the chosen photo excites in a layer. */
+  async responses(layer: string): Promise<Responses> {
+    return (await this.#looking()).responses(layer);
   }
 
   #makeAlbum(): Album {

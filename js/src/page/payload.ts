@@ -51,6 +51,8 @@ export interface EnginePayload {
   graph: Graph;
   /** Address of the file of the weights; without, they stand at the end of the document. */
   weights?: string;
+  /** The id of their element there; default: "zf-weights". */
+  element?: string;
   layers: Record<string, LayerFacts>;
   /** The files of the gallery's photos. */
   photos: Record<string, Blob64>;
@@ -90,6 +92,8 @@ export interface Payload {
   /** In base64; in a site as sevens.ts reads them. */
   blobs: string[];
   engine?: EnginePayload;
+  /** Of a comparison: the networks of its sides, whose parts are called `left.browser` and so on. */
+  engines?: { left: EnginePayload; right: EnginePayload };
   site?: SitePayload;
   /** Of an Inspector's page: what it is called in addresses. */
   address?: AddressPayload;

@@ -52,7 +52,7 @@ def test_a_page_for_every_widget_network_and_language_and_everything_they_load(
     pages = ("steps", "occlusion", "live")
     # The scan that ships is of ZFNet: there are no exemplars of another network.
     theirs = (*pages, "exemplars")
-    names = ("index", *pages, "zfnet", *(f"zfnet-{page}" for page in theirs))
+    names = ("index", *pages, "zfnet", *(f"zfnet-{page}" for page in theirs), "compare")
     assert saved.pages == tuple(f"{way}{name}.html" for way in ("", "ko/") for name in names)
     assert files_of(saved.folder) == set(saved.files)
     assert saved.size == sum(path.stat().st_size for path in saved.folder.rglob("*.*"))
@@ -61,10 +61,11 @@ def test_a_page_for_every_widget_network_and_language_and_everything_they_load(
         addresses = Addresses(page).found
         assert all(not re.match(r"[a-z]+:|/", address) for address in addresses)
         assert all((page.parent / address).is_file() for address in addresses)
-        weights = json.loads(
+        payload = json.loads(
             re.search(r'id="zf-payload">(.*?)</script>', page.read_text("utf-8"))[1]  # type: ignore[index]
-        )["engine"]["weights"]
-        assert (page.parent / weights).is_file()
+        )
+        for engine in payload.get("engines", {"one": payload.get("engine")}).values():
+            assert (page.parent / engine["weights"]).is_file()
 
 
 def test_pages_may_load_their_own_files_and_send_nothing(saved: zf.SavedSite) -> None:
@@ -81,19 +82,11 @@ def test_pages_may_load_their_own_files_and_send_nothing(saved: zf.SavedSite) ->
 def test_pages_share_what_they_have_in_common(saved: zf.SavedSite) -> None:
     shared = [name for name in saved.files if name.startswith("files/")]
     stems = sorted(re.sub(r"-[0-9a-f]{10}\..*", "", Path(name).name) for name in shared)
-    assert stems == [
-        *("code", "gallery", "photos"),
-        *("small-net-inspector", "small-net-live", "small-net-occlusion", "small-net-steps"),
-        *(
-            "small-net-weights",
-            "style",
-            "zfnet-exemplars",
-            "zfnet-inspector",
-            "zfnet-live",
-            "zfnet-occlusion",
-        ),
-        *("zfnet-steps", "zfnet-weights"),
-    ]
+    pages = ("inspector", "live", "occlusion", "steps", "weights")
+    assert stems == sorted(
+        ["code", "gallery", "photos", "style", "two-compare", "zfnet-exemplars"]
+        + [f"{net}-{page}" for net in ("small-net", "zfnet") for page in pages]
+    )
     for name in shared:
         digest = hashlib.sha256((saved.folder / name).read_bytes()).hexdigest()
         assert digest[:10] in name

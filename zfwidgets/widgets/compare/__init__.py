@@ -122,9 +122,7 @@ class Compare(Composed):
                 nets, called, (self.pickers[0], self.pickers[-1]), strict=True
             )
         )
-        alike = [_shape(net) for net in nets]
-        how = "number" if alike[0] == alike[1] else "rank"
-        self.head = CompareHead(link_channels=how, locale=locale)
+        self.head = CompareHead(link_channels=linked_by(*nets), locale=locale)
         self._following = False
         super().__init__([self._grid()], Responder(self.head.send, {}, inline=inline))
         self.add_class("zf-composed").add_class("zf-compare")
@@ -145,10 +143,11 @@ class Compare(Composed):
     def to_html(self, path: str | Path, **options: Any) -> SavedPage:
         """Write one HTML file that opens without a kernel and can be explored: `zf.to_html`.
 
-        Both sides are in it, linked as here. layers: of the left side; their counterparts are those
-        of the right. channels: of either side; where they go by number, the same of both, which
-        take turns. Photos are those shown, or, where both sides share one, as `zf.to_html` takes
-        them.
+        Both sides are in it, linked as here. With ``engine=True`` their networks are, too: all
+        layers and channels of both, photos of whoever opens it. layers: of the left side; their
+        counterparts are those of the right. channels: of either side; where they go by number, the
+        same of both, which take turns. Photos are those shown, or, where both sides share one, as
+        `zf.to_html` takes them.
         """
         from zfwidgets.widgets.export import to_html
 
@@ -353,6 +352,11 @@ class Compare(Composed):
             self._choose(side, side.layer)
         else:
             self._change_channel(self.left)
+
+
+def linked_by(left: Any, right: Any) -> str:
+    """How channels of two networks go together: by "number" in one architecture, else by "rank"."""
+    return "number" if _shape(left) == _shape(right) else "rank"
 
 
 def _shape(net: Any) -> list[tuple[Any, ...]]:

@@ -12,6 +12,7 @@ from itertools import product
 from typing import Any
 
 from zfwidgets.widgets.compare.counterpart import counterpart
+from zfwidgets.widgets.export.engine import InPage
 from zfwidgets.widgets.export.plan import Plan
 
 Ref = list[str]
@@ -21,14 +22,19 @@ Ref = list[str]
 class Half:
     """One side of the page: what is recorded, and what the tables need to know of it.
 
-    name: "left" or "right". photos: the part in which its photo is chosen.
+    name: "left" or "right". shared: whether both sides look at one photo. inside: its engine; None:
+    all that can be seen is recorded.
     """
 
-    def __init__(self, name: str, title: str, plan: Plan, shared: bool) -> None:
+    def __init__(
+        self, name: str, title: str, plan: Plan, shared: bool, inside: InPage | None = None
+    ) -> None:
         self.name, self.title, self.plan, self.shared = name, title, plan, shared
-        self.recordings = {
-            photo: plan.net.record(picture) for photo, picture in plan.photos.items()
-        }
+        self.inside = inside
+        self.element = "zf-weights"
+        """The id of the weights' element in the page; that of the other side for the same ones."""
+        photos = plan.photos if inside is None else {}
+        self.recordings = {photo: plan.net.record(picture) for photo, picture in photos.items()}
         self.channels: dict[str, tuple[int, ...]] = {}
 
     def part(self, name: str) -> str:
@@ -51,7 +57,9 @@ class Half:
 
     def layers(self) -> dict[str, Any]:
         """The layers that are in the page, by name."""
-        return {name: self.plan.net.layers[name] for name in self.plan.layers}
+        every = self.plan.net.layers
+        names = self.plan.layers if self.inside is None else [*every]
+        return {name: every[name] for name in names}
 
     def ranks(self, photo: str, layer: str) -> list[int]:
         """Channels of the layer on a photo, the strongest first."""
@@ -61,7 +69,10 @@ class Half:
 
 
 def follows(halves: tuple[Half, Half]) -> list[dict[str, Any]]:
-    """What a choice on one side chooses on the other: layers, channels, the part of the photo."""
+    """What a choice on one side chooses on the other: layers, channels, the part of the photo.
+
+    Of channels nothing where the page computes: it finds them by itself (page/comparing.ts).
+    """
     left, _ = halves
     found: list[dict[str, Any]] = []
     linked = ["compare", "link_layers"]
@@ -76,7 +87,7 @@ def follows(halves: tuple[Half, Half]) -> list[dict[str, Any]]:
             there, here = (half.ref("view", trait) for half in (other, one))
             copied = _start(there, here, [["compare", "link_zoom"]], {_key(True): True})
             found.append({**copied, "copies": True})
-    for one, other in (halves, halves[::-1]):
+    for one, other in (halves, halves[::-1]) if left.inside is None else ():
         causes = [one.active]
         if one is left:
             # The right side's channel is found anew when anything changes that it rests on.

@@ -1,12 +1,13 @@
-"""A comparison as one HTML file: two recorded halves, and tables of what goes together.
+"""A comparison as one HTML file: two halves, and tables of what goes together.
 
 Either half has the parts that a page of one network has, as ``left.browser`` and so on. What Python
-works out when a layer or a channel is chosen stands in the page as tables (`follows.py`).
+works out when a layer or a channel is chosen stands in the page as tables (`follows.py`). With two
+engines the page computes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,15 +15,18 @@ from typing import Any
 
 from zfwidgets.widgets.compare.counterpart import counterpart
 from zfwidgets.widgets.compare.follows import Half, Ref, follows
+from zfwidgets.widgets.core.neuron import RULES
 from zfwidgets.widgets.core.strings import table
 from zfwidgets.widgets.export import SavedPage
+from zfwidgets.widgets.export.engine import InPage, in_page
 from zfwidgets.widgets.export.offstage import Blobs, offstage
 from zfwidgets.widgets.export.page import MEGABYTE, document, megabytes, with_its_size, write
-from zfwidgets.widgets.export.plan import Channels, chosen_channels, credited, plan_for
+from zfwidgets.widgets.export.plan import Channels, Plan, chosen_channels, credited, plan_for
 from zfwidgets.widgets.export.stage import Stage
 
 SIDES = ("left", "right")
 _LINKED = ("mode", "rule", "sort", "tile_size")
+_LOOKS = ("contrast", "colours", "opacity", "all_rules", "frame")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ def write_comparison(
     channels: Channels,
     photos: Any,
     rules: Iterable[str] | None,
+    engine: bool,
     max_mb: float,
     locale: str | None,
     progress: bool,
@@ -54,34 +59,27 @@ def write_comparison(
     """Write the page; the options are those of `to_html`. head: a `CompareHead` of its own."""
     with ExitStack() as stack:
         stack.callback(head.close)
-        halves = _halves([*titles], [*shown], layers, photos, rules, locale)
+        halves = _halves([*titles], [*shown], layers, photos, rules, locale, engine)
         left, right = halves
         _choose(halves, channels, head.link_channels)
-        blobs, limit = Blobs(), max_mb * MEGABYTE
-        stages = []
-        for half in halves:
-            stage = Stage(half.plan, half.channels, limit, blobs)
-            stack.callback(stage.close)
-            stage.record(progress)
-            stages.append(stage)
-            # The page's names of the photos: short, and no two alike.
-            half.recordings = dict(zip(stage.photos, half.recordings.values(), strict=True))
-        tape = offstage(head)
         texts = table("export", left.plan.locale)
-        recorded = [stage.payload(texts) for stage in stages]
-        payload = _joined(halves, recorded, head.bundle_name, blobs.plain(tape.state()))
+        stages, payload = comparison(
+            halves, head, Blobs(), stack, limit=max_mb * MEGABYTE, progress=progress
+        )
+        weights = {half.element: half.inside.weights for half in halves if half.inside}
         title = texts["compare_title"].format(left=left.title, right=right.title)
 
         def made(size: int) -> str:
-            facts = _facts(halves, stages, texts, size)
+            facts = facts_of(halves, stages, texts, size)
             return document(
                 payload,
-                parts=_places(left.shared),
+                parts=places(left.shared),
                 title=title,
                 rules=len(left.plan.rules),
-                texts=texts,
+                texts={**texts, "page_lead_engine": texts["compare_lead"]},
                 facts=facts,
                 locale=left.plan.locale,
+                weights=weights,
             )
 
         page = with_its_size(made, stages[-1].check_size)
@@ -95,7 +93,33 @@ def write_comparison(
         tuple(f"{half.name} {layer}" for half in halves for layer in half.plan.layers),
         left.plan.rules,
         {f"{half.name} {layer}": some for half in halves for layer, some in half.channels.items()},
+        engine=engine,
     )
+
+
+def comparison(
+    halves: tuple[Half, Half],
+    head: Any,
+    blobs: Blobs,
+    stack: ExitStack,
+    *,
+    limit: float,
+    progress: bool,
+) -> tuple[list[Stage], dict[str, Any]]:
+    """Both sides recorded, and the page's payload. The stages are closed with the `stack`."""
+    stages = []
+    for half in halves:
+        wanted = half.channels if half.inside is None else 1
+        stage = Stage(half.plan, wanted, limit, blobs, inside=half.inside, strip=False)
+        stack.callback(stage.close)
+        stage.record(progress)
+        stages.append(stage)
+        # The page's names of the photos: short, and no two alike.
+        half.recordings = dict(zip(stage.photos, half.recordings.values(), strict=False))
+    tape = offstage(head)
+    texts = table("export", halves[0].plan.locale)
+    recorded = [stage.payload(texts) for stage in stages]
+    return stages, _joined(halves, recorded, head.bundle_name, blobs.plain(tape.state()))
 
 
 def _halves(
@@ -105,25 +129,50 @@ def _halves(
     photos: Any,
     rules: Iterable[str] | None,
     locale: str | None,
+    engine: bool,
 ) -> tuple[Half, Half]:
     shared = shown[0].picker is shown[1].picker
     if photos is not None and not shared:
         raise TypeError(
             "photos: a comparison of two photos has one on each side; expected none beside them"
         )
-    first = plan_for(shown[0], layers, photos, rules, locale)
+    first = plan_for(shown[0], layers, photos, rules, locale, every_sample=engine and shared)
     there = shown[1].net.layers
     names = {counterpart(name, shown[0].net.layers, there) for name in first.layers}
-    second = plan_for(shown[1], names | {shown[1].layer}, photos, rules, locale)
+    second = plan_for(
+        shown[1],
+        names | {shown[1].layer},
+        photos,
+        rules,
+        locale,
+        every_sample=engine and shared,
+    )
     # Of two networks' exemplars there is no telling in one narrow column.
     plans = [replace(plan, exemplars=None) for plan in (first, second)]
+    if engine:
+        return computed(titles, [in_page(plan, layers=False) for plan in plans], shared)
     left, right = (Half(*some, shared) for some in zip(SIDES, titles, plans, strict=True))
+    return left, right
+
+
+def computed(
+    titles: Sequence[str], inside: Sequence[tuple[Plan, InPage]], shared: bool
+) -> tuple[Half, Half]:
+    """The halves of a page with an engine for each side, as `in_page` gives both."""
+    left, right = (
+        Half(name, title, plan, shared, engine)
+        for name, title, (plan, engine) in zip(SIDES, titles, inside, strict=True)
+    )
+    if inside[0][1].weights != inside[1][1].weights:
+        right.element += "-right"
     return left, right
 
 
 def _choose(halves: tuple[Half, Half], channels: Channels, linked: str) -> None:
     """Whose large projections are written; where channels go by number, the same of both sides."""
     left, right = halves
+    if left.inside is not None:
+        return  # the page computes them
     sizes = [{name: layer.channels for name, layer in half.layers().items()} for half in halves]
     if linked == "number" and sizes[0] == sizes[1]:
         both = {f"{half.name} {p}": r for half in halves for p, r in half.recordings.items()}
@@ -136,7 +185,8 @@ def _choose(halves: tuple[Half, Half], channels: Channels, linked: str) -> None:
 # -------------------------------------------------------------------------------- the page
 
 
-def _places(shared: bool) -> list[str | list[str]]:
+def places(shared: bool) -> list[str | list[str]]:
+    """The parts, one column a side."""
     own = ["head", *([] if shared else ["picker"]), "layers", "browser", "view"]
     columns = [[f"{side}.{part}" for part in own] for side in SIDES]
     return ["compare", *(["picker"] if shared else []), *columns]
@@ -151,7 +201,12 @@ def _joined(
     if halves[0].shared:
         second["parts"] = [part for part in second["parts"] if part["name"] != "picker"]
     together = [[half.ref("browser", name) for half in halves] for name in _LINKED]
+    computes = _engines(halves, recorded)
+    if computes:
+        together += [[half.ref("view", name) for half in halves] for name in _LOOKS]
+        together.append([halves[0].active, ["compare", "channel"]])
     return {
+        **computes,
         **{name: first[name] for name in ("absent", "kernelless", "blobs")},
         "parts": [
             {"name": "compare", "bundle": bundle, "state": head},
@@ -163,6 +218,19 @@ def _joined(
         "scenes": [*first["scenes"], *second["scenes"]],
         "sheets": {**first["sheets"], **second["sheets"]},
     }
+
+
+def _engines(halves: tuple[Half, Half], recorded: list[dict[str, Any]]) -> dict[str, Any]:
+    """What computes each side; nothing where all is recorded. Photos of both are the left one's."""
+    if halves[0].inside is None:
+        return {}
+    left, right = (
+        {**one["engine"], "element": half.element}
+        for half, one in zip(halves, recorded, strict=True)
+    )
+    if halves[0].shared:
+        right["photos"] = {}
+    return {"engines": {"left": left, "right": right}}
 
 
 def _renamed(half: Half, payload: dict[str, Any]) -> dict[str, Any]:
@@ -197,9 +265,13 @@ def _renamed(half: Half, payload: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _facts(
-    halves: tuple[Half, Half], stages: list[Stage], texts: Mapping[str, str], size: int
+def facts_of(
+    halves: tuple[Half, Half],
+    stages: list[Stage],
+    texts: Mapping[str, str],
+    size: int | None = None,
 ) -> list[tuple[str, str]]:
+    """What the page says of itself. size: in bytes, if it has one."""
     from zfwidgets import __version__
 
     def both(facts: Iterable[str]) -> str:
@@ -207,6 +279,7 @@ def _facts(
 
     plans = [half.plan for half in halves]
     locale = plans[0].locale
+    sized = [] if size is None else [texts["size"].format(megabytes=megabytes(size))]
     return [
         (texts["fact_net"], both(plan.net.name for plan in plans)),
         (texts["fact_weights"], both(plan.net.weights_hash() for plan in plans)),
@@ -214,9 +287,9 @@ def _facts(
             texts["fact_photos"],
             both(credited(stage.photos, stage.credits, locale) for stage in stages),
         ),
-        (texts["fact_layers"], both(", ".join(plan.layers) for plan in plans)),
+        (texts["fact_layers"], both(", ".join(stage.shown_layers) for stage in stages)),
         (texts["fact_channels"], both(stage.channels_in_words(texts) for stage in stages)),
-        (texts["fact_rules"], ", ".join(plans[0].rules)),
-        (texts["fact_size"], texts["size"].format(megabytes=megabytes(size))),
+        (texts["fact_rules"], ", ".join(RULES if halves[0].inside else plans[0].rules)),
+        *((texts["fact_size"], told) for told in sized),
         (texts["fact_made"], f"zfwidgets {__version__}"),
     ]

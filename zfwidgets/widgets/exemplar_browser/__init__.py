@@ -98,7 +98,7 @@ class ExemplarBrowser(ZFWidget):
     active = t.Int(None, allow_none=True, min=0).tag(sync=True)
     """The channel whose panel is open. Another layer closes it."""
 
-    picked = t.Dict(None, allow_none=True)
+    picked = t.Dict(default_value=None, allow_none=True)
     """The picture of the panel that was clicked last, for linked views: ``{"layer", "channel",
     "name", "row", "col"}``, its neuron and the name of the picture. None before the first."""
 

@@ -117,13 +117,9 @@ def to_html(
         >>> zf.to_html("zfnet", "yours.html", engine=True)
     """
     if isinstance(source, _WritesItself):
-        if engine:
-            raise ValueError(
-                f"engine=True: a page of a {type(source).__name__} cannot compute by itself, only "
-                "that of an Inspector or a network; give one of its networks, or leave `engine` out"
-            )
         options = {"layers": layers, "channels": channels, "photos": photos, "rules": rules}
-        return source.write_html(path, max_mb=max_mb, locale=locale, progress=progress, **options)
+        options |= {"engine": engine, "max_mb": max_mb, "progress": progress}
+        return source.write_html(path, locale=locale, **options)
     plan = plan_for(source, layers, photos, rules, locale, every_sample=engine)
     inside: InPage | None = None
     if engine:

@@ -97,20 +97,22 @@ def document(
     texts: Mapping[str, str],
     facts: Sequence[tuple[str, str]],
     locale: str,
-    weights: str = "",
+    weights: str | Mapping[str, str] = "",
     around: Around | None = None,
 ) -> str:
     """The page. Texts may be anything; they are escaped.
 
     parts: each gets a place; those in a list of their own are a column of a comparison. rules: how
     many there are to choose from. weights: those of the engine in the page, as base64; none without
-    one. around: of a page whose code, pictures and weights are files beside it.
+    one; of several engines by the ids of their elements. around: of a page whose code, pictures and
+    weights are files beside it.
 
     `payload` is as `Payload` of js/src/page/payload.ts, without its bundles.
     """
     from zfwidgets import __version__
 
-    engine = "engine" in payload
+    engine = _computes(payload)
+    by_id = {"zf-weights": weights} if isinstance(weights, str) else weights
     whole = dict(payload)
     if around is None:
         names = used_bundles(payload)
@@ -142,17 +144,23 @@ def document(
         start=_START,
         # What was recorded is shown before the weights have come.
         at_once=" async" if engine else "",
-        weights=f'\n<script type="text/plain" id="zf-weights">{weights}</script>'
-        if weights
-        else "",
+        weights="".join(
+            f'\n<script type="text/plain" id="{_text(name)}">{text}</script>'
+            for name, text in by_id.items()
+            if text
+        ),
     )
 
 
 def used_bundles(payload: Mapping[str, Any]) -> list[str]:
     """The bundles that a page with this payload is made of."""
     widgets = {part["bundle"] for part in payload["parts"]}
-    inside = {_ENGINE, *([_SIDES] if widgets & _ASIDE else [])} if "engine" in payload else set()
+    inside = {_ENGINE, *([_SIDES] if widgets & _ASIDE else [])} if _computes(payload) else set()
     return sorted({*widgets, _BUNDLE, *inside})
+
+
+def _computes(payload: Mapping[str, Any]) -> bool:
+    return "engine" in payload or "engines" in payload
 
 
 def code(names: Iterable[str]) -> dict[str, str]:

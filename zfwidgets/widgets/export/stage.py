@@ -103,6 +103,7 @@ class Stage:
         blobs: where the pictures go; given, if other stages' do so too.
         inside: the engine, if the page has one: then only the first photo is recorded, in one mode.
         told: the same page's stage in another language: its tiles are these, too.
+        strip: whether a page with an engine has the photos that excite a channel most.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class Stage:
         *,
         inside: InPage | None = None,
         told: Stage | None = None,
+        strip: bool = True,
     ) -> None:
         self.plan, self.limit, self._wanted, self.inside = plan, limit, channels, inside
         self._known = {} if told is None else told._sheets  # noqa: SLF001 - our own kind
@@ -167,7 +169,7 @@ class Stage:
                 clickable=False,
                 **say,
             )
-        elif inside is not None:
+        elif inside is not None and strip:
             # The page looks through the photos that it has; nothing is recorded of that.
             self.parts["strip"] = ExemplarStrip(net, layer=layer, rule=rule, **say)
         self.exemplars = self.exemplar_bytes = 0

@@ -59,6 +59,7 @@ def site(
     For every network, with the network itself inside: an Inspector for photos of whoever opens it,
     all layers, channels and rules; the way back step by step; the square that hides parts of a
     photo; the camera; of bundled networks the gallery's strongest photographs of every channel.
+    And a page that compares the first two networks; a site of ZFNet alone compares it with AlexNet.
     Nothing leaves the machine on which a page is open. The pages share their files, find them from
     any address and from ``file://``, and are kept by the browser after the first visit where the
     address is secure (https, or the machine's own). A site that was written there before is
@@ -135,6 +136,11 @@ def _payload(content: Content, every: Sequence[Content], root: str) -> dict[str,
     every: all of its language; a link to another network's neuron leads to its page.
     """
     payload = {name: value for name, value in content.payload.items() if name != "blobs"}
+    if "engines" in payload:
+        payload["engines"] = {
+            side: {**engine, "weights": root + engine["weights"]}
+            for side, engine in payload["engines"].items()
+        }
     if "engine" in payload:
         engine = payload["engine"]
         payload["engine"] = {**engine, "weights": root + engine["weights"]}

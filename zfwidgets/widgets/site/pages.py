@@ -9,12 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from zfwidgets.images import gallery
+from zfwidgets.widgets.core.nets import as_net
 from zfwidgets.widgets.core.strings import table
 from zfwidgets.widgets.export import facts
 from zfwidgets.widgets.export.engine import InPage, in_page
 from zfwidgets.widgets.export.offstage import Blobs
 from zfwidgets.widgets.export.plan import Plan, plan_for
 from zfwidgets.widgets.export.stage import Stage
+from zfwidgets.widgets.site.compare import compare_page
 from zfwidgets.widgets.site.content import Content
 from zfwidgets.widgets.site.exemplars import ExemplarsPage, exemplars_known
 from zfwidgets.widgets.site.folder import Folder
@@ -22,6 +24,8 @@ from zfwidgets.widgets.site.markup import blobs_script, gallery_script, weights_
 from zfwidgets.widgets.site.views import VIEWS, view_of_part
 
 _WITHOUT_PHOTOS = ("live", "exemplars")
+_BUNDLED = ("zfnet", "alexnet")
+"""A site of the first alone compares it with the second, whose weights only that page reads."""
 
 Page = Callable[[Plan, Blobs], Content]
 """A page in the language of its plan; its pictures go to the blobs."""
@@ -40,11 +44,13 @@ def contents(
     if len({*called}) < len(called):
         raise ValueError(f"site(): two networks are called {max(called, key=called.count)}")
     pages: dict[str, list[Content]] = {locale: [] for locale in locales}
+    known: list[tuple[Plan, InPage, str]] = []
     for number, (net, name) in enumerate(zip(nets, called, strict=True)):
         plan = plan_for(net, None, photos, None, locales[0], every_sample=True)
         plan, inside = in_page(plan, layers=False)
         plans = [replace(plan, locale=locale) for locale in locales]
         weights = target.add(f"{name}-weights", "js", weights_script(inside.weights))
+        known.append((plan, inside, weights))
         first = f"{name}.html" if number else "index.html"
         made = _pages(inside, progress) | _exemplars(net, inside, target, first)
         for part, page in made.items():
@@ -53,7 +59,41 @@ def contents(
                 payload = content.payload
                 payload["engine"]["weights"] = weights
                 pages[content.locale].append(replace(content, path=f"{path}.html"))
+    if len(known) == 1 and known[0][0].net.name == _BUNDLED[0]:
+        known.append(_other(photos, target))
+    if len(known) > 1:
+        for content in _compared(known[:2], locales, target, progress=progress):
+            pages[content.locale].append(content)
     return pages
+
+
+def _other(photos: Any, target: Folder) -> tuple[Plan, InPage, str]:
+    """AlexNet to be compared with ZFNet, where the site has ZFNet alone."""
+    net = as_net(_BUNDLED[1])
+    plan, inside = in_page(plan_for(net, None, photos, None, None, every_sample=True), layers=False)
+    return plan, inside, target.add(f"{net.name}-weights", "js", weights_script(inside.weights))
+
+
+def _compared(
+    known: Sequence[tuple[Plan, InPage, str]],
+    locales: Sequence[str],
+    target: Folder,
+    *,
+    progress: bool,
+) -> list[Content]:
+    """The page on which the first two networks are compared, in all languages."""
+
+    def page(plan: Plan, blobs: Blobs) -> Content:
+        sides = [(replace(one, locale=plan.locale), engine) for one, engine, _ in known]
+        content = compare_page(sides, blobs, progress=progress)
+        engines = content.payload["engines"]
+        for engine, (_, _, weights) in zip(engines.values(), known, strict=True):
+            engine["weights"] = weights
+        return content
+
+    first, inside, _ = known[0]
+    plans = [replace(first, locale=locale) for locale in locales]
+    return _written("compare", page, plans, inside, "two", target)
 
 
 def _pages(inside: InPage, progress: bool) -> dict[str, Page]:
