@@ -144,6 +144,28 @@ def test_after_one_visit_all_pages_open_without_a_connection(
     visitor.leave()
 
 
+def test_large_files_of_one_page_are_kept_when_it_was_opened(
+    chromium: Browser, saved: zf.SavedSite, server: Server
+) -> None:
+    (gallery,) = (name for name in saved.files if "/gallery-" in name)
+    (alexnet,) = (name for name in saved.files if "/alexnet-weights-" in name)
+    visitor = Visitor(chromium, server.home, server.home)
+    visitor.kept("kept")
+    assert not any(name in asked for asked in server.asked for name in (gallery, alexnet))
+    visitor.page.goto(f"{server.home}compare.html")
+    visitor.state("ready")
+    visitor.kept("kept")
+    assert sum(alexnet in asked for asked in server.asked) == 1
+    visitor.page.goto(f"{server.home}exemplars.html")
+    visitor.state("ready")
+    visitor.kept("kept")
+    server.stop()
+    for name in ("compare", "exemplars"):
+        visitor.page.goto(f"{server.home}{name}.html")
+        visitor.state("ready")
+    visitor.page.context.close()
+
+
 def test_what_arrives_damaged_is_said_and_not_kept(
     chromium: Browser, saved: zf.SavedSite, tmp_path: Path
 ) -> None:

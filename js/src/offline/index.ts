@@ -10,6 +10,8 @@
 interface Site {
   version: string;
   files: Record<string, string>;
+  /** Those of them that are kept only when a page needs them. */
+  later: string[];
 }
 
 /** What of a service worker's own interface is used here. */
@@ -20,15 +22,20 @@ interface Asked extends Lasting {
   readonly request: Request;
   respondWith(answer: Promise<Response>): void;
 }
+interface Told extends Lasting {
+  readonly data: unknown;
+  readonly ports: readonly MessagePort[];
+}
 interface Worker {
   readonly zfSite: Site;
   readonly registration: { readonly scope: string };
   addEventListener(name: "install" | "activate", listener: (event: Lasting) => void): void;
   addEventListener(name: "fetch", listener: (event: Asked) => void): void;
+  addEventListener(name: "message", listener: (event: Told) => void): void;
 }
 
 const worker = globalThis as unknown as Worker;
-const { version, files } = worker.zfSite;
+const { version, files, later } = worker.zfSite;
 const { scope } = worker.registration;
 /** Other sites may share the address's store. */
 const mine = `zfwidgets ${scope} `;
@@ -44,7 +51,7 @@ async function kept(path: string): Promise<Response> {
   const cache = await store();
   let found = await cache.match(request(path));
   if (!found) {
-    await cache.add(request(path)); // the browser had thrown it away
+    await cache.add(request(path)); // needed for the first time, or the browser had thrown it away
     found = await cache.match(request(path));
   }
   if (!found) return Response.error();
@@ -53,7 +60,19 @@ async function kept(path: string): Promise<Response> {
 }
 
 worker.addEventListener("install", (event) => {
-  event.waitUntil(store().then((cache) => cache.addAll(Object.keys(files).map(request))));
+  const first = Object.keys(files).filter((path) => !later.includes(path));
+  event.waitUntil(store().then((cache) => cache.addAll(first.map(request))));
+});
+
+// A page that was opened before the worker was there says what it has needed.
+worker.addEventListener("message", (event) => {
+  const path = later.find((one) => one === event.data);
+  if (path === undefined) return;
+  const done = kept(path).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+  event.waitUntil(done.then((ok) => event.ports[0]?.postMessage(ok)));
 });
 
 worker.addEventListener("activate", (event) => {

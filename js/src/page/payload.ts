@@ -110,5 +110,7 @@ export interface AddressPayload {
 export interface SitePayload {
   /** Address of the service worker. */
   worker: string;
+  /** Files, from the site's folder, that it keeps because this page needs them. */
+  later: string[];
   texts: Record<"kept" | "not_kept" | "insecure" | "from_disk", string>;
 }

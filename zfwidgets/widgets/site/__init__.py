@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,7 @@ def _write(target: Folder, pages: Mapping[str, Sequence[Content]]) -> None:
                 lead=content.lead,
             )
             page = document(
-                _payload(content, some, root),
+                _payload(content, some, root, target.later),
                 parts=content.parts,
                 title=content.title,
                 rules=content.rules,
@@ -130,13 +130,18 @@ def _write(target: Folder, pages: Mapping[str, Sequence[Content]]) -> None:
             target.page(inside[locale] + content.path, page)
 
 
-def _payload(content: Content, every: Sequence[Content], root: str) -> dict[str, Any]:
+def _payload(
+    content: Content, every: Sequence[Content], root: str, later: Collection[str]
+) -> dict[str, Any]:
     """The page's payload without its pictures, which are files; addresses are from the page.
 
-    every: all of its language; a link to another network's neuron leads to its page.
+    every: all of its language; a link to another network's neuron leads to its page. later: files
+    that browsers keep when a page needs them.
     """
+    needs: list[str] = []
     payload = {name: value for name, value in content.payload.items() if name != "blobs"}
     if "engines" in payload:
+        needs += [engine["weights"] for engine in payload["engines"].values()]
         payload["engines"] = {
             side: {**engine, "weights": root + engine["weights"]}
             for side, engine in payload["engines"].items()
@@ -144,7 +149,9 @@ def _payload(content: Content, every: Sequence[Content], root: str) -> dict[str,
     if "engine" in payload:
         engine = payload["engine"]
         payload["engine"] = {**engine, "weights": root + engine["weights"]}
+        needs.append(engine["weights"])
         if scan := engine.get("scan"):
+            needs.append(scan["address"])
             payload["engine"]["scan"] = {**scan, "address": root + scan["address"]}
     if "address" in payload:
         addressed = [one for one in every if "address" in one.payload]
@@ -152,5 +159,8 @@ def _payload(content: Content, every: Sequence[Content], root: str) -> dict[str,
         payload["address"] = {**payload["address"], "others": others}
     texts = table("site", content.locale)
     told = {key: texts[key] for key in ("kept", "not_kept", "insecure", "from_disk")}
-    payload["site"] = {"worker": root + WORKER, "texts": told}
+    if later:
+        told["kept"] = texts["kept_part"]
+    mine = [name for name in needs if name in later]
+    payload["site"] = {"worker": root + WORKER, "later": mine, "texts": told}
     return payload

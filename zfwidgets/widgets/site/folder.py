@@ -31,13 +31,19 @@ class Folder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).expanduser()
         self._files: dict[str, bytes] = {}
+        self.later: set[str] = set()
         self._old = _listed(self.path)
 
-    def add(self, stem: str, suffix: str, text: str) -> str:
-        """A file that pages share; returns its way from the folder."""
+    def add(self, stem: str, suffix: str, text: str, *, later: bool = False) -> str:
+        """A file that pages share; returns its way from the folder.
+
+        later: browsers keep it when a page has needed it, not on the first visit of any page.
+        """
         data = text.encode("utf-8")
         name = f"{_SHARED}/{stem}-{hashlib.sha256(data).hexdigest()[:10]}.{suffix}"
         self._files[name] = data
+        if later:
+            self.later.add(name)
         return name
 
     def page(self, path: str, text: str) -> None:
@@ -52,8 +58,9 @@ class Folder:
         """
         hashes = {name: _integrity(data) for name, data in sorted(self._files.items())}
         version = hashlib.sha256(json.dumps(hashes).encode()).hexdigest()[:16]
-        listed = json.dumps({"version": version, "files": hashes}, separators=(",", ":"))
-        worker = f"{_LIST}{listed};\n{bundle('offline', 'js')}"
+        listed = {"version": version, "files": hashes, "later": sorted(self.later)}
+        written = json.dumps(listed, separators=(",", ":"))
+        worker = f"{_LIST}{written};\n{bundle('offline', 'js')}"
         # Pages after what they need, the worker that keeps them all at the end.
         last = [name for name in self._files if name.endswith(".html")]
         order = [*(name for name in self._files if name not in last), *last]

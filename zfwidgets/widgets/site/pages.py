@@ -71,7 +71,8 @@ def _other(photos: Any, target: Folder) -> tuple[Plan, InPage, str]:
     """AlexNet to be compared with ZFNet, where the site has ZFNet alone."""
     net = as_net(_BUNDLED[1])
     plan, inside = in_page(plan_for(net, None, photos, None, None, every_sample=True), layers=False)
-    return plan, inside, target.add(f"{net.name}-weights", "js", weights_script(inside.weights))
+    script = weights_script(inside.weights)
+    return plan, inside, target.add(f"{net.name}-weights", "js", script, later=True)
 
 
 def _compared(
@@ -112,7 +113,7 @@ def _exemplars(net: Any, inside: InPage, target: Folder, inspector: str) -> dict
         return {}
     shown = gallery()
     script = gallery_script(shown[name] for name in sorted(shown))
-    address = target.add("gallery", "js", script)
+    address = target.add("gallery", "js", script, later=True)
     return {"exemplars": ExemplarsPage(inside, found, address, len(script), inspector)}
 
 
