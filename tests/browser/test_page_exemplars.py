@@ -178,6 +178,8 @@ def test_a_click_on_a_photograph_opens_the_inspector_at_its_channel(
     sets(page, active=3)
     pair = page.locator(".zf-panel .zf-pair").first
     expect(pair).to_be_visible(timeout=PATIENCE)
+    name = exemplars_that_ship(net, 9)["conv5"].of(3)[0][0]
+    expect(page.locator(".zf-pairs li").first).to_contain_text(zf.gallery()[name].credit)
     assert findings(page, ".zf-exemplar-browser") == []
     page.screenshot(path=screenshots / "page-exemplars-panel.png", full_page=True)
     pair.click()

@@ -150,10 +150,11 @@ export class Panel {
       const where = say("place", { row, col });
       return h(
         "li",
-        { title: fact.credit || name },
+        { title: name },
         pictures,
         h("p", { class: "zf-pair-name" }, h("span", {}, name), h("b", {}, value)),
         h("p", { class: "zf-pair-place" }, fact.outside ? `${where} · ${say("outside")}` : where),
+        fact.credit ? h("p", { class: "zf-pair-place" }, fact.credit) : null,
       );
     });
     this.#pairs.replaceChildren(...rows);

@@ -138,7 +138,7 @@ def _payload(
     every: all of its language; a link to another network's neuron leads to its page. later: files
     that browsers keep when a page needs them.
     """
-    needs: list[str] = []
+    needs: list[str] = [*content.scripts]
     payload = {name: value for name, value in content.payload.items() if name != "blobs"}
     if "engines" in payload:
         needs += [engine["weights"] for engine in payload["engines"].values()]

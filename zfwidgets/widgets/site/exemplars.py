@@ -97,7 +97,7 @@ class ExemplarsPage:
                 (texts["fact_weights"], net.weights_hash()),
                 (
                     texts["fact_exemplars"],
-                    texts["exemplars"].format(count=channels, megabytes=size),
+                    texts["gallery_fact"].format(count=channels, megabytes=size),
                 ),
                 (texts["fact_made"], f"zfwidgets {__version__}"),
             ],

@@ -129,7 +129,8 @@ def _written(
     made = [page(plan, blobs) for plan in plans]
     shared, own = blobs.texts[:photographs], blobs.texts[photographs:]
     scripts = [target.add("photos", "js", blobs_script(shared))] if shared else []
-    scripts.append(target.add(f"{name}-{part}", "js", blobs_script(own)))
+    later = part in ("exemplars", "compare")
+    scripts.append(target.add(f"{name}-{part}", "js", blobs_script(own), later=later))
     return [replace(content, scripts=scripts) for content in made]
 
 
