@@ -69,7 +69,8 @@ export class Snapshot {
     try {
       this.#camera = await openCamera(this.#video, opening.signal);
       this.#take.disabled = false;
-      this.#take.focus();
+      // Whoever has scrolled on meanwhile is not fetched back.
+      this.#take.focus({ preventScroll: true });
     } catch (reason) {
       if (isAbort(reason)) return;
       this.close();
