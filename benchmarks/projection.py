@@ -120,6 +120,29 @@ def recording_cost(device: torch.device, repeats: int) -> float:
     )
 
 
+def ablation_cost(device: torch.device, repeats: int) -> None:
+    """What it takes to switch channels of a layer off, beside a bare forward pass."""
+    net = model().to(device)
+    recording = DeconvNet(net, device=device).record(torch.randn(1, 3, 224, 224, device=device))
+
+    def bare() -> None:
+        with torch.inference_mode(), exactly():
+            net(recording.inputs)
+
+    bare()
+    whole = statistics.median(seconds(bare, device) for _ in range(4 * repeats))
+    told = []
+    for layer in LAYERS:
+
+        def without(layer: str = layer) -> object:
+            return recording.ablate(layer, [1, 5])
+
+        without()
+        cost = statistics.median(seconds(without, device) for _ in range(4 * repeats))
+        told.append(f"{layer} {cost / whole:.2f}")
+    print(f"Ablation, of a bare forward pass of {1e3 * whole:.0f} ms: {', '.join(told)}.")
+
+
 def multiply_adds(recording: Recording, layer: str) -> int:
     """Of the windowed way back from one neuron, zeros counted as if they were there."""
     calls = recording._calls
@@ -242,6 +265,7 @@ def main() -> None:
     print()
     ratio = recording_cost(device, options.repeats)
     print(f"Recording 4 pictures: {ratio:.2f}x a bare forward pass under inference mode.")
+    ablation_cost(device, options.repeats)
     efficiency(device, options.repeats)
     where_it_goes(device)
     peak_memory(device)

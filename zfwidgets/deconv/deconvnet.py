@@ -24,6 +24,7 @@ from zfwidgets.deconv.models import Inputs
 from zfwidgets.deconv.precision import exactly
 from zfwidgets.deconv.recorder import Recorder
 from zfwidgets.deconv.recording import Recording
+from zfwidgets.deconv.resumed import NotResumed, Resumed
 from zfwidgets.deconv.windows import Pair
 from zfwidgets.images import Planes, Preparation, Preprocess
 from zfwidgets.images.preparation import unfit
@@ -238,9 +239,10 @@ class DeconvNet:
         keep: frozenset[int] | None,
         last: int | None,
         changes: Sequence[Change] = (),
+        resumed: Resumed | None = None,
     ) -> Record:
         """One forward pass of the user's model, watched."""
-        recorder = Recorder(self.model, keep, last, changes, self._added)
+        recorder = Recorder(self.model, keep, last, changes, self._added, resumed)
         # A copy, for the model may change its input in place.
         inputs = inputs.to(self.device, self._dtype, copy=True)
         try:
@@ -280,6 +282,18 @@ class DeconvNet:
         """
         last = None if layers.complete else max(layers.steps)
         return self._recorded(inputs, layers.steps, last, changes)
+
+    def record_changed(
+        self, inputs: Tensor, layers: Layers, before: Record, changes: Sequence[Change]
+    ) -> Record:
+        """As `record_again`, computing only what the changes reach where the model lets us."""
+        last = None if layers.complete else max(layers.steps)
+        try:
+            resumed = Resumed(before, [change.step for change in changes])
+            return self._recorded(inputs, layers.steps, last, changes, resumed)
+        except (NotResumed, RuntimeError, ValueError):
+            # It reads what was not computed; if that was not the reason, a whole pass says so, too.
+            return self.record_again(inputs, layers, changes)
 
     def with_directions(
         self,

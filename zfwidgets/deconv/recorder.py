@@ -12,7 +12,7 @@ import functools
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
@@ -31,6 +31,7 @@ from zfwidgets.deconv.changes import Added, Change
 from zfwidgets.deconv.graph import Call, Grid, Record, UnsupportedModel
 from zfwidgets.deconv.operations import OPERATIONS, SHAPES_ALONE, Operation
 from zfwidgets.deconv.outputs import tensors_in
+from zfwidgets.deconv.resumed import READERS, Resumed, shape_alone
 from zfwidgets.deconv.rules import (
     Concatenate,
     Derivative,
@@ -132,7 +133,8 @@ class Recorder(TorchDispatchMode):
     """Watches one forward pass of a batch of pictures.
 
     keep: the steps whose outputs are kept; None keeps all. last: the step to stop after. changes:
-    of the outputs of steps. added: layers that the model does not have itself.
+    of the outputs of steps. added: layers that the model does not have itself. resumed: what need
+    not be computed.
     """
 
     def __init__(
@@ -142,8 +144,10 @@ class Recorder(TorchDispatchMode):
         last: int | None,
         changes: Sequence[Change] = (),
         added: Sequence[Added] = (),
+        resumed: Resumed | None = None,
     ) -> None:
         super().__init__()
+        self._resumed = resumed
         self._changes, self._added = {change.step: change for change in changes}, added
         self._due: list[tuple[Added, int, Tensor]] = []
         self._adding: Added | None = None
@@ -222,9 +226,11 @@ class Recorder(TorchDispatchMode):
         known = _known(func)
         operands = list(_operands(args, options))
         sources = [self._find(o) if isinstance(o, Tensor) else None for o in operands]
+        made_of_others = known.operation is None and known.composite
+        if not made_of_others:
+            self._check_values(known, operands, sources)
         if known.name in SHAPES_ALONE or all(source is None for source in sources):
             return self._constant(func, known, operands, args, options)
-        made_of_others = known.operation is None and known.composite
         draws = known.random and not made_of_others and _draws_lots(func, args, options)
         if draws or self._drawn(operands):
             raise self._refused(known, _RANDOM)
@@ -249,6 +255,7 @@ class Recorder(TorchDispatchMode):
             return function(*args, **options)
         operation = Operation(rule)
         known = _Known(function.__name__, operation, False, (), (), function, False, False)
+        self._check_values(known, operands, sources)
 
         def forward() -> Any:
             self._silent = True
@@ -272,6 +279,11 @@ class Recorder(TorchDispatchMode):
                     added.of(value, last=base.channel_axis == len(base.shape) - 1)
             finally:
                 self._adding = None
+
+    def read(self, operands: Iterable[Any]) -> None:
+        """Values are read behind the dispatcher's back."""
+        if self._resumed is not None:
+            self._resumed.check(operands)
 
     def same(self, tensor: Tensor, other: Tensor) -> None:
         """Another tensor object over the same memory, made behind the dispatcher's back."""
@@ -388,6 +400,12 @@ class Recorder(TorchDispatchMode):
         forward: Callable[[], Any],
     ) -> Any:
         """Execute an operation and append its calls, one for every output that has a signal."""
+        if (call := self._taken(known, sources)) is not None:
+            assert self._resumed is not None
+            like = next(o for o in operands if isinstance(o, Tensor))
+            value = self._resumed.value(len(self.calls), like)
+            self._take(known, call, value)
+            return value
         given = tuple(map(self._operand, sources))
         rules = self._exact(known, args, options, given)
         if isinstance(rules, list):
@@ -412,6 +430,39 @@ class Recorder(TorchDispatchMode):
             self._by_derivative(known, args, options, given, sources, outputs)
         return outputs
 
+    def _taken(self, known: _Known, sources: Sequence[int | None]) -> Call | None:
+        """The call of an operation that a recording has already, and nothing has changed."""
+        if self._resumed is None:
+            return None
+        return self._resumed.call(len(self.calls), known.name, sources)
+
+    def _check_values(
+        self, known: _Known, operands: list[Any], sources: Sequence[int | None]
+    ) -> None:
+        """Raises NotResumed if an operation is to read values that were not computed."""
+        if self._resumed is None or shape_alone(known.name):
+            return
+        if self._taken(known, sources) is None:
+            self._resumed.check(operands)
+
+    def _take(self, known: _Known, call: Call, value: Tensor) -> None:
+        """Append a call of the recording."""
+        path, name = self._place(known.name)
+        self._append(
+            call.rule,
+            name,
+            path,
+            "",
+            call.sources,
+            value,
+            call.axes,
+            lead=call.lead,
+            kept=call.kept,
+        )
+        self._register(value, len(self.calls) - 1)
+        if self._last is not None and len(self.calls) > self._last:
+            raise _Stop
+
     def _exact(
         self, known: _Known, args: Any, options: Any, operands: tuple[Operand | None, ...]
     ) -> Rule | list[Rule] | None:
@@ -431,7 +482,7 @@ class Recorder(TorchDispatchMode):
         if len({o.axes for o in operands if o is not None and o.axes is not None}) > 1:
             return None  # rows and columns stand elsewhere in the one than in the other
         for rule in rules:
-            rule.operands = operands
+            rule.operands, rule.operation = operands, known.name
         alike = all(o is None or o.lead for o in operands)
         return made if alike or all(rule.elementwise for rule in rules) else None
 
@@ -496,11 +547,13 @@ class Recorder(TorchDispatchMode):
         axes: Any,
         *,
         lead: bool,
+        kept: Kept | None = None,
     ) -> None:
         index = len(self.calls)
         if change := self._changes.get(index):
             self._apply(change, value, rule)
-        kept = Kept(value) if self._keep is None or index in self._keep else None
+        if kept is None or change:
+            kept = Kept(value) if self._keep is None or index in self._keep else None
         self._memory.keep(rule.boxes if kept is None else [*rule.boxes, kept])
         shape = tuple(value.shape)
         if isinstance(rule, Derivative | Written):
@@ -616,6 +669,12 @@ class Recorder(TorchDispatchMode):
     ) -> None:
         """As `_recorded`; what the rule needs of the operands is copied before they change."""
         last, self._last = self._last, None  # the change is to be written down before we stop
+        if (call := self._taken(known, sources)) is not None:
+            assert self._resumed is not None
+            self._resumed.fill(len(self.calls), args[0])
+            self._take(known, call, args[0])
+            self._last = last
+            return
         given = tuple(map(self._operand, sources))
         rule = self._exact(known, args, options, given)
         target: Tensor = args[0]
@@ -746,6 +805,8 @@ class _Functions(TorchFunctionMode):
         options = kwargs or {}
         if func is F.local_response_norm:
             return self._recorder.whole(LocalResponseNorm, func, args, options)
+        if func in READERS:
+            self._recorder.read(args)
         result = func(*args, **options)
         if func is _DATA and isinstance(result, Tensor):
             self._recorder.same(args[0], result)

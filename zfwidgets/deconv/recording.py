@@ -255,8 +255,10 @@ class Recording:
         many as there are here. Maps are changed as `feature_maps` shows them, rectified, for all
         that reads them; class tokens stay.
 
-        It costs one forward pass of the whole model: Python may do anything between layers, so
-        that nothing but the model itself can go on from one.
+        Only what follows these layers is computed anew. The model runs as a whole, for Python may
+        do anything between its operations, but those that the change does not reach give what they
+        gave when it was recorded. A model that reads values between operations, as a comparison
+        does, costs a whole forward pass.
 
         Raises KeyError for a layer, IndexError for a channel that does not exist, ValueError for
         values of another shape or with NaN in them, for no layer, and for layers of directions,
@@ -278,7 +280,7 @@ class Recording:
             changes.append(ablation.change(call, found.step, off[found.name], stands))
         if not changes:
             raise ValueError("ablate() got no layer; expected one or more, with channels of each.")
-        again = self.net.record_again(self.inputs, self.layers, changes)
+        again = self.net.record_changed(self.inputs, self.layers, self._record, changes)
         last = max(change.step for change in changes)
         names = [[c.name for c in calls[: last + 1]] for calls in (self._calls, again.calls)]
         if names[0] != names[1]:

@@ -62,7 +62,7 @@ class Rule:
     that it does not cover, and ValueError for those that have no way back at all.
 
     operands: one for every operand of the call, None for those that do not depend on the picture;
-    set by the recorder.
+    operation: its name; both set by the recorder.
     """
 
     extension = ""
@@ -73,6 +73,8 @@ class Rule:
     elementwise = False
     """Every number by itself, whatever the dimensions mean."""
     operands: tuple[Operand | None, ...] = ()
+    operation = ""
+    """What the recorder calls the operation."""
 
     def __init__(self) -> None:
         self.boxes: list[Kept] = []
