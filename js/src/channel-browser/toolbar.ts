@@ -33,7 +33,7 @@ export class Toolbar {
   readonly #shown = h("span", { class: "zf-shown" });
   readonly #size = range({ min: 32, max: 224, step: 4 });
   readonly #photo = h("button", { class: "zf-button zf-toggle", type: "button" });
-  readonly #goTo = h("input", { class: "zf-goto", type: "text", autocomplete: "off" });
+  readonly #goTo = h("input", { class: "zf-entry zf-goto", type: "text", autocomplete: "off" });
   /** How many are selected, and a way to have none; stands in the status line. */
   readonly chosen = h("button", { class: "zf-chosen", type: "button" });
 

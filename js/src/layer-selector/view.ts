@@ -24,7 +24,7 @@ const SMALL = { side: 32, depth: 34 };
 export class LayerSelectorView {
   readonly #shell: Shell<State, Key>;
   readonly #list: HTMLElement;
-  readonly #find = h("input", { class: "zf-find", type: "search", autocomplete: "off" });
+  readonly #find = h("input", { class: "zf-entry zf-find", type: "search", autocomplete: "off" });
   readonly #found = h("span", { class: "zf-found", "aria-live": "polite" });
   readonly #bar: HTMLElement;
   readonly #mark = h("span", { class: "zf-layer-mark" });

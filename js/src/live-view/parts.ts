@@ -39,7 +39,12 @@ export class Controls {
   readonly element: HTMLElement;
   readonly status = h("p", { class: "zf-live-status" });
   readonly layer = h("select", { class: "zf-select" });
-  readonly channel = h("input", { class: "zf-live-channel", type: "number", min: 0, step: 1 });
+  readonly channel = h("input", {
+    class: "zf-entry zf-live-channel",
+    type: "number",
+    min: 0,
+    step: 1,
+  });
   readonly strongest = h("input", { type: "checkbox" });
   readonly mirrored = h("input", { type: "checkbox" });
   readonly #say: LiveSay;

@@ -38,7 +38,7 @@ interface Photo {
 class View {
   readonly #shell: Shell<State, Key>;
   readonly #parts = h("div", { class: "zf-segments zf-parts", role: "radiogroup" });
-  readonly #name = h("input", { class: "zf-select zf-part-name", type: "text", maxlength: 40 });
+  readonly #name = h("input", { class: "zf-entry zf-part-name", type: "text", maxlength: 40 });
   readonly #add = h("button", { class: "zf-button", type: "submit" });
   readonly #remove = h("button", { class: "zf-button", type: "button" });
   readonly #run = h("button", { class: "zf-button", type: "button" });

@@ -33,7 +33,12 @@ export class Toolbar {
   readonly #rule: HTMLSelectElement;
   readonly #all: HTMLInputElement;
   readonly #contrast: HTMLSelectElement;
-  readonly #full = h("input", { class: "zf-number", type: "number", min: 0, step: "any" });
+  readonly #full = h("input", {
+    class: "zf-entry zf-full-scale",
+    type: "number",
+    min: 0,
+    step: "any",
+  });
   readonly #fullField: HTMLElement;
   readonly #colours: HTMLSelectElement;
   readonly #opacity = h("input", { class: "zf-range", type: "range", min: 0, max: 1, step: 0.05 });
