@@ -13,7 +13,7 @@ KEEP   := MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=4000000000
 PAIR   := OMP_NUM_THREADS=1 $(KEEP) $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test install check js python browser notebooks unit oracles docs pictures format bundles picture clean
+.PHONY: help demo test install check js python browser notebooks unit cluster oracles docs pictures format bundles picture clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,9 @@ python: $(VENV)/.tested js/node_modules/.stamp browsers  ## all of pytest, brows
 
 unit: $(VENV)/.tested  ## the units of every room
 	$(PAIR) tests/unit
+
+cluster: $(VENV)/.tested  ## scans and servers on Ray
+	$(PAIR) tests/cluster
 
 oracles: $(VENV)/.tested  ## the engine against independent references
 	$(PAIR) tests/oracles

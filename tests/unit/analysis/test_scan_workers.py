@@ -1,18 +1,16 @@
-"""A scan shared out to two processes by Ray Data gives the bits of the single pass."""
+"""Workers of a scan: they go on where one process stopped, and say what is missing."""
 
 from __future__ import annotations
 
-import gc
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import ray
 from PIL import Image
 
-from tests.unit.analysis.test_scan import bits, labels, network, pictures, stopping_after
+from tests.unit.analysis.test_scan import bits, network, pictures, stopping_after
 from zfwidgets.analysis import scan
 from zfwidgets.analysis.scanning import scanner as scanner_module
 from zfwidgets.analysis.scanning import workers
@@ -20,14 +18,6 @@ from zfwidgets.images import Preprocess
 
 # Ray's own: threads and sockets that end with the interpreter, and what pandas says to it.
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-def test_two_workers_give_the_bits_of_the_single_pass() -> None:
-    net, photos = network(), pictures()
-    how: dict[str, Any] = {"k": 4, "batch": 2, "labels": labels(), "progress": False}
-    assert bits(scan(net, photos, ray=2, **how)) == bits(scan(net, photos, **how))
-    assert not ray.is_initialized()
-    gc.collect()  # here, where its sockets may complain
 
 
 class InThisProcess:
