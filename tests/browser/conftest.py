@@ -14,7 +14,9 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+import zfwidgets as zf
 from tests.browser import hosts
+from tests.browser.sites import WAY, Server
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 KERNEL_LIMIT = 120_000  # ms; importing torch on two busy cores is what takes long
@@ -124,6 +126,22 @@ def voila(tmp_path_factory: pytest.TempPathFactory) -> Iterator[hosts.Host]:
     folder = tmp_path_factory.mktemp("voila")
     with hosts.voila(folder, tmp_path_factory.mktemp("voila-home")) as host:
         yield host
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> zf.SavedSite:
+    """One site for all browsers: English and Korean; two photos, of which the first is recorded."""
+    folder = tmp_path_factory.mktemp("www") / WAY.replace("%20", " ")
+    net = zf.load("zfnet", device="cpu")
+    return zf.site(folder, net, photos=["cat", "dogs"], progress=False)
+
+
+@pytest.fixture
+def site_server(site: zf.SavedSite) -> Iterator[Server]:
+    """That site on a plain web server of a test's own."""
+    server = Server(site.folder.parents[1], WAY)
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session", autouse=True)

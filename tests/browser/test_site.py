@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import shutil
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 import zfwidgets as zf
+from tests.browser.sites import Server
 from tests.browser.test_accessibility import findings
 from tests.browser.test_page_engine import PATIENCE, Computing, like, projection
 from tests.browser.waiting import until
@@ -24,35 +21,14 @@ def net() -> zf.DeconvNet:
     return zf.load("zfnet", device="cpu")
 
 
-@pytest.fixture(scope="module")
-def saved(net: zf.DeconvNet, tmp_path_factory: pytest.TempPathFactory) -> zf.SavedSite:
-    """English and Korean; two photos, of which the first is recorded."""
-    folder = tmp_path_factory.mktemp("www") / "class 3b" / "nets"
-    return zf.site(folder, net, photos=["cat", "dogs"], progress=False)
+@pytest.fixture
+def saved(site: zf.SavedSite) -> zf.SavedSite:
+    return site
 
 
-class Server:
-    """A plain web server, as a school has one; the site is some folders down."""
-
-    def __init__(self, root: Path, way: str) -> None:
-        self.asked: list[str] = []
-        handler = functools.partial(_Quiet, asked=self.asked, directory=str(root))
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.home = f"http://127.0.0.1:{self._server.server_port}/{way}/"
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def __init__(self, *args: Any, asked: list[str], **options: Any) -> None:
-        self.asked = asked
-        super().__init__(*args, **options)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-        self.asked.append(self.path)
+@pytest.fixture
+def server(site_server: Server) -> Server:
+    return site_server
 
 
 class Visitor(Computing):
@@ -72,13 +48,6 @@ class Visitor(Computing):
         assert self.complaints == []
         assert self.asked == []
         self.page.context.close()
-
-
-@pytest.fixture
-def server(saved: zf.SavedSite) -> Iterator[Server]:
-    made = Server(saved.folder.parents[1], "class%203b/nets")
-    yield made
-    made.stop()
 
 
 @pytest.fixture

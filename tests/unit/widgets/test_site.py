@@ -17,7 +17,7 @@ from zfwidgets.widgets.site.sevens import literal, sevens
 
 
 class Addresses(HTMLParser):
-    """Everything that a page links to or loads."""
+    """Everything that a page links to or loads, but for what is inside it."""
 
     def __init__(self, page: Path) -> None:
         super().__init__()
@@ -25,7 +25,8 @@ class Addresses(HTMLParser):
         self.feed(page.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value for name, value in attrs if name in ("src", "href") and value]
+        addresses = [value for name, value in attrs if name in ("src", "href") and value]
+        self.found += [address for address in addresses if not address.startswith("data:")]
 
 
 def small() -> zf.DeconvNet:

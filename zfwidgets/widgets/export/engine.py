@@ -15,7 +15,13 @@ from zfwidgets.images.tiles import encode
 from zfwidgets.page import packed, page_net
 from zfwidgets.widgets.export.offstage import Blobs
 from zfwidgets.widgets.export.plan import Plan
-from zfwidgets.widgets.page_engine.facts import colour_tables, filter_sheets, layer_facts
+from zfwidgets.widgets.page_engine.facts import (
+    colour_tables,
+    engine_texts,
+    filter_sheets,
+    layer_facts,
+    spoken_graph,
+)
 
 _QUALITY = 95
 """Of photos that are not files of the package; the page then shows what is left of them."""
@@ -29,12 +35,10 @@ class InPage:
     weights: str
     files: Mapping[str, bytes]
 
-    def payload(
-        self, recording: Any, blobs: Blobs, tile: int, texts: Mapping[str, str]
-    ) -> dict[str, Any]:
+    def payload(self, recording: Any, blobs: Blobs, tile: int, locale: str) -> dict[str, Any]:
         """`EnginePayload` of js/src/page/payload.ts. tile: longer side of the filters' tiles."""
         return {
-            "graph": self.graph,
+            "graph": spoken_graph(self.graph, locale),
             "layers": layer_facts(recording),
             "photos": {name: blobs.plain(data) for name, data in self.files.items()},
             "filters": {
@@ -42,7 +46,7 @@ class InPage:
                 for name, made in filter_sheets(recording, tile).items()
             },
             **{name: blobs.plain(table) for name, table in colour_tables().items()},
-            "texts": dict(texts),
+            "texts": engine_texts(locale),
         }
 
 

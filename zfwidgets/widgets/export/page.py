@@ -43,6 +43,13 @@ for (const [name, code] of Object.entries(payload.bundles)) {
 globalThis.zfKernel = modules["page"].start(payload, modules, modules["engine"]);
 """
 
+# Four tiles, one of them alive. A page without an icon is asked for one at the server's root.
+_ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'%3E"
+    "%3Cpath fill='%230072b2' d='M0 0h4v4H0z'/%3E"
+    "%3Cpath fill='%2399a' d='M5 0h4v4H5zM0 5h4v4H0zM5 5h4v4H5z'/%3E%3C/svg%3E"
+)
+
 _PAGE = """<!doctype html>
 <html lang="{locale}">
 <head>
@@ -51,6 +58,7 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="zfwidgets {version}">
 <title>{title}</title>
+<link rel="icon" href="{icon}">
 {style}
 </head>
 <body class="zf-page">{top}
@@ -127,6 +135,7 @@ def document(
         policy=_policy(_START, engine=engine, own_files=around is not None),
         version=__version__,
         title=_text(title),
+        icon=_text(_ICON),
         style=style,
         top=f"\n{around.top}" if around else "",
         bottom=f"\n{around.bottom}" if around else "",

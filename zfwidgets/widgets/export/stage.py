@@ -382,7 +382,7 @@ class Stage:
         }
         errors["absent"]["message"] = texts["absent_message"].format(rules=rules, channels=channels)
         chosen: Ref = ["layers", "value"]
-        inside = self._engine(texts)
+        inside = self._engine()
         return {
             **errors,
             **inside,
@@ -428,13 +428,13 @@ class Stage:
             for ref, nothing in ends
         ] + [{**best, "values": self._best, "otherwise": None}]
 
-    def _engine(self, texts: Mapping[str, str]) -> dict[str, Any]:
+    def _engine(self) -> dict[str, Any]:
         if self.inside is None:
             return {}
         # The picker may have given photos other names.
         files = dict(zip(self.photos, self.inside.files.values(), strict=True))
         inside = replace(self.inside, files=files)
-        return {"engine": inside.payload(self._first, self._blobs, _TILE, texts)}
+        return {"engine": inside.payload(self._first, self._blobs, _TILE, self.plan.locale)}
 
     def _of(self, trait: str) -> list[Ref]:
         """The same trait of the parts that show one neuron."""

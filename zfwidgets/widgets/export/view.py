@@ -179,7 +179,7 @@ def view_of(
             **follows,
             "scenes": [{"part": name, "by": by, "states": {}} for name, by in asked.items()],
             "sheets": {},
-            "engine": inside.payload(recording, blobs, TILE, texts),
+            "engine": inside.payload(recording, blobs, TILE, plan.locale),
         }
     finally:
         for widget in parts.values():

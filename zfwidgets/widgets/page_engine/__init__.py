@@ -13,12 +13,16 @@ from torch import Tensor
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.images import sample
 from zfwidgets.page import PageNet, UnsupportedInPage, page_net
-from zfwidgets.widgets.core import spoken
 from zfwidgets.widgets.core.base import ZFWidget, bundle
 from zfwidgets.widgets.core.rpc import Job, Responder
-from zfwidgets.widgets.core.strings import table
 from zfwidgets.widgets.core.wire import Answer, WireError
-from zfwidgets.widgets.page_engine.facts import colour_tables, filter_sheets, layer_facts
+from zfwidgets.widgets.page_engine.facts import (
+    colour_tables,
+    engine_texts,
+    filter_sheets,
+    layer_facts,
+    spoken_graph,
+)
 
 MOST_BYTES = 60_000_000
 """Of weights that are handed over; a page with several workers keeps each of them several times."""
@@ -243,11 +247,11 @@ class PageEngine(ZFWidget):
             blobs.append(data)
             return len(blobs) - 1
 
-        names = written.graph["categories"]
-        categories = names and [spoken.class_name(name, self.locale) for name in names]
-        self._names = dict(zip(categories or (), names or (), strict=True))
+        graph = spoken_graph(written.graph, self.locale)
+        names = (one["categories"] or () for one in (graph, written.graph))
+        self._names = dict(zip(*names, strict=True))
         payload = {
-            "graph": {**written.graph, "categories": categories},
+            "graph": graph,
             "layers": layer_facts(recording),
             "photos": {},
             "filters": {
@@ -255,7 +259,7 @@ class PageEngine(ZFWidget):
                 for name, made in filter_sheets(recording).items()
             },
             **{name: {"$blob": number(data)} for name, data in colour_tables().items()},
-            "texts": table("export", self.locale),
+            "texts": engine_texts(self.locale),
         }
         return payload, blobs
 

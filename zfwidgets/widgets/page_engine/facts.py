@@ -9,6 +9,8 @@ from zfwidgets.images.contrast import heat_colours
 from zfwidgets.images.signed import signed_colours
 from zfwidgets.widgets.channel_browser.responses import Responses
 from zfwidgets.widgets.channel_browser.tiles import MODES, tiles_of
+from zfwidgets.widgets.core.spoken import class_name
+from zfwidgets.widgets.core.strings import table
 from zfwidgets.widgets.core.wire import Sheet, sheet
 
 TILE = 96
@@ -27,6 +29,17 @@ def layer_facts(recording: Any) -> dict[str, dict[str, Any]]:
         }
         for name, layer in recording.layers.items()
     }
+
+
+def spoken_graph(graph: Mapping[str, Any], locale: str) -> dict[str, Any]:
+    """The graph with its classes called as the language calls them."""
+    names = graph["categories"]
+    return {**graph, "categories": names and [class_name(name, locale) for name in names]}
+
+
+def engine_texts(locale: str) -> dict[str, str]:
+    """What a page with the engine says beside its widgets; what the engine refuses, and why."""
+    return dict(table("export", locale))
 
 
 def filter_sheets(recording: Any, tile: int = TILE) -> dict[str, Sheet]:
