@@ -1,10 +1,11 @@
 // @vitest-environment node
 import { afterEach, expect, test, vi } from "vitest";
-import { EngineError, type Graph } from "../src/engine/graph";
+import type { Graph } from "../src/engine/graph";
 import { Heap } from "../src/engine/heap";
 import { bestVariant } from "../src/engine/kernels";
 import { sha256 } from "../src/engine/sha256";
 import { fromBase64, Weights } from "../src/engine/weights";
+import { EngineError } from "../src/engine/words";
 
 afterEach(() => {
   vi.restoreAllMocks();

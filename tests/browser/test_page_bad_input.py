@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from playwright.sync_api import Browser, expect
 import zfwidgets as zf
 from tests.browser.test_export import Opened
 from tests.browser.test_page_engine import PATIENCE, Computing, difference, projection
+from zfwidgets.widgets.core.strings import table
 
 MOST_PIXELS = 16e6
 """Of a photo in the page's memory, whatever the file has."""
@@ -118,4 +120,34 @@ def test_memory_that_is_refused_is_said_and_what_was_recorded_stays(
     best = int(recording.strongest("conv5").value.argmax())
     expected = projection(recording, "conv5", best)
     opened.until(lambda: np.array_equal(opened.pane(1), expected), "what was recorded is there")
+    opened.page.context.close()
+
+
+@pytest.fixture(scope="module")
+def korean(net: zf.DeconvNet, tmp_path_factory: pytest.TempPathFactory) -> zf.SavedPage:
+    path = tmp_path_factory.mktemp("korean") / "page.html"
+    return zf.to_html(net, path, photos=["cat"], engine=True, locale="ko", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "sound", "broken"),
+    [
+        ("simd", "WebAssembly.validate(", "((_) => false)("),
+        ("memory", "memory.grow(", "memory.refused("),
+        ("damaged_packing", 'id="zf-weights">e', 'id="zf-weights">A'),
+    ],
+)
+def test_a_korean_page_says_in_korean_why_it_does_not_compute(
+    chromium: Browser, korean: zf.SavedPage, tmp_path: Path, key: str, sound: str, broken: str
+) -> None:
+    text = korean.path.read_text(encoding="utf-8")
+    assert sound in text
+    path = tmp_path / "broken.html"
+    path.write_text(text.replace(sound, broken), "utf-8")
+    opened = Opened(chromium, zf.SavedPage(path, 0, "", (), (), (), {}))
+    expect(opened.page.locator("html[data-engine=failed]")).to_be_attached(timeout=PATIENCE)
+    alert = opened.page.locator(".zf-inspector-head [role=alert]")
+    said = re.escape(table("page-engine", "ko")[key]).replace(r"\{megabytes\}", r"\d+")
+    expect(alert).to_contain_text(re.compile(said))
+    expect(alert).to_contain_text(table("export", "ko")["engine_title"])
     opened.page.context.close()

@@ -3,6 +3,7 @@
  * zfwidgets/page/graph.py. Node 0 is the prepared photo. Shapes are [C, H, W]; what is no map has
  * H = W = 1. Weights are references into one block of bytes.
  */
+import { EngineError } from "./words";
 
 export type Pair = readonly [rows: number, cols: number];
 
@@ -114,20 +115,19 @@ export interface Graph {
   weights: { bytes: number; sha256: string };
 }
 
-/** Something given to the engine that it cannot use: what it was, what was expected, what to do. */
-export class EngineError extends Error {
-  override readonly name = "EngineError";
-}
-
-/** The graphics processor cannot be used, or no longer; the processor computes. */
-export class NoGpu extends EngineError {}
-
 /** The layer of this name. */
 export function layerOf(graph: Graph, name: string): GraphLayer {
   const found = graph.layers.find((layer) => layer.name === name);
   if (found) return found;
-  const names = graph.layers.map((layer) => layer.name).join(", ");
-  throw new EngineError(`no layer "${name}". The layers are: ${names}.`);
+  const layers = graph.layers.map((layer) => layer.name).join(", ");
+  throw new EngineError("no_layer", { layer: name, layers });
+}
+
+/** The shape of a node's value. */
+export function shapeOf({ nodes }: Graph, index: number): GraphNode["shape"] {
+  const node = nodes[index];
+  if (!node) throw new Error(`the graph has no node ${index}`);
+  return node.shape;
 }
 
 /** How many numbers a shape holds. */

@@ -1,6 +1,6 @@
 /** Those who do the work: workers, made from one text. */
-import { EngineError, NoGpu } from "./graph";
 import type { Op, Question, Questions, Reply } from "./messages";
+import { EngineError, type Key, NoGpu } from "./words";
 
 export interface Hand {
   /** Questions are answered in the order asked. Rejects with EngineError. */
@@ -25,12 +25,13 @@ export class WorkerHand implements Hand {
       const asked = this.#open.get(data.id);
       this.#open.delete(data.id);
       if ("error" in data) {
-        asked?.reject(data.gpu ? new NoGpu(data.error) : new EngineError(data.error));
+        const { key, values } = data.error;
+        asked?.reject(new (data.gpu ? NoGpu : EngineError)(key as Key, values));
       } else asked?.resolve(data.answer as never);
     };
     this.#worker.onerror = (event) => {
-      const why = event.message || "the page may not start workers (worker-src blob:)";
-      this.#give(new EngineError(`The engine's worker has stopped: ${why}. Reload the page.`));
+      const why = event.message;
+      this.#give(why ? new EngineError("worker", { why }) : new EngineError("no_worker"));
     };
   }
 
@@ -45,7 +46,7 @@ export class WorkerHand implements Hand {
   close(): void {
     this.#worker.terminate();
     URL.revokeObjectURL(this.#url);
-    this.#give(new EngineError("The engine was closed."));
+    this.#give(new EngineError("closed"));
   }
 
   #give(reason: Error): void {

@@ -1,5 +1,5 @@
 /** Memory of the kernels, handed out in pieces: first fit, neighbours that are free grow together. */
-import { EngineError } from "./graph";
+import { EngineError } from "./words";
 
 const PAGE = 65536;
 /** Every piece starts on a cache line. */
@@ -101,10 +101,7 @@ export class Heap {
       this.memory.grow(Math.ceil(missing / PAGE));
     } catch {
       const megabytes = Math.round(end / 2 ** 20);
-      throw new EngineError(
-        `The browser refused the engine ${megabytes} MB of memory. Close other pages, or use a ` +
-          "smaller network.",
-      );
+      throw new EngineError("memory", { megabytes });
     }
   }
 }

@@ -2,15 +2,18 @@
 import workerCode from "worker:./worker";
 import { Engine, workers } from "./engine";
 import { GpuHand } from "./gpu/hand";
-import { EngineError, type Graph } from "./graph";
+import type { Graph } from "./graph";
 import { unpack } from "./packing";
+import type { Said } from "./said";
+import { EngineError } from "./words";
 
 export { Engine, type Options, type Recording, Superseded } from "./engine";
-export { EngineError, type Graph } from "./graph";
+export type { Graph } from "./graph";
 export { unpack } from "./packing";
 export type { Photo } from "./prepare";
 export type { Neuron, Projection } from "./reading";
 export type { Method } from "./signal";
+export { EngineError } from "./words";
 
 /**
  * Whether a graphics processor is asked: where it is measured faster, whatever was measured (one that is
@@ -18,11 +21,11 @@ export type { Method } from "./signal";
  */
 export type GpuUse = "faster" | "always" | "never";
 
-/** What the graphics processor does, and why it does no more, in words. */
+/** What the graphics processor does, and why it does no more. */
 export interface OnGpu {
   records: boolean;
   projects: boolean;
-  why: string;
+  why: Said;
 }
 
 /**
@@ -44,19 +47,19 @@ export async function accelerate(
   engine: Engine,
   weights: Uint8Array | string,
   use: GpuUse = "faster",
-  onlost: (why: string) => void = () => {},
+  onlost: (why: Said) => void = () => {},
 ): Promise<OnGpu> {
   const none = { records: false, projects: false };
-  if (use === "never") return { ...none, why: "The graphics processor is not to be asked." };
+  if (use === "never") return { ...none, why: { key: "gpu_unasked", values: {} } };
   try {
     const always = use === "always";
     const gpu = await GpuHand.open(workerCode, engine.graph, weights, engine.worker, always);
     gpu.onlost = onlost;
-    const { forward, project } = gpu.speed;
-    const why = `A forward pass takes ${forward.toFixed(1)} ms there, a neuron ${project.toFixed(1)} ms.`;
+    const [forward, project] = [gpu.speed.forward.toFixed(1), gpu.speed.project.toFixed(1)];
+    const why: Said = { key: "gpu_speed", values: { forward, project } };
     return { ...engine.accelerate(gpu, always), why };
   } catch (reason) {
-    if (reason instanceof EngineError) return { ...none, why: reason.message };
+    if (reason instanceof EngineError) return { ...none, why: reason.said };
     throw reason;
   }
 }

@@ -1,7 +1,7 @@
 /** The kernels, compiled by the browser: with relaxed SIMD where it has that, with plain SIMD else. */
-import { EngineError } from "./graph";
 import { PLAIN, RELAXED } from "./kernel-bytes";
 import { fromBase64 } from "./weights";
+import { EngineError } from "./words";
 
 /** Addresses and sizes in, numbers in memory out; see kernels/*.ts for what each one does. */
 export interface Kernels {
@@ -40,10 +40,7 @@ export function bestVariant(): Variant {
     if (WebAssembly.validate(fromBase64(RELAXED) as BufferSource)) return "relaxed";
     if (WebAssembly.validate(fromBase64(PLAIN) as BufferSource)) return "plain";
   }
-  throw new EngineError(
-    "This browser has no WebAssembly SIMD, which the engine in the page needs. Use a browser of " +
-      "2023 or later: Chrome or Edge 91, Firefox 89, Safari 16.4.",
-  );
+  throw new EngineError("simd");
 }
 
 export function instantiate(memory: WebAssembly.Memory, variant: Variant): Kernels {

@@ -5,9 +5,9 @@ import type { Hand } from "./hands";
 import { Answerer, type Op, type Question, type Questions } from "./messages";
 
 export { Superseded } from "./engine";
-export { EngineError } from "./graph";
 export { Net } from "./net";
 export { prepare } from "./prepare";
+export { EngineError } from "./words";
 
 class OwnHand implements Hand {
   readonly #answerer = new Answerer();

@@ -9,6 +9,7 @@ import { type Graph, volume } from "./graph";
 import { Net } from "./net";
 import { type Photo, prepare } from "./prepare";
 import type { Neuron, Projection, Step } from "./reading";
+import type { Said } from "./said";
 import type { Method } from "./signal";
 import { fromBase64 } from "./weights";
 
@@ -51,7 +52,7 @@ export interface Ask {
   question: Question;
 }
 
-export type Reply = { id: number; answer: unknown } | { id: number; error: string; gpu: boolean };
+export type Reply = { id: number; answer: unknown } | { id: number; error: Said; gpu: boolean };
 
 /** A network behind questions. */
 export class Answerer {

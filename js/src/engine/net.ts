@@ -4,14 +4,16 @@
  * Nothing here waits, and nothing here knows of pages or workers: `engine.ts` shares the work out.
  * Sums are made in one fixed order, so that two runs give the same bits.
  */
-import { EngineError, type Graph, volume } from "./graph";
+import { type Graph, shapeOf, volume } from "./graph";
 import { Heap } from "./heap";
 import { bestVariant, instantiate, type Variant } from "./kernels";
+import { fusions, valuesOf } from "./layout";
 import type { Operation } from "./operation";
 import { operation } from "./operations";
 import { MaxPool } from "./pooling";
 import {
   boxOf,
+  checkSize,
   codePlanes,
   logitsOf,
   mostProbable,
@@ -38,6 +40,7 @@ import {
 import { WayBack } from "./way-back";
 import { Weights } from "./weights";
 import { type Box, wholeBox } from "./windows";
+import { EngineError } from "./words";
 
 export type { Neuron, Projection, Standing, Step } from "./reading";
 
@@ -57,17 +60,9 @@ export class Net {
     const kernels = instantiate(heap.memory, variant);
     this.#machine = { heap, kernels, weights: new Weights(graph, weights) };
     const fused = fusions(graph);
-    this.#values = [];
-    for (const [index, node] of graph.nodes.entries()) {
-      const source = node.inputs[0];
-      const shared = node.op === "flatten" || (node.op === "relu" && fused.has(index));
-      this.#values[index] =
-        shared && source !== undefined
-          ? (this.#values[source] as number)
-          : heap.take(4 * volume(node.shape));
-    }
+    this.#values = valuesOf(graph, fused, (shape) => heap.take(4 * volume(shape)));
     this.#operations = graph.nodes.map((node, index) => {
-      const shapes = node.inputs.map((n) => graph.nodes[n]?.shape ?? node.shape);
+      const shapes = node.inputs.map((n) => shapeOf(graph, n));
       return operation(this.#machine, node, shapes, fused.has(index));
     });
     this.#back = new WayBack(carrier(this.#machine), graph, this.#operations);
@@ -76,12 +71,8 @@ export class Net {
   /** One forward pass of a prepared photo [C, H, W]; what other threads need to go on from it. */
   record(pixels: Float32Array): ArrayBuffer[] {
     const { heap } = this.#machine;
-    const shape = this.#shape(0);
-    if (pixels.length !== volume(shape)) {
-      throw new EngineError(
-        `record() got ${pixels.length} numbers; expected [${shape.join(", ")}] of them.`,
-      );
-    }
+    const shape = shapeOf(this.graph, 0);
+    checkSize(pixels, shape);
     places(pixels, shape[0], heap.floats(this.#values[0] as number, pixels.length));
     this.graph.nodes.forEach((node, index) => {
       const inputs = node.inputs.map((n) => this.#values[n] as number);
@@ -114,7 +105,8 @@ export class Net {
   switches(layer: string): Uint8Array<ArrayBuffer> {
     const { node, shape } = placeOf(this.graph, layer);
     const record = this.#operations[node]?.record;
-    if (!record || this.graph.nodes[node]?.op !== "maxpool") throw noSwitches(layer);
+    if (!record || this.graph.nodes[node]?.op !== "maxpool")
+      throw new EngineError("no_switches", { layer });
     return codePlanes(this.#machine.heap.bytes(record.at, record.bytes), shape);
   }
 
@@ -143,7 +135,8 @@ export class Net {
     const { node, shape } = placeOf(this.graph, layer, channel, row, col);
     this.#checkRecorded();
     const arrived = this.#back.send(node, this.#seed(neuron, shape[0], method), method);
-    return this.#picture(arrived, boxOf(this.#back.seen(node, method), row, col, this.#shape(0)));
+    const box = boxOf(this.#back.seen(node, method), row, col, shapeOf(this.graph, 0));
+    return this.#picture(arrived, box);
   }
 
   /** Send the whole map of one channel back, not a single neuron. */
@@ -158,7 +151,7 @@ export class Net {
       signal[n] = method.seed === "activation" ? (values[n] as number) : 1;
     }
     const start = { at, box: wholeBox(shape), channels, rectified: false };
-    return this.#picture(this.#back.send(node, start, method), wholeBox(this.#shape(0)));
+    return this.#picture(this.#back.send(node, start, method), wholeBox(shapeOf(this.graph, 0)));
   }
 
   /**
@@ -193,8 +186,9 @@ export class Net {
   /** Which place of its window each maximum of a channel took: u8 [H, W]. */
   codes(node: number, channel: number): Uint8Array<ArrayBuffer> {
     const record = this.#operations[node]?.record;
-    const [channels, rows, cols] = this.#shape(node);
-    if (!record || this.graph.nodes[node]?.op !== "maxpool") throw noSwitches(`node ${node}`);
+    const [channels, rows, cols] = shapeOf(this.graph, node);
+    if (!record || this.graph.nodes[node]?.op !== "maxpool")
+      throw new EngineError("no_switches", { layer: `node ${node}` });
     const codes = this.#machine.heap.bytes(record.at, record.bytes);
     return Uint8Array.from({ length: rows * cols }, (_, n) => codes[n * channels + channel] ?? 0);
   }
@@ -202,7 +196,7 @@ export class Net {
   /** The filter [h, w] of a convolution between one channel of what it gives and one that it takes. */
   filter(index: number, output: number, input: number): Float32Array<ArrayBuffer> {
     const node = this.graph.nodes[index];
-    if (node?.op !== "conv") throw new EngineError(`node ${index} is no convolution.`);
+    if (node?.op !== "conv") throw new EngineError("no_filters", { layer: `node ${index}` });
     const [, group = 1, rows = 1, cols = 1] = node.weight.shape;
     const first = (output * group + (input % group)) * rows * cols;
     return this.#machine.weights.floats(node.weight).slice(first, first + rows * cols);
@@ -227,42 +221,17 @@ export class Net {
 
   /** What stands at a node, [H, W, C]; good until the heap grows. */
   #numbers(node: number): Float32Array {
-    return this.#machine.heap.floats(this.#values[node] as number, volume(this.#shape(node)));
+    return this.#machine.heap.floats(
+      this.#values[node] as number,
+      volume(shapeOf(this.graph, node)),
+    );
   }
 
   #records(): { at: number; bytes: number }[] {
     return this.#operations.flatMap(({ record }) => record ?? []);
   }
 
-  #shape(index: number): readonly [number, number, number] {
-    const node = this.graph.nodes[index];
-    if (!node) throw new EngineError(`the graph has no node ${index}.`);
-    return node.shape;
-  }
-
   #checkRecorded(): void {
-    if (!this.#recorded) throw new EngineError("project() before any photo was recorded.");
+    if (!this.#recorded) throw new EngineError("no_photo");
   }
-}
-
-export function noSwitches(layer: string): EngineError {
-  return new EngineError(`layer "${layer}" is no max pooling: it has no switches.`);
-}
-
-/** Rectifiers that can work in the memory of the convolution before them, and these convolutions. */
-export function fusions(graph: Graph): Set<number> {
-  const users = new Map<number, number>();
-  for (const node of graph.nodes) {
-    for (const source of node.inputs) users.set(source, (users.get(source) ?? 0) + 1);
-  }
-  const shown = new Set(graph.layers.map((layer) => layer.node));
-  const fused = new Set<number>();
-  graph.nodes.forEach((node, index) => {
-    const source = node.inputs[0];
-    if (node.op !== "relu" || source === undefined) return;
-    const before = graph.nodes[source]?.op;
-    if (before !== "conv" && before !== "linear") return;
-    if (users.get(source) === 1 && !shown.has(source)) fused.add(index).add(source);
-  });
-  return fused;
 }

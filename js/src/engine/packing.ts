@@ -2,16 +2,13 @@
  * Weights as they stand in a page, written by zfwidgets/page/packing.py: the first bytes of all pairs,
  * then the second ones (exponents are alike, fractions are not), deflated, in base64.
  */
-import { EngineError } from "./graph";
 import { fromBase64 } from "./weights";
+import { EngineError } from "./words";
 
 /** The block of weights from its text, or from the bytes of it. Rejects with EngineError if they are damaged. */
 export async function unpack(written: string | Uint8Array): Promise<Uint8Array> {
   if (typeof DecompressionStream === "undefined") {
-    throw new EngineError(
-      "This browser cannot unpack the network's weights. Use a browser of 2023 or later: Chrome or " +
-        "Edge 91, Firefox 113, Safari 16.4.",
-    );
+    throw new EngineError("unpacking");
   }
   let planes: Uint8Array;
   try {
@@ -21,9 +18,7 @@ export async function unpack(written: string | Uint8Array): Promise<Uint8Array> 
       .pipeThrough(new DecompressionStream("deflate"));
     planes = new Uint8Array(await new Response(stream).arrayBuffer());
   } catch {
-    throw new EngineError(
-      "The network's weights are damaged: they cannot be unpacked. Download or export the page again.",
-    );
+    throw new EngineError("damaged_packing");
   }
   const half = planes.length / 2;
   const bytes = new Uint8Array(planes.length);

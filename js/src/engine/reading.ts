@@ -1,6 +1,7 @@
 /** What is read from numbers that an engine has recorded or sent back, wherever it computed them. */
-import { EngineError, type Graph, layerOf } from "./graph";
+import { type Graph, layerOf, shapeOf, volume } from "./graph";
 import { type Box, type Window, wholeBox } from "./windows";
+import { EngineError } from "./words";
 
 /** One place of one feature map, and what stands there. */
 export interface Neuron {
@@ -45,18 +46,23 @@ export function placeOf(
   col = 0,
 ): { node: number; shape: Shape } {
   const { node } = layerOf(graph, layer);
-  const shape = graph.nodes[node]?.shape;
-  if (!shape) throw new EngineError(`the graph has no node ${node}.`);
-  for (const [name, given, limit] of [
+  const shape = shapeOf(graph, node);
+  for (const [axis, given, limit] of [
     ["channel", channel, shape[0]],
     ["row", row, shape[1]],
     ["col", col, shape[2]],
   ] as const) {
     if (!Number.isInteger(given) || given < 0 || given >= limit) {
-      throw new EngineError(`${name} ${given} of layer "${layer}": expected 0 to ${limit - 1}.`);
+      throw new EngineError("no_place", { axis, given, layer, last: limit - 1 });
     }
   }
   return { node, shape };
+}
+
+/** Throws EngineError for a photo that is none of the network's: prepared, it is [C, H, W]. */
+export function checkSize(pixels: Float32Array, shape: Shape): void {
+  const [given, expected] = [pixels.length, volume(shape)];
+  if (given !== expected) throw new EngineError("wrong_size", { given, expected });
 }
 
 /** [H, W, C] as [C, H, W]. */
@@ -107,9 +113,7 @@ export function strongestOf(
 
 /** The node with one number per class. Throws EngineError for a network that has none. */
 export function logitsOf({ logits, name }: Graph): number {
-  if (logits === null) {
-    throw new EngineError(`${name} gives no classes; topClasses needs a classifier.`);
-  }
+  if (logits === null) throw new EngineError("no_classes", { net: name });
   return logits;
 }
 

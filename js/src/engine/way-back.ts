@@ -1,5 +1,5 @@
 /** The way back: a signal through the operations, last to first (Zeiler & Fergus 2013, section 2.1). */
-import type { Graph } from "./graph";
+import { type Graph, shapeOf } from "./graph";
 import type { Reversible } from "./operation";
 import type { Carrier, Method, Travelling } from "./signal";
 import { covers, NEURON, unionWindow, type Window } from "./windows";
@@ -44,7 +44,7 @@ export class WayBack<S extends Travelling> {
       });
     }
     const arrived = pending.get(0);
-    return arrived ? carrier.settled(arrived) : carrier.nowhere(this.#shape(0)[0]);
+    return arrived ? carrier.settled(arrived) : carrier.nowhere(shapeOf(this.#graph, 0)[0]);
   }
 
   /** The window of input pixels that a node's neurons see; null is the whole photo. */
@@ -65,7 +65,9 @@ export class WayBack<S extends Travelling> {
 
   /** A window as large as its map counts as the whole map. */
   #bounded(index: number, window: Window | null): Window | null {
-    return window && (!this.#isMap(index) || covers(window, this.#shape(index))) ? null : window;
+    return window && (!this.#isMap(index) || covers(window, shapeOf(this.#graph, index)))
+      ? null
+      : window;
   }
 
   #isMap(index: number): boolean {
@@ -76,9 +78,5 @@ export class WayBack<S extends Travelling> {
       return this.#isMap(node.inputs[0] as number);
     }
     return true;
-  }
-
-  #shape(index: number): readonly [number, number, number] {
-    return (this.#graph.nodes[index] ?? { shape: [0, 0, 0] as const }).shape;
   }
 }

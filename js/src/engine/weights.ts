@@ -1,6 +1,7 @@
 /** The block of weights: checked against its hash, and read tensor by tensor as float32. */
-import { EngineError, type Graph, type TensorRef, volume } from "./graph";
+import { type Graph, type TensorRef, volume } from "./graph";
 import { sha256 } from "./sha256";
+import { EngineError } from "./words";
 
 /** float32 of every float16, by its bits. */
 let halves: Float32Array | null = null;
@@ -35,17 +36,10 @@ export class Weights {
   constructor(graph: Graph, bytes: Uint8Array) {
     const { bytes: expected, sha256: hash } = graph.weights;
     if (bytes.length !== expected) {
-      throw new EngineError(
-        `The weights of ${graph.name} are damaged: ${bytes.length} bytes instead of ${expected}. ` +
-          "Download or export the page again.",
-      );
+      const values = { net: graph.name, bytes: bytes.length, expected };
+      throw new EngineError("damaged_length", values);
     }
-    if (sha256(bytes) !== hash) {
-      throw new EngineError(
-        `The weights of ${graph.name} are damaged: their SHA-256 is not the one that was written ` +
-          "with them. Download or export the page again.",
-      );
-    }
+    if (sha256(bytes) !== hash) throw new EngineError("damaged_hash", { net: graph.name });
     // Views need the alignment that the block was written with.
     this.#bytes = bytes.byteOffset % 4 ? bytes.slice() : bytes;
   }

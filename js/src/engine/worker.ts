@@ -1,6 +1,7 @@
 /** What runs in a worker of the engine: a network that answers the page, one question at a time. */
-import { NoGpu } from "./graph";
 import { Answerer, type Ask, type Reply } from "./messages";
+import type { Said } from "./said";
+import { EngineError, NoGpu } from "./words";
 
 declare const self: {
   onmessage: ((event: MessageEvent<Ask>) => void) | null;
@@ -14,7 +15,12 @@ self.onmessage = async ({ data: { id, question } }) => {
     const { answer, transfer } = await answerer.answer(question);
     self.postMessage({ id, answer }, transfer);
   } catch (reason) {
-    const error = reason instanceof Error ? reason.message : String(reason);
-    self.postMessage({ id, error, gpu: reason instanceof NoGpu }, []);
+    self.postMessage({ id, error: said(reason), gpu: reason instanceof NoGpu }, []);
   }
 };
+
+function said(reason: unknown): Said {
+  if (reason instanceof EngineError) return reason.said;
+  const why = reason instanceof Error ? reason.message : String(reason);
+  return { key: "broken", values: { why } };
+}

@@ -6,6 +6,7 @@ import type { AnyModel, InitializeProps } from "@anywidget/types";
 import { h } from "../core/dom";
 import { isAbort, Rpc, RpcError } from "../core/rpc";
 import type { Engine } from "../engine/engine";
+import { explained } from "../engine/said";
 import type { EnginePayload } from "../page/payload";
 import { Notebook, type NotebookModel } from "./notebook";
 import { code, weights } from "./supplies";
@@ -49,6 +50,7 @@ export default {
 class Session {
   readonly #model: AnyModel<State>;
   readonly #rpc: Rpc;
+  #texts: Record<string, string> = {};
   #closed = false;
   #engine: Engine | null = null;
   #notebook: Notebook | null = null;
@@ -76,6 +78,7 @@ class Session {
       { timeout: PATIENCE, onChunk: (_, buffers) => (blobs = buffers) },
     );
     const payload = described["payload"] as EnginePayload;
+    this.#texts = payload.texts;
     const [module, bytes] = await Promise.all([
       code(this.#rpc, described["code"] as string),
       weights(this.#rpc, payload.graph),
@@ -116,6 +119,6 @@ class Session {
   #fail(reason: unknown): void {
     if (this.#closed || isAbort(reason)) return;
     this.close();
-    this.#tell("failed", { message: reason instanceof Error ? reason.message : String(reason) });
+    this.#tell("failed", { message: explained(reason, this.#texts) });
   }
 }

@@ -5,6 +5,7 @@
  */
 import type * as engineModule from "../engine";
 import type { Engine } from "../engine/engine";
+import { inWords, type Said } from "../engine/said";
 import { Address } from "./address";
 import { beside } from "./beside";
 import { Comparing } from "./comparing";
@@ -93,9 +94,9 @@ class Status {
   }
 
   /** Where the network computes; why, for whoever asks. */
-  computes(on: "gpu" | "cpu", why: string): void {
+  computes(on: "gpu" | "cpu", why: Said): void {
     document.documentElement.dataset["computes"] = on;
-    if (this.#line) this.#line.title = why;
+    if (this.#line) this.#line.title = inWords(why, this.#texts);
   }
 
   #tell(state: "opening" | "ready" | "failed"): void {
@@ -117,7 +118,7 @@ async function opened(
   const weights = await engine.unpack(written);
   const cores = Math.max(1, Math.floor((navigator.hardwareConcurrency || 1) / among));
   const made = await engine.open(graph, weights, cores);
-  const lost = (why: string) => {
+  const lost = (why: Said) => {
     status.computes("cpu", why);
     status.say("lost");
   };

@@ -8,6 +8,7 @@ import { isAbort } from "../core/rpc";
 import { bytesOf, type WireError } from "../core/wire";
 import type { Engine } from "../engine/engine";
 import { undo } from "../engine/prepare";
+import { explained } from "../engine/said";
 import type { RuleName } from "../engine/signal";
 import { type Colours, type Contrast, RULES } from "../projection-view/state";
 import { Album, PhotoError } from "./album";
@@ -384,7 +385,7 @@ export class Live implements Beyond {
     if (reason instanceof PhotoError) return reason.detail;
     return {
       title: this.#say("engine_title"),
-      message: reason instanceof Error ? reason.message : String(reason),
+      message: explained(reason, this.#payload.texts),
       hint: this.#say("engine_hint"),
     };
   }

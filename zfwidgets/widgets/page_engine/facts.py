@@ -38,8 +38,8 @@ def spoken_graph(graph: Mapping[str, Any], locale: str) -> dict[str, Any]:
 
 
 def engine_texts(locale: str) -> dict[str, str]:
-    """What a page with the engine says beside its widgets; what the engine refuses, and why."""
-    return dict(table("export", locale))
+    """What a page says beside its widgets, and what its engine says (js/src/engine/words.ts)."""
+    return table("export", locale) | table("page-engine", locale)
 
 
 def filter_sheets(recording: Any, tile: int = TILE) -> dict[str, Sheet]:

@@ -1,5 +1,5 @@
 /** A graphics processor: buffers, kernels run one after the other, and what is read back. */
-import { NoGpu } from "../graph";
+import { NoGpu } from "../words";
 import { adapterFor } from "./adapter";
 import { KERNELS, type KernelName } from "./kernels";
 
@@ -40,7 +40,7 @@ export class Gpu {
     const device = await adapter
       .requestDevice({ requiredLimits: { maxBufferSize, maxStorageBufferBindingSize } })
       .catch((reason) => {
-        throw new NoGpu(`The graphics processor could not be opened: ${reason.message}.`);
+        throw new NoGpu("gpu_closed", { why: reason.message });
       });
     const gpu = new Gpu(device);
     await gpu.#compile();
@@ -54,7 +54,7 @@ export class Gpu {
         const pipeline = await this.#device
           .createComputePipelineAsync({ layout: "auto", compute: { module } })
           .catch((reason) => {
-            throw new NoGpu(`The graphics processor refused "${name}": ${reason.message}.`);
+            throw new NoGpu("gpu_kernel", { kernel: name, why: reason.message });
           });
         this.#pipelines.set(name as KernelName, pipeline);
       }),
@@ -144,9 +144,9 @@ export class Gpu {
     try {
       await landing.mapAsync(GPUMapMode.READ);
     } catch (reason) {
-      throw new NoGpu(`The graphics processor was lost: ${this.#lost ?? reason}.`);
+      throw new NoGpu("gpu_lost", { why: this.#lost ?? String(reason) });
     }
-    if (this.#lost) throw new NoGpu(`The graphics processor failed: ${this.#lost}.`);
+    if (this.#lost) throw new NoGpu("gpu_broken", { why: this.#lost });
     const copy = landing.getMappedRange().slice(0, bytes);
     landing.destroy();
     return copy;

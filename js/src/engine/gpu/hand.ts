@@ -1,7 +1,9 @@
 /** A graphics processor behind a worker's back: what it gives up, the worker does. */
-import { type Graph, NoGpu } from "../graph";
+import type { Graph } from "../graph";
 import { type Hand, WorkerHand } from "../hands";
 import type { Op, Question, Questions, Speed } from "../messages";
+import type { Said } from "../said";
+import { NoGpu } from "../words";
 import { adapterFor } from "./adapter";
 
 export class GpuHand implements Hand {
@@ -10,8 +12,8 @@ export class GpuHand implements Hand {
   readonly speed: Speed;
   /** Why it is not asked any more. */
   #lost: NoGpu | null = null;
-  /** Told once, in words, when the worker takes over. */
-  onlost: (why: string) => void = () => {};
+  /** Told once why the worker takes over. */
+  onlost: (why: Said) => void = () => {};
   /** The present photo, and the one that the worker has recorded. */
   #photo: Float32Array | null = null;
   #recorded: Float32Array | null = null;
@@ -62,7 +64,7 @@ export class GpuHand implements Hand {
     if (this.#lost) return;
     this.#lost = reason;
     this.#gpu.close();
-    this.onlost(reason.message);
+    this.onlost(reason.said);
   }
 
   close(): void {

@@ -2,11 +2,11 @@
  * A network on a graphics processor: the same questions as ../net.ts, answered when it is done. Commands
  * are given in the order of the questions, so that a later photo does not disturb an earlier neuron.
  */
-import { EngineError, type Graph, volume } from "../graph";
-import { fusions, noSwitches } from "../net";
-import type { Shape } from "../operation";
+import { type Graph, shapeOf, volume } from "../graph";
+import { fusions, valuesOf } from "../layout";
 import {
   boxOf,
+  checkSize,
   codePlanes,
   logitsOf,
   mostProbable,
@@ -22,6 +22,7 @@ import { type Method, PAPER } from "../signal";
 import { WayBack } from "../way-back";
 import { Weights } from "../weights";
 import { type Box, wholeBox } from "../windows";
+import { EngineError } from "../words";
 import { Gpu } from "./gpu";
 import { gpuOperation } from "./operations";
 import {
@@ -39,19 +40,15 @@ export class GpuNet {
   readonly #operations: GpuOperation[];
   readonly #back: WayBack<GpuSignal>;
   /** Every node's value. */
-  readonly #values: GPUBuffer[] = [];
+  readonly #values: GPUBuffer[];
 
   private constructor(gpu: Gpu, graph: Graph, weights: Uint8Array) {
     this.graph = graph;
     this.#machine = { gpu, weights: new Weights(graph, weights) };
     const fused = fusions(graph);
-    for (const [index, node] of graph.nodes.entries()) {
-      const source = this.#values[node.inputs[0] ?? -1];
-      const shared = node.op === "flatten" || (node.op === "relu" && fused.has(index));
-      this.#values[index] = shared && source ? source : gpu.take(volume(node.shape));
-    }
+    this.#values = valuesOf(graph, fused, (shape) => gpu.take(volume(shape)));
     this.#operations = graph.nodes.map((node, index) => {
-      const shapes = node.inputs.map((n) => this.#shape(n));
+      const shapes = node.inputs.map((n) => shapeOf(graph, n));
       const value = this.#values[index] as GPUBuffer;
       return gpuOperation(this.#machine, node, shapes, fused.has(index), value);
     });
@@ -66,12 +63,10 @@ export class GpuNet {
   /** One forward pass of a prepared photo [C, H, W]; what other threads need to go on from it. */
   async record(pixels: Float32Array): Promise<ArrayBuffer[]> {
     const { gpu } = this.#machine;
-    const [channels] = this.#shape(0);
-    if (pixels.length !== volume(this.#shape(0))) {
-      throw new EngineError(`record() got ${pixels.length} numbers, not ${this.#shape(0)}.`);
-    }
+    const shape = shapeOf(this.graph, 0);
+    checkSize(pixels, shape);
     const input = new Float32Array(pixels.length);
-    places(pixels, channels, input);
+    places(pixels, shape[0], input);
     gpu.write(this.#values[0] as GPUBuffer, input);
     this.graph.nodes.forEach((node, index) => {
       const inputs = node.inputs.map((n) => this.#values[n] as GPUBuffer);
@@ -79,7 +74,7 @@ export class GpuNet {
     });
     return Promise.all(
       this.#operations.flatMap(({ record }, index) =>
-        record ? [this.#bytes(record, volume(this.#shape(index)))] : [],
+        record ? [this.#bytes(record, volume(shapeOf(this.graph, index)))] : [],
       ),
     );
   }
@@ -102,7 +97,7 @@ export class GpuNet {
   async switches(layer: string): Promise<Uint8Array<ArrayBuffer>> {
     const { node, shape } = placeOf(this.graph, layer);
     const record = this.#operations[node]?.record;
-    if (record?.kernel !== "bytesOfCodes") throw noSwitches(layer);
+    if (record?.kernel !== "bytesOfCodes") throw new EngineError("no_switches", { layer });
     return codePlanes(new Uint8Array(await this.#bytes(record, volume(shape))), shape);
   }
 
@@ -129,7 +124,7 @@ export class GpuNet {
     const { node, shape } = placeOf(this.graph, layer, channel, row, col);
     const seed = new Float32Array(shape[0]);
     seed[channel] = method.seed === "activation" ? value : 1;
-    const box = boxOf(this.#back.seen(node, method), row, col, this.#shape(0));
+    const box = boxOf(this.#back.seen(node, method), row, col, shapeOf(this.graph, 0));
     return this.#send(node, seed, { top: row, left: col, rows: 1, cols: 1 }, method, box);
   }
 
@@ -138,12 +133,12 @@ export class GpuNet {
     const seed = new Float32Array(volume(shape));
     const values = method.seed === "activation" ? await this.#numbers(node) : null;
     for (let n = channel; n < seed.length; n += shape[0]) seed[n] = values?.[n] ?? 1;
-    return this.#send(node, seed, wholeBox(shape), method, wholeBox(this.#shape(0)));
+    return this.#send(node, seed, wholeBox(shape), method, wholeBox(shapeOf(this.graph, 0)));
   }
 
   async #send(node: number, seed: Float32Array, from: Box, method: Method, box: Box) {
     const { gpu } = this.#machine;
-    const channels = this.#shape(node)[0];
+    const channels = shapeOf(this.graph, node)[0];
     const buffer = gpu.take(seed.length);
     gpu.write(buffer, seed);
     const start = { buffer, box: from, channels, rectified: false };
@@ -155,12 +150,8 @@ export class GpuNet {
 
   async #numbers(node: number): Promise<Float32Array> {
     const buffer = this.#values[node] as GPUBuffer;
-    return new Float32Array(await this.#machine.gpu.read(buffer, 4 * volume(this.#shape(node))));
-  }
-
-  #shape(index: number): Shape {
-    const node = this.graph.nodes[index];
-    if (!node) throw new EngineError(`the graph has no node ${index}.`);
-    return node.shape;
+    return new Float32Array(
+      await this.#machine.gpu.read(buffer, 4 * volume(shapeOf(this.graph, node))),
+    );
   }
 }
