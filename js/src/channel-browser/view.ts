@@ -10,7 +10,7 @@ import { RpcError, RpcTimeout } from "../core/rpc";
 import { choose, extend, type Selection, toggle } from "../core/selection";
 import { throttled } from "../core/throttled";
 import { decodeSheet, TileStore } from "../core/tiles";
-import { type Cell, drawCell, type GridOwner, type Pick, VirtualGrid } from "../core/virtual-grid";
+import { type Cell, type GridOwner, type Pick, VirtualGrid } from "../core/virtual-grid";
 import { Inset, subject } from "./inset";
 import { type Mode, Page, type RawPage, type Show, type Sort } from "./page";
 import { Pinning } from "./pinning";
@@ -100,7 +100,10 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
     setAttribute(element, "data-silent", page.silent(id));
     setText(cell.label, String(id));
     cell.bar.style.width = `${(100 * page.share(id)).toFixed(1)}%`;
-    drawCell(cell, this.#store.get(id));
+  }
+
+  tile(id: number) {
+    return this.#store.get(id);
   }
 
   furnish = (cell: Cell): void => this.#pinning.furnish(cell);

@@ -32,8 +32,10 @@ export interface Pick {
 export interface GridOwner {
   /** Add to a new cell what the owner's cells have beside picture, number and bar. */
   furnish?(cell: Cell): void;
-  /** Give a cell that now stands for `cell.id` its name, state and picture. */
+  /** Give a cell that now stands for `cell.id` its name and state. */
   fill(cell: Cell, layout: GridLayout): void;
+  /** The picture of a channel, if it is there; of owners that leave the drawing to the grid. */
+  tile?(id: number): Tile | undefined;
   /** A click, or a key that chooses. */
   pick(id: number, how: Pick): void;
   /** The channel under the pointer or with the focus; null if neither. */
@@ -193,19 +195,22 @@ export class VirtualGrid {
     for (const [index, row] of this.#rows) {
       if (!needed(index) || index >= this.#layout.rows) this.#recycle(index, row);
     }
-    for (let index = first; index < end; index++) this.#place(index, all);
-    if (focusRow < this.#layout.rows) this.#place(focusRow, all);
+    const filled: Cell[] = [];
+    for (let index = first; index < end; index++) filled.push(...this.#place(index, all));
+    if (focusRow < this.#layout.rows) filled.push(...this.#place(focusRow, all));
+    this.#fill(filled);
+  }
+
+  /** All first, then the pictures: a canvas that has just been put somewhere has the page laid out. */
+  #fill(cells: readonly Cell[]): void {
+    for (const cell of cells) this.#owner.fill(cell, this.#layout);
+    if (this.#owner.tile) for (const cell of cells) drawCell(cell, this.#owner.tile(cell.id));
   }
 
   /** Fill again the cells of these channels, if they have elements. */
   refill(ids?: readonly number[]): void {
-    const wanted = ids && new Set(ids);
-    for (const row of this.#rows.values()) {
-      for (const cell of row.cells) {
-        if (!cell.element.hidden && (!wanted || wanted.has(cell.id))) {
-          this.#owner.fill(cell, this.#layout);
-        }
-      }
+    for (const { cells } of this.#rows.values()) {
+      this.#fill(cells.filter((c) => !c.element.hidden && (!ids || ids.includes(c.id))));
     }
   }
 
@@ -290,8 +295,9 @@ export class VirtualGrid {
     return element ? Number(element.dataset["channel"]) : null;
   }
 
-  #place(index: number, again: boolean): void {
-    const { columns, pitch, columnGap, caption, tile, tall, count } = this.#layout;
+  /** Give a row its elements; those of its cells that are to be filled. */
+  #place(index: number, again: boolean): Cell[] {
+    const { columns, pitch, columnGap, caption, tile, tall } = this.#layout;
     let row = this.#rows.get(index);
     if (!row) {
       row = this.#spare.pop() ?? this.#makeRow(columns);
@@ -305,20 +311,20 @@ export class VirtualGrid {
       this.#fit(row);
       if (!row.element.isConnected) this.#insert(index, row.element);
     } else if (!again) {
-      return;
+      return [];
     }
-    row.cells.forEach((cell, column) => {
+    return row.cells.filter((cell, column) => {
       const at = index * columns + column;
       const id = this.#order[at];
-      cell.element.hidden = at >= count || id === undefined;
+      cell.element.hidden = id === undefined;
       if (id === undefined) {
         blank(cell); // the row may have stood elsewhere, where it was full
-        return;
+        return false;
       }
       cell.id = id;
       cell.element.dataset["channel"] = String(id);
       setAttribute(cell.element, "tabindex", at === this.#focus ? 0 : -1);
-      this.#owner.fill(cell, this.#layout);
+      return true;
     });
   }
 
@@ -385,7 +391,7 @@ function makeCell(column: number, canvas: HTMLCanvasElement): Cell {
 }
 
 /** Draw a cell's tile if it is not there yet; without one the cell is waiting. */
-export function drawCell(cell: Cell, tile: Tile | undefined): void {
+function drawCell(cell: Cell, tile: Tile | undefined): void {
   const { element, canvas, area } = cell;
   setAttribute(element, "data-waiting", !tile);
   if (cell.drawn === (tile ?? null)) return;

@@ -6,7 +6,7 @@ import { h, icon, setAttribute, setText } from "../core/dom";
 import { type LoaderOwner, TileLoader } from "../core/loader";
 import { isAbort } from "../core/rpc";
 import { TileStore } from "../core/tiles";
-import { type Cell, drawCell, type GridOwner, type Pick, VirtualGrid } from "../core/virtual-grid";
+import { type Cell, type GridOwner, type Pick, VirtualGrid } from "../core/virtual-grid";
 import { Photos, type RawPhotos } from "./photos";
 import { type PickerShell, SIGNS, signButton } from "./state";
 
@@ -209,7 +209,10 @@ export class WallPanel implements GridOwner, LoaderOwner {
     setAttribute(cell.element, "aria-selected", chosen ? "true" : "false");
     if (cell.element.title !== label) cell.element.title = label;
     setText(cell.label, label);
-    drawCell(cell, this.#store.get(cell.id));
+  }
+
+  tile(id: number) {
+    return this.#store.get(id);
   }
 
   pick(id: number, how: Pick): void {
