@@ -94,7 +94,8 @@ def on_gallery(guess: Tensor, blind: Tensor, exam: Exam, counts: Tensor) -> dict
         counts: how often the teacher puts training crops into each class [K]: whoever guesses
             without looking names the commonest.
 
-    Each gives the share right at first and among five, and a 95 % interval over photographs.
+    Each gives the share right at first and among five, and a 95 % interval over photographs; and
+    of all but the teacher itself how often they agree with it.
     """
     assert exam.labels is not None
     named = {
@@ -112,7 +113,11 @@ def on_gallery(guess: Tensor, blind: Tensor, exam: Exam, counts: Tensor) -> dict
         "photos": len(guess),
         "classes": len(exam.labels.unique()),
         "labels": rows,
-        "agreement": agreement(guess, exam.logits),
+        "agreement": {
+            name: agreement(answered, exam.logits)
+            for name, answered in named.items()
+            if name != "teacher"
+        },
     }
 
 

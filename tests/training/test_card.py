@@ -38,7 +38,7 @@ RESULTS = {
             name: [(0.371, (0.33, 0.41)), (0.612, (0.57, 0.65))]
             for name in ("trained", "teacher", "untrained", "constant")
         },
-        "agreement": (0.38, 0.63),
+        "agreement": {"trained": (0.38, 0.63), "untrained": (0.0, 0.01), "constant": (0.03, 0.08)},
     },
     "at": {"160": (0.4, 0.6)},
     "dead": dict.fromkeys(LAYERS, 0),
@@ -114,7 +114,9 @@ def test_the_card_gives_the_true_classes_beside_the_teacher_and_the_controls(
 ) -> None:
     text = written(tmp_path, [photo("mate-backgrounds/a.jpg")], Recipe())
     assert "none of them ImageNet's" in text
-    assert "| this network | 37.1% (33.0% to 41.0%) | 61.2% (57.0% to 65.0%) |" in text
+    assert "| this network | 37.1% (33.0% to 41.0%) | 61.2% (57.0% to 65.0%) | 38.0% | 63.0% |" in text
+    assert "| constant | 37.1% (33.0% to 41.0%) | 61.2% (57.0% to 65.0%) | 3.0% | 8.0% |" in text
+    assert "61.2% (57.0% to 65.0%) |  |  |" in text, "the teacher always agrees with itself"
     for name in ("its teacher, EfficientNet-Lite0", "untrained", "constant"):
         assert f"| {name} | 37.1%" in text
     assert "| 0 |  |  |  | 10.0% | 20.0% | 12.3% | 30.0% | 3.00 | 0 |" in text

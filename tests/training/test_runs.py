@@ -429,7 +429,9 @@ def test_on_known_classes_the_teacher_and_two_controls_answer_too() -> None:
     assert shares["untrained"][0] < 1 / 8
     assert shares["constant"] == [6 / 8, 1.0]
     assert (found["photos"], found["classes"]) == (8, 2)
-    assert found["agreement"] == agreement(guess, teacher)
+    assert found["agreement"]["trained"] == agreement(guess, teacher)
+    assert found["agreement"]["constant"] == agreement(counts.expand(len(guess), -1), teacher)
+    assert found["agreement"].keys() == found["labels"].keys() - {"teacher"}
     for rows in found["labels"].values():
         for share, (low, high) in rows:
             assert 0 <= low <= share <= high <= 1
