@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from inspect import GEN_CLOSED, getgeneratorstate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -141,31 +142,74 @@ def synthesize(
         >>> made = zf.synthesize(zf.load("zfnet"), "conv3", [3, 17])
         >>> made.plot()
     """
+    ascending = ascent(
+        *(net, layer, channels),
+        objective=objective,
+        steps=steps,
+        size=size,
+        seed=seed,
+        rate=rate,
+        jitter=jitter,
+        batch=batch,
+    )
+    total = next(ascending)
+    stop = False
+    with tqdm(total=total, desc="ascent", disable=not progress) as bar:
+        while True:
+            try:
+                bar.update(ascending.send(stop))
+                stop = should_stop is not None and should_stop()
+            except KeyboardInterrupt:
+                if getgeneratorstate(ascending) == GEN_CLOSED:
+                    raise  # before there was anything to come back with
+                stop = True
+            except StopIteration as end:
+                made: Synthesis = end.value
+                return made
+
+
+def ascent(
+    net: DeconvNet,
+    layer: str,
+    channels: int | Iterable[int] | None = None,
+    *,
+    objective: Objective = "neuron",
+    steps: int = 128,
+    size: int | None = None,
+    seed: int = 0,
+    rate: float = 0.05,
+    jitter: float = 1.0,
+    batch: int = 32,
+) -> Generator[int, bool, Synthesis]:
+    """`synthesize` a step at a time, for whoever does something else in between.
+
+    Yields at first how many steps there are, then 1 after each; `send(True)` ends it before its
+    time. The pictures are what it returns.
+    """
     _check(objective, steps, size, rate, jitter, batch)
-    ascent = _Ascent(net, layer, objective, size, jitter, seed)
-    chosen = _chosen(channels, ascent.layer.channels, ascent.layer.name)
+    climber = _Ascent(net, layer, objective, size, jitter, seed)
+    chosen = _chosen(channels, climber.layer.channels, climber.layer.name)
     made: list[tuple[list[int], Pixels, Tensor, Tensor]] = []
     groups = [chosen[first : first + batch] for first in range(0, len(chosen), batch)]
     stopped = False
-    with tqdm(total=steps * len(groups), desc="ascent", disable=not progress) as bar:
-        for group in groups:
-            canvas = ascent.canvas(group)
-            start = ascent.answers(canvas, group)
-            try:
-                for _ in ascent.climb(canvas, group, steps, rate):
-                    bar.update()
-                    if stopped := should_stop is not None and should_stop():
-                        break
-            except KeyboardInterrupt:
-                stopped = True
-            made.append((group, ascent.images(canvas), ascent.answers(canvas, group), start))
-            if stopped:
-                break
+    yield steps * len(groups)
+    for group in groups:
+        canvas = climber.canvas(group)
+        start = climber.answers(canvas, group)
+        try:
+            for _ in climber.climb(canvas, group, steps, rate):
+                if stopped := bool((yield 1)):
+                    break
+        except KeyboardInterrupt:
+            stopped = True
+        made.append((group, climber.images(canvas), climber.answers(canvas, group), start))
+        if stopped:
+            break
     numbers, images, reached, begun = zip(*made, strict=True)
     return Synthesis(
         net=net.name,
         weights=net.weights_hash(),
-        layer=ascent.layer.name,
+        layer=climber.layer.name,
         objective=objective,
         channels=tuple(channel for group in numbers for channel in group),
         images=np.concatenate(images),

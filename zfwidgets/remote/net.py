@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,15 @@ from zfwidgets.remote.recording import RemoteRecording, layers_of
 from zfwidgets.remote.wire import Arrays
 
 Strip = tuple[np.ndarray[Any, np.dtype[np.uint8]], list[dict[str, Any]], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """See `zfwidgets.widgets.exemplar_strip.kernels.Kernels`."""
+
+    layer: str
+    count: int
+    heaviest: Sequence[int]
 
 
 class RemoteNet:
@@ -102,6 +112,13 @@ class RemoteNet:
         said = {"layer": layer, "channel": channel, "rule": rule, "px": px}
         told, arrays = self.client.ask({"op": "strip", "net": self.name, **said})
         return arrays["pictures"], told["facts"], told["words"]
+
+    def kernels(self, layer: str, channel: int) -> Kernels | None:
+        """Which channels before it a filter weighs most, for `ExemplarStrip`."""
+        said = {"layer": layer, "channel": channel}
+        told, _ = self.client.ask({"op": "kernels", "net": self.name, **said})
+        found = told["kernels"]
+        return None if found is None else Kernels(**found)
 
     def on_return(self, method: Callable[[], None]) -> None:
         """Call a method whenever the server has been away and is back; it is held weakly."""

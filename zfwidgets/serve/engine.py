@@ -27,6 +27,7 @@ from zfwidgets.serve.refusal import Reply, refusal, refused
 from zfwidgets.widgets.channel_browser.responses import Responses, measured
 from zfwidgets.widgets.channel_browser.tiles import MODES, tiles_of
 from zfwidgets.widgets.core.neuron import RULES
+from zfwidgets.widgets.exemplar_strip.kernels import kernels_of
 from zfwidgets.widgets.exemplar_strip.source import Source
 
 MOST_NEURONS = 256
@@ -58,6 +59,7 @@ class Engine:
         self._ops: dict[str, Callable[[DeconvNet, Head, Arrays], Answer]] = {
             "net": lambda net, _head, _arrays: _facts(net),
             "strip": self._strip,
+            "kernels": _kernels,
         }
         self._about: dict[str, Callable[[Recording, Head, Arrays], Answer]] = {
             "record": lambda recording, _head, _arrays: _recorded(recording),
@@ -183,6 +185,13 @@ def _synthesised(net: DeconvNet) -> dict[str, tuple[int, int]]:
 
     found = {name: shipped_for(net, name) for name in net.layers}
     return {name: one.images.shape[1:3] for name, one in found.items() if one is not None}
+
+
+def _kernels(net: DeconvNet, head: Head, _arrays: Arrays) -> Answer:
+    layer = _text(head, "layer")
+    channel = _number(head, "channel", 0, net.layers[layer].channels - 1)
+    found = kernels_of(net, layer, channel)
+    return {"kernels": None if found is None else asdict(found)}, {}
 
 
 def _recorded(recording: Recording) -> Answer:

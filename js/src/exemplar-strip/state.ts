@@ -36,6 +36,41 @@ export interface Shown {
   data?: DataView;
 }
 
+export type Name = "filter" | "photo" | "synthesised";
+
+/** One of the answers beside the exemplars: a picture, or two above each other, or why there is none. */
+export interface Cell {
+  sheet?: SheetHead;
+  data?: DataView;
+  /** Which of the sheet's pictures; default: all. */
+  at?: number;
+  /** A text, and what stands in it. */
+  why?: StripKey;
+  values?: Record<string, string | number>;
+  /** Whether it can be made here. */
+  offer?: boolean;
+}
+
+export interface Answers {
+  layer: string;
+  channel: number;
+  rule: string;
+  cells: Record<Name, Cell>;
+}
+
+/** Of a page that has no answers to this channel: why. */
+export interface Unanswered {
+  why: StripKey;
+}
+
+/** A picture being made. */
+export interface Climb {
+  layer: string;
+  channel: number;
+  step: number;
+  steps: number;
+}
+
 export interface StripState extends ZFState {
   layer: string;
   channel: number | null;
@@ -49,6 +84,9 @@ export interface StripState extends ZFState {
   _shown: Partial<Shown>;
   _lacking: string;
   _offered: number;
+  four: boolean;
+  synthesis: Partial<Climb>;
+  _answers: Partial<Answers & Unanswered>;
 }
 
 /** What is shown, if it is anything. */

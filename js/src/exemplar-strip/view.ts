@@ -10,6 +10,7 @@ import { isAbort, RpcError } from "../core/rpc";
 import { ScanBar } from "../core/scan-bar";
 import type { Shell } from "../core/shell";
 import { decodeSheet, drawTile } from "../core/tiles";
+import { AnswersView, panel } from "./answers";
 import { isShown, type Shown, type StripKey, type StripState } from "./state";
 import { brief, detail, summary } from "./words";
 
@@ -32,6 +33,8 @@ export class StripView {
   readonly #offer: HTMLButtonElement;
   readonly #scan: ScanBar;
   readonly #progress = h("div", { class: "zf-progress" });
+  readonly #answers: AnswersView;
+  readonly #nine: HTMLElement;
   #shown: Shown | null = null;
   #turn = 0;
   #alive = true;
@@ -52,17 +55,25 @@ export class StripView {
     this.#lacking.append(this.#lackingText, " ", this.#offer);
     this.#scan = new ScanBar(say, (op) => this.#ask(op), signal);
     const head = h("h3", { class: "zf-strip-title" }, this.#fold);
+    this.#answers = new AnswersView(shell, (op) => this.#ask(op));
+    this.#nine = panel(say("nine"), say("nine_note"), this.#lacking, this.#list);
+    this.#nine.dataset["answer"] = "nine";
     this.#body = h(
       "div",
       { id, class: "zf-strip-body" },
       this.#progress,
-      this.#list,
+      h(
+        "div",
+        { class: "zf-answers" },
+        ...this.#answers.elements("filter", "photo"),
+        this.#nine,
+        ...this.#answers.elements("synthesised"),
+      ),
       this.#detail,
       this.#summary,
     );
     root.append(
       h("div", { class: "zf-strip-head" }, head, this.#words, this.#back),
-      this.#lacking,
       this.#scan.element,
       this.#body,
     );
@@ -135,7 +146,7 @@ export class StripView {
     follow("_shown", (raw) => void this.#turnTo(raw));
     for (const trait of [
       ...(["opened", "channel", "layer", "picked", "home", "status", "progress"] as const),
-      ...(["_lacking", "_offered"] as const),
+      ...(["_lacking", "_offered", "four"] as const),
     ]) {
       follow(trait, () => this.#show());
     }
@@ -234,16 +245,22 @@ export class StripView {
     const [opened, shown, status] = [model.get("opened"), this.#shown, model.get("status")];
     const lacking = model.get("_lacking");
     const current = shown !== null && shown.layer === layer && shown.channel === channel;
-    const title = channel === null ? say("title_none") : say("title", { channel, layer });
-    setText(this.#title, title);
+    const four = model.get("four");
+    const [none, some] = four
+      ? (["four_title_none", "four_title"] as const)
+      : (["title_none", "title"] as const);
+    setText(this.#title, channel === null ? say(none) : say(some, { channel, layer }));
+    root.dataset["four"] = String(four);
     this.#fold.setAttribute("aria-expanded", String(opened));
-    this.#body.hidden = !opened || lacking !== "";
+    this.#body.hidden = !opened;
+    for (const one of [this.#list, this.#summary, this.#detail]) one.hidden = lacking !== "";
+    this.#answers.show(this.#alive);
     this.#words.hidden = !opened || !current;
     setAttribute(this.#list, "aria-label", say("strip", { channel: channel ?? "" }));
     setAttribute(this.#list, "aria-busy", status === "busy");
     root.dataset["state"] = current ? "ready" : "waiting";
     this.#progress.dataset["busy"] = String(status === "busy" && this.#alive);
-    this.#lacking.hidden = !opened || lacking === "";
+    this.#lacking.hidden = lacking === "";
     setText(this.#lackingText, lacking);
     const offered = model.get("_offered");
     this.#offer.hidden = offered === 0 || !this.#alive;

@@ -4,15 +4,16 @@
  * in an engine of their own, so that the photo that is looked at stays where it is.
  */
 import { isAbort } from "../core/rpc";
+import type { SheetHead } from "../core/wire";
 import type { Engine } from "../engine/engine";
 import type { Pixels } from "../engine/resample";
 import type { RuleName } from "../engine/signal";
-import type { Fact } from "../exemplar-strip/state";
+import type { Answers, Cell, Fact } from "../exemplar-strip/state";
 import type { Album, Shot } from "./album";
 import type { Host, Question, Reply } from "./kernel";
 import { Look } from "./look";
 import type { Traits } from "./model";
-import type { EnginePayload } from "./payload";
+import type { EnginePayload, LayerFacts } from "./payload";
 import { sheet } from "./sheet";
 import type { Side } from "./side";
 import { drawn, type View } from "./tiles";
@@ -55,7 +56,7 @@ export class StripSide implements Side {
   }
 
   /** Show the strongest photos of the channel that is chosen. */
-  async show(_looking: unknown, signal: AbortSignal): Promise<void> {
+  async show(looking: (() => Promise<Look>) | null, signal: AbortSignal): Promise<void> {
     const model = this.#host.model(PART);
     const [layer, rule] = [model.get("layer") as string, model.get("rule") as RuleName];
     const channel = model.get("channel") as number | null;
@@ -65,6 +66,11 @@ export class StripSide implements Side {
       return;
     }
     model.apply({ status: "busy" });
+    if (looking) {
+      const answers = await this.#answers(await looking(), layer, channel, rule, signal);
+      signal.throwIfAborted();
+      model.apply({ _answers: answers });
+    }
     await this.#next(() => this.#scan(signal));
     const shots = this.#album.shots().filter(({ key }) => this.#known.has(key));
     const key = JSON.stringify([layer, channel, rule, shots.map((shot) => shot.key)]);
@@ -77,6 +83,41 @@ export class StripSide implements Side {
     const [oldest] = this.#made.keys();
     if (this.#made.size > KEPT && oldest !== undefined) this.#made.delete(oldest);
     this.#host.show(PART, { _shown: shown, status: "ready", error: {} });
+  }
+
+  /** What else says what the channel is, of the photo that is looked at; nothing is synthesised in a page. */
+  async #answers(
+    look: Look,
+    layer: string,
+    channel: number,
+    rule: RuleName,
+    signal: AbortSignal,
+  ): Promise<Answers> {
+    const facts = this.#payload.layers[layer] as LayerFacts;
+    const strongest = (await look.responses(layer)).strongest[channel];
+    const pictures: Pixels[] = [];
+    for (const mode of ["photo patch", "projection"] as const) {
+      const view: View = { look, layer, facts, mode, rule, heat: new Uint8Array() };
+      for await (const { tiles } of drawn(view, [channel], PX, signal)) pictures.push(...tiles);
+    }
+    const { head, picture } = sheet([...pictures.keys()], pictures);
+    const photo: Cell = strongest?.value ? { sheet: head, data: picture } : { why: "silent_here" };
+    const synthesised: Cell = { why: "left_out" };
+    return {
+      layer,
+      channel,
+      rule,
+      cells: { filter: this.#filter(layer, channel), photo, synthesised },
+    };
+  }
+
+  #filter(layer: string, channel: number): Cell {
+    for (const { head, blobs } of this.#payload.filters[layer] ?? []) {
+      const at = head.ids?.indexOf(channel) ?? -1;
+      if (at < 0) continue;
+      return { sheet: head as SheetHead, data: this.#host.view({ $blob: blobs[0] ?? -1 }), at };
+    }
+    return { why: "filter_deep" };
   }
 
   changed(trait: string): Record<string, Traits> | "show" {

@@ -1,5 +1,7 @@
 """What else excites this channel: its nine strongest pictures, patch above projection, in a strip.
 
+In an Inspector the other answers to what the channel is stand beside them: `answers.py`.
+
 The page says when somebody can see the strip; before that nothing is computed, so that it costs the
 first picture of an Inspector nothing. Of several wishes only the last is fulfilled.
 """
@@ -14,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 import traitlets as t
 
 from zfwidgets.images import gallery
-from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.concepts import told
-from zfwidgets.widgets.core.neuron import RULES
 from zfwidgets.widgets.core.rpc import AHEAD, Job, Responder
 from zfwidgets.widgets.core.wire import Answer, describe_error, sheet
 from zfwidgets.widgets.exemplar_strip.afar import Afar
+from zfwidgets.widgets.exemplar_strip.answers import Answering
 from zfwidgets.widgets.exemplar_strip.strip import PX, Strip
 
 if TYPE_CHECKING:
@@ -35,17 +36,18 @@ _QUALITY = 90
 """Of the WebP: half of it is photographs, which lossless takes seven times the bytes."""
 
 
-class ExemplarStrip(ZFWidget):
+class ExemplarStrip(Answering):
     """The nine pictures that excite a channel most, and what they have in common (Fig. 2).
 
     Of a bundled network the scan of `gallery()` that ships is shown; `scan` makes one of any
-    network and pictures.
+    network and pictures. With `four`, filter, projection in a photo and synthesised picture stand
+    beside them.
 
     Parameters:
         net: a `DeconvNet`.
         source: a scan and its pictures. Default: the one that ships, if it is of this network.
         px, quality: longer side of a picture at most, and quality of the WebP.
-        layer, channel, rule: what is shown, see the traits.
+        layer, channel, rule, recording, four: what is shown, see the traits.
 
     Examples:
         >>> strip = ExemplarStrip(zf.load("zfnet"), layer="conv5", channel=17)
@@ -53,21 +55,6 @@ class ExemplarStrip(ZFWidget):
     """
 
     bundle_name = "exemplar-strip"
-
-    layer = t.Unicode().tag(sync=True)
-    """Name of the layer."""
-
-    channel = t.Int(None, allow_none=True).tag(sync=True)
-    """Index of the channel in the layer, from 0; None: none yet."""
-
-    rule = t.Enum(RULES, "deconvnet").tag(sync=True)
-    """How the signal goes back to pixels."""
-
-    opened = t.Bool(True).tag(sync=True)
-    """Whether the pictures are unfolded; folded ones are not computed."""
-
-    in_sight = t.Bool(False).tag(sync=True)
-    """Set by the page when the strip has come into sight; before that nothing is computed."""
 
     picked = t.Dict(read_only=True).tag(sync=True)
     """The exemplar that was clicked: ``{id, layer, channel, row, col}``, the picture and the neuron
@@ -117,6 +104,8 @@ class ExemplarStrip(ZFWidget):
             "scan": lambda _: self.scan(),
             "stop": lambda _: self.stop(),
             "go": lambda _: self.go_on(),
+            "synthesise": self._answer_synthesise,
+            "halt": self._answer_halt,
         }
         self._responder = Responder(self.send, handlers, inline=inline)
         self.on_msg(self._responder.on_msg)
@@ -125,6 +114,7 @@ class ExemplarStrip(ZFWidget):
         if not self._untried and source is None:
             self._offer()
         self._ask()
+        self._begin()
 
     # ------------------------------------------------------------------------------ for people
 
@@ -197,6 +187,7 @@ class ExemplarStrip(ZFWidget):
         if self._responder is not None:
             self._responder.close()
         self.unobserve_all()
+        self._end()
         super().close()
         self._net = self._source = self._scan = self._scanned = self._job = None
         self._made.clear()

@@ -165,13 +165,14 @@ class Stage:
                 quality=_EXEMPLAR_QUALITY,
                 layer=layer,
                 rule=rule,
+                four=True,
                 in_sight=True,
                 clickable=False,
                 **say,
             )
         elif inside is not None and strip:
             # The page looks through the photos that it has; nothing is recorded of that.
-            self.parts["strip"] = ExemplarStrip(net, layer=layer, rule=rule, **say)
+            self.parts["strip"] = ExemplarStrip(net, layer=layer, rule=rule, four=True, **say)
         self.exemplars = self.exemplar_bytes = 0
         self._tapes = {name: offstage(part) for name, part in self.parts.items()}
         self._scenes = {
@@ -182,8 +183,13 @@ class Stage:
         }
         self._unseen = _Scenes("view", self._photo_by)
         if "strip" in self.parts:
-            traits = ("layer", "channel", "rule")
-            self._scenes["strip"] = _Scenes("strip", [["strip", name] for name in traits])
+            refs = [["strip", name] for name in ("layer", "channel", "rule")]
+            # What stands beside the exemplars is of the photo, too.
+            beside = _Scenes("strip", [*self._photo_by, *refs])
+            if inside is None:
+                self._scenes |= {"strip": _Scenes("strip", refs), "answers": beside}
+            else:
+                self._scenes["strip"] = beside
 
     def close(self) -> None:
         """Close the widgets; what was recorded stays."""
@@ -225,7 +231,7 @@ class Stage:
                 mine = self._blobs.size - before
                 self.check_size(before + mine * len(recordings) / done)
         if self.strip is not None:
-            self._exemplars(self.strip, next(iter(recordings.values())))
+            self._exemplars(self.strip, recordings)
 
     def _photo(self, photo: str, recording: Any) -> Iterator[None]:
         self.picker.value = photo
@@ -297,12 +303,13 @@ class Stage:
             self._scenes["view"].take(self._state("view"), *self._whole(photo), *settings)
             yield
 
-    def _exemplars(self, strip: ExemplarStrip, recording: Any) -> None:
+    def _exemplars(self, strip: ExemplarStrip, recordings: Mapping[str, Any]) -> None:
         """The strips of the strongest of the channels with large projections, while there is room.
 
         Those that a layer begins with are always there; a channel that has none says so.
         """
         plan, before = self.plan, self._blobs.size
+        recording = next(iter(recordings.values()))
         scenes, found = self._scenes["strip"], plan.exemplars.found if plan.exemplars else {}
         strongest = {
             name: recording.strongest(name).value.argsort(descending=True, stable=True).tolist()
@@ -322,16 +329,36 @@ class Stage:
             for rule in plan.rules:
                 strip.layer, strip.rule, strip.channel = name, rule, channel
                 settle()
-                scenes.take(self._state("strip"), name, channel, rule)
+                scenes.take(self._state("strip", _answers={}), name, channel, rule)
+                self._answers(strip, recordings)
                 strip.channel = None
             self.exemplars += 1
         self.exemplar_bytes = self._blobs.size - before
-        absent = {"_shown": {}, "_lacking": strip.say("left_out"), "status": "empty"}
-        state = self._state("strip", **absent)
+        unanswered = {"_answers": {"why": "left_out"}}
+        absent = {"_shown": {}, "_answers": {}, "_lacking": strip.say("left_out")}
+        state = self._state("strip", **absent, status="empty")
         for name in plan.layers:
             for channel in (None, *range(plan.net.layers[name].channels)):
                 for rule in plan.rules:
                     scenes.taken.setdefault(_key(name, channel, rule), state)
+                    for photo in recordings:
+                        key = _key(*self._whole(photo), name, channel, rule)
+                        self._scenes["answers"].taken.setdefault(key, unanswered)
+
+    def _answers(self, strip: ExemplarStrip, recordings: Mapping[str, Any]) -> None:
+        """What stands beside the exemplars of the channel that is shown, for every photo."""
+        for photo, recording in recordings.items():
+            strip.recording = recording
+            settle()
+            self._check("strip")
+            answers = strip._answers  # noqa: SLF001 - a synced trait
+            cells = dict(answers["cells"])
+            if cells["synthesised"].get("offer"):
+                cells["synthesised"] = {"why": "left_out"}  # nobody would make it there
+            state = {"_answers": self._blobs.plain({**answers, "cells": cells})}
+            where = (strip.layer, strip.channel, strip.rule)
+            self._scenes["answers"].take(state, *self._whole(photo), *where)
+        strip.recording = None
 
     def _state(self, part: str, **instead: Any) -> dict[str, Any]:
         """The part's traits, some of them replaced, with their bytes by number."""
@@ -455,7 +482,7 @@ class Stage:
             "layers": {"value": plan.layer},
             "browser": browser,
             "view": {**shared, "channel": channel},
-            "strip": {**shared, "channel": channel, "_shown": {}},
+            "strip": {**shared, "channel": channel, "_shown": {}, "_answers": {}},
         }
         if self.inside is not None:
             begin["strip"] |= {"_lacking": "", "_offered": 0}  # no scan is missed

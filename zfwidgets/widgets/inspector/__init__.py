@@ -53,8 +53,9 @@ class Inspector(Composed):
             the work; default: that of ``ZFWIDGETS_COMPUTE``, else "kernel". What the page cannot
             run, it says, and the kernel computes.
 
-    Below the projection stand the nine photographs of the gallery that excite the channel most, for
-    the bundled networks at once, for others after `scan`; a click shows the neuron in that photo.
+    Below stand four answers to what the channel is: its filter, its projection in this photo, the
+    nine photographs of the gallery that excite it most, for the bundled networks at once, for
+    others after `scan`, each a click away; and the picture made to excite it.
 
     The parts are widgets of their own, ``picker``, ``layers``, ``browser``, ``view``, ``strip`` and
     ``charts``, and can be linked to anything else. What the Inspector does can be done by hand:
@@ -132,7 +133,9 @@ class Inspector(Composed):
             layer=chosen, mode=mode, rule=rule, sort="strength", inset=False, **say
         )
         self.view = ProjectionView(layer=chosen, rule=rule, inline=inline, **say)
-        self.strip = ExemplarStrip(self.net, layer=chosen, rule=rule, inline=inline, **say)
+        self.strip = ExemplarStrip(
+            self.net, layer=chosen, rule=rule, four=True, inline=inline, **say
+        )
         self.charts = Charts(self.browser, opened=False, inline=inline, **say)
         self._visit = Visit(self.picker, self.view, self.strip)
         self._job: Job | None = None
@@ -333,7 +336,7 @@ class Inspector(Composed):
         self._tell(layers, recording.size, classes)
         self.browser.recording = recording
         self._visit.arrived()
-        self.view.recording = recording
+        self.view.recording = self.strip.recording = recording
         self._set("ready", {})
         if self.channel is None:
             self._choose_channel()
@@ -352,6 +355,7 @@ class Inspector(Composed):
         inputs = self.net.preprocess(image)
         self._visit.arrived()
         self._page.engine.show(inputs)
+        self.strip.recording = inputs
         self._chart()
 
     def _chart(self, _change: object = None) -> None:
