@@ -201,11 +201,18 @@ def test_the_exemplars_of_the_channels_that_were_written_are_there(
     assert pairs.evaluate_all("all => all.map(one => one.dataset.id)") == names
     pairs.first.hover()
     expect(strip.locator(".zf-strip-detail")).to_contain_text(zf.gallery()[names[0]].author)
+    beside = strip.locator(".zf-answer")
+    synthesised = strip.locator('[data-answer="synthesised"]')
+    expect(strip.locator('[data-answer="filter"]')).to_contain_text("kernels on conv4")
+    expect(strip.locator('[data-answer="photo"] canvas')).to_have_count(2)
+    expect(synthesised.locator("canvas")).to_have_count(1)
+    expect(synthesised.get_by_role("button", name="Synthesise")).to_be_hidden()
     pairs.first.click(force=True)  # it says that it leads nowhere here
     expect(strip.get_by_role("alert")).to_be_hidden()
     left_out = next(c for c in range(256) if c not in saved.channels["conv5"])
     opened.click_channel(left_out)
-    expect(strip).to_contain_text("Not in this page.")
+    for one in beside.all():
+        expect(one).to_contain_text("Not in this page.")
     opened.choose_layer("conv2")
     expect(pairs).to_have_count(9)
     expect(strip).to_contain_text("of conv2?")

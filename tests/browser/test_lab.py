@@ -309,6 +309,13 @@ def test_screenshots(
         lambda: shows_projection(inspector, recording, "conv5", channel), "the projection is shown"
     )
     inspector.wait_for_layer("conv5")
+    strip = inspector.root.locator(".zf-exemplar-strip")
+    strip.scroll_into_view_if_needed()
+    expect(strip).to_have_attribute("data-state", "ready", timeout=60_000)
+    expect(strip).to_contain_text(f"What is channel {channel} of conv5?")
+    expect(strip.locator(".zf-strip-pair")).to_have_count(9)
+    expect(strip.locator('.zf-answer[data-state="waiting"]')).to_have_count(0)
+    expect(strip.locator('[data-answer="photo"] canvas')).to_have_count(2)
     picture = screenshots / f"lab-{theme.lower()}-{width}.png"
     inspector.root.screenshot(path=picture)
     with Image.open(picture) as shot:

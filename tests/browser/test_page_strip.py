@@ -14,9 +14,11 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 import zfwidgets as zf
+from tests.browser.pixels import on_canvas
 from tests.browser.test_accessibility import findings
 from tests.browser.test_page_engine import LEVELS, Computing
 from tests.browser.waiting import until
+from zfwidgets.images import contrast
 from zfwidgets.images.tiles import resize
 
 PHOTOS = ["cat", "dogs", "bee", "coffee"]
@@ -97,10 +99,42 @@ def test_the_strip_shows_the_photos_of_the_page_that_excite_the_channel_most(
     far = np.abs(tile[:height, :width].astype(int) - patch)
     assert float((far <= LEVELS).mean()) > 0.98
     expect(opened.root.locator(".zf-strip-pictures [data-rank]")).to_have_count(len(expected))
+    answers = opened.root.locator(".zf-answer")
+    expect(answers.nth(0)).to_contain_text("No picture")
+    expect(answers.nth(1).locator("canvas")).to_have_count(2)
+    expect(answers.nth(3)).to_contain_text("Not in this page.")
     # Nobody has counted classes here, so nothing is said of them.
     expect(opened.root.locator(".zf-exemplar-strip")).not_to_contain_text("class")
     assert findings(opened.page, ".zf-exemplar-strip") == []
     opened.page.screenshot(path=screenshots / "page-strip.png", full_page=True)
+
+
+def test_beside_them_stands_what_the_chosen_photo_and_the_filter_say(
+    opened: Computing, net: zf.DeconvNet
+) -> None:
+    photo = opened.chosen_photo()
+    recording = net.record(zf.sample(photo).open())
+    opened.choose_layer("conv1")
+    channel = 9
+    opened.click_channel(channel)
+    shows(opened, "conv1", channel, len(PHOTOS))
+    answers = "zfKernel.models.get('strip').get('_answers')"
+    until(
+        opened.page,
+        f"(channel) => {answers}.layer === 'conv1' && {answers}.channel === channel",
+        channel,
+    )
+    shown = on_canvas(opened.root.locator('[data-answer="filter"] canvas'))
+    weights = net.model.get_parameter("conv1.weight").detach()[[channel]]
+    assert np.abs(shown.astype(int) - contrast(net.to_rgb(weights))[0][0]).max() <= 1
+    patch = on_canvas(opened.root.locator('[data-answer="photo"] canvas').first)
+    neuron = recording.strongest("conv1", [channel])
+    top, left, bottom, right = recording.layers["conv1"].box(int(neuron.row[0]), int(neuron.col[0]))
+    inside = np.pad(recording.seen()[0], ((8, 8), (8, 8), (0, 0)), constant_values=128)[
+        top + 8 : bottom + 8, left + 8 : right + 8
+    ]
+    assert float((np.abs(patch.astype(int) - inside) <= LEVELS).mean()) > 0.9
+    opened.choose_layer("conv5")
 
 
 def test_a_click_shows_the_neuron_in_its_photo(opened: Computing, net: zf.DeconvNet) -> None:
