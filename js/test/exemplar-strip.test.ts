@@ -43,6 +43,9 @@ function open(state: Record<string, unknown> = {}) {
     _shown: shown,
     _lacking: "",
     _offered: 0,
+    four: false,
+    synthesis: {},
+    _answers: {},
     ...state,
   });
   const el = document.createElement("div");
@@ -113,9 +116,32 @@ describe("a strip", () => {
     expect(one(".zf-strip-title").textContent).toBe("What else excites channel 9 of conv5?");
   });
 
+  it("says beside the exemplars why there is no picture, and offers to make one", async () => {
+    const none = { why: "none_ships", offer: true };
+    const deep = { count: 384, layer: "conv4", channels: "1, 2, 3" };
+    const filter = { why: "filter_inputs", values: deep };
+    const cells = { filter, photo: { why: "silent_here" }, synthesised: none };
+    const answers = { layer: "conv5", channel: 5, rule: "deconvnet", cells };
+    const { model, one, asked } = open({ four: true, _answers: answers });
+    const cell = (name: string) => one(`[data-answer="${name}"]`);
+    await vi.waitFor(() => expect(cell("photo").textContent).toContain("Silent"));
+    expect(one(".zf-strip-title").textContent).toBe("What is channel 5 of conv5?");
+    expect(cell("filter").textContent).toContain("384 kernels on conv4");
+    const [make, stop] = cell("synthesised").querySelectorAll("button");
+    make?.click();
+    expect(asked().at(-1)).toBe("synthesise");
+    model.set("synthesis", { layer: "conv5", channel: 5, step: 3, steps: 64 });
+    expect(make?.hidden).toBe(true);
+    expect(cell("synthesised").textContent).toContain("Step 3 of 64");
+    stop?.click();
+    expect(asked().at(-1)).toBe("halt");
+    model.set("channel", 6);
+    expect(cell("filter").dataset["state"]).toBe("waiting");
+  });
+
   it("offers a scan where there is none, and folds the rest away", () => {
     const { one, asked } = open({ _shown: {}, _lacking: "Of other weights.", _offered: 845 });
-    expect(one(".zf-strip-body").hidden).toBe(true);
+    expect(one(".zf-strip-pictures").hidden).toBe(true);
     const offer = one(".zf-strip-lacking button");
     expect(offer.textContent).toBe("Scan the gallery (845 photographs)");
     offer.click();

@@ -32,9 +32,11 @@ inspector = zf.Inspector(zf.connect(sys.argv[1], "small", sys.argv[2]), "cat", m
 worker().join()
 inspector.charts.head.opened = True
 inspector.layer = "conv1"
+inspector.strip.in_sight = True
 worker().join()
 status = open("/proc/self/status").read().split("VmRSS:")[1].split()[0]
 print(json.dumps({
+    "answers": {name: sorted(cell) for name, cell in inspector.strip._answers["cells"].items()},
     "errors": [p.error for p in inspector.parts if getattr(p, "error", None)],
     "neuron": inspector.view.neuron,
     "tiles": len(inspector.browser._page["sheet"]["ids"]),
@@ -56,6 +58,8 @@ def test_a_kernel_with_an_inspector_needs_no_torch_and_little_memory(served: Ser
     answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     found = json.loads(answer.stdout)
     assert found["errors"] == []
+    drawn = ["data", "sheet"]
+    assert found["answers"] == {"filter": drawn, "photo": drawn, "synthesised": ["why"]}
     assert found["neuron"]["layer"] == "conv1"
     assert found["tiles"] == 6
     assert not found["torch"]

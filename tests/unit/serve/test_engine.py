@@ -18,6 +18,7 @@ from zfwidgets.remote.tensors import TensorNet
 from zfwidgets.serve.engine import Engine
 from zfwidgets.widgets.channel_browser.responses import Responses
 from zfwidgets.widgets.channel_browser.tiles import tiles_of
+from zfwidgets.widgets.exemplar_strip.kernels import kernels_of
 
 FIELDS = ("image", "channel", "row", "col", "value")
 
@@ -50,6 +51,14 @@ def afar_fixture(here: DeconvNet, engine: Engine) -> RemoteNet:
 
 def same(tensor: torch.Tensor, array: np.ndarray[Any, Any]) -> bool:
     return bool(np.array_equal(tensor.numpy(), array))
+
+
+def test_it_says_what_a_filter_weighs_most(here: DeconvNet, afar: RemoteNet) -> None:
+    mine, theirs = kernels_of(here, "conv2", 1), afar.kernels("conv2", 1)
+    assert mine is not None
+    assert theirs is not None
+    assert (theirs.layer, theirs.count) == (mine.layer, mine.count)
+    assert tuple(theirs.heaviest) == mine.heaviest
 
 
 def test_the_networks_facts_are_its_own(here: DeconvNet, afar: RemoteNet) -> None:
@@ -224,6 +233,7 @@ def test_hostile_questions_are_refused_and_the_next_is_answered(
         wire.pack({"op": "project", "key": key, "layer": "conv1", "method": {"rule": "eval"}}),
         wire.pack({"op": "record", "key": 7}),
         wire.pack({**good, "op": "strip", "layer": "conv1", "channel": -1, "px": 10**9}),
+        wire.pack({**good, "op": "kernels", "layer": "conv2", "channel": 10**9}),
     ]
     whole = np.zeros((1, 3, 4096, 4096), np.float16)
     hostile.append(wire.pack({**good, "key": wire.key_of({"inputs": whole})}, {"inputs": whole}))
