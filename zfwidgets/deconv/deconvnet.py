@@ -287,6 +287,8 @@ class DeconvNet:
         self, inputs: Tensor, layers: Layers, before: Record, changes: Sequence[Change]
     ) -> Record:
         """As `record_again`, computing only what the changes reach where the model lets us."""
+        if models.has_hooks(self.model):  # they may keep what they see
+            return self.record_again(inputs, layers, changes)
         last = None if layers.complete else max(layers.steps)
         try:
             resumed = Resumed(before, [change.step for change in changes])

@@ -153,6 +153,11 @@ def other_dimensions(model: nn.Module) -> str:
 _CONVS = nn.Conv1d, nn.Conv3d
 
 
+def has_hooks(model: nn.Module) -> bool:
+    """True if somebody looks at what modules take or give."""
+    return any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())  # noqa: SLF001
+
+
 def fingerprint(model: nn.Module) -> tuple[object, ...]:
     """Changes when the weights do: version, memory and a sample of every parameter and buffer.
 

@@ -37,6 +37,7 @@ from zfwidgets.deconv.rules import (
     Derivative,
     Kept,
     LocalResponseNorm,
+    MaxPoolWithIndices,
     NotExact,
     Operand,
     Permute,
@@ -230,6 +231,8 @@ class Recorder(TorchDispatchMode):
         if not made_of_others:
             self._check_values(known, operands, sources)
         if known.name in SHAPES_ALONE or all(source is None for source in sources):
+            if not shape_alone(known.name):
+                self._outside(sources)
             return self._constant(func, known, operands, args, options)
         draws = known.random and not made_of_others and _draws_lots(func, args, options)
         if draws or self._drawn(operands):
@@ -284,6 +287,12 @@ class Recorder(TorchDispatchMode):
         """Values are read behind the dispatcher's back."""
         if self._resumed is not None:
             self._resumed.check(operands)
+            self._outside([self._find(o) for o in operands if isinstance(o, Tensor)])
+
+    def _outside(self, sources: Iterable[int | None]) -> None:
+        """Values go on where no call follows them."""
+        if self._resumed is not None:
+            self._resumed.check_outside(sources)
 
     def same(self, tensor: Tensor, other: Tensor) -> None:
         """Another tensor object over the same memory, made behind the dispatcher's back."""
@@ -418,8 +427,11 @@ class Recorder(TorchDispatchMode):
             return outputs
         outputs = forward() if rules is None else rules.run(forward)
         if not isinstance(outputs, Tensor | list | tuple):
+            self._outside(sources)
             return outputs  # a number, read out to Python
         value = outputs if isinstance(outputs, Tensor) else outputs[0]
+        if isinstance(rules, MaxPoolWithIndices):
+            self._outside(sources)
         if not known.written and any(value is operand for operand in operands):
             return outputs  # as contiguous() does where there is nothing to do
         free = all(o is None or not o.lead for o in given)
@@ -526,6 +538,7 @@ class Recorder(TorchDispatchMode):
                 known, "a quantised tensor; expected floats. Give the model before quantisation"
             )
         if not (value.is_floating_point() or value.is_complex()):
+            self._outside(sources)
             return
         path, name = self._place(known.name)
         where = _line() if isinstance(rule, Derivative) else ""

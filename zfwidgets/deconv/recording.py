@@ -258,7 +258,7 @@ class Recording:
         Only what follows these layers is computed anew. The model runs as a whole, for Python may
         do anything between its operations, but those that the change does not reach give what they
         gave when it was recorded. A model that reads values between operations, as a comparison
-        does, costs a whole forward pass.
+        does, or with hooks, costs a whole forward pass.
 
         Raises KeyError for a layer, IndexError for a channel that does not exist, ValueError for
         values of another shape or with NaN in them, for no layer, and for layers of directions,

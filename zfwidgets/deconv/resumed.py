@@ -3,8 +3,8 @@
 The model itself runs, for Python may do anything between its operations; but those that the change
 does not reach give what they gave before. Where that was kept it is handed out as a copy. Where it
 was not, nothing that is computed needs it: the tensor that stands in has its shape and no values.
-Should the model read such a tensor all the same, as a comparison does, the pass cannot be resumed
-(`NotResumed`), and a whole one is made.
+Should the model read such a tensor all the same, as a comparison does, or should the change reach
+what is no call, as whole numbers, the pass cannot be resumed (`NotResumed`); a whole one is made.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Resumed:
             computed[index] |= not there
             if computed[index]:
                 self._needed.update(source for source in call.sources if source is not None)
-        self._computed = computed
+        self._computed, self._reached = computed, reached
         self._hollow: dict[int, StorageWeakRef] = {}
 
     def call(self, index: int, operation: str, sources: Sequence[int | None]) -> Call | None:
@@ -101,6 +101,11 @@ class Resumed:
                 target.set_(kept.clone())  # type: ignore[call-overload]
         else:
             self._hollow[key] = StorageWeakRef(target.untyped_storage())
+
+    def check_outside(self, sources: Iterable[int | None]) -> None:
+        """Raises NotResumed if what the change reaches goes on as numbers that no call holds."""
+        if any(source in self._reached for source in sources):
+            raise NotResumed
 
     def check(self, operands: Iterable[Any]) -> None:
         """Raises NotResumed if one of the operands has no values."""

@@ -66,7 +66,7 @@ class ExemplarsPage:
 
         net, texts = plan.net, table("export", plan.locale)
         recording = net.record(next(iter(plan.photos.values())))
-        engine = self._inside.payload(recording, blobs, TILE, texts)
+        engine = self._inside.payload(recording, blobs, TILE, plan.locale)
         state = blobs.plain(self._state(net, plan.locale), _QUALITY)
         kernelless = {key: texts[f"kernelless_{key}"] for key in ("title", "message", "hint")}
         channels = sum(len(one.value) for one in self._found.values())
