@@ -6,6 +6,7 @@ import argparse
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -222,7 +223,21 @@ def _serve(
     command = [sys.executable, "-m", *module, f"--port={options.port}"]
     if options.no_browser:
         command.append("--no-browser")
-    return subprocess.call(command, env={**os.environ, **jupyter_environment(), **(kernels or {})})
+    return _run(command, {**os.environ, **jupyter_environment(), **(kernels or {})})
+
+
+def _run(command: list[str], environment: Mapping[str, str]) -> int:
+    """What `subprocess.call` does; but whoever ends us (a container, a service) ends the server."""
+    with subprocess.Popen(command, env=environment) as server:
+        # Jupyter ends its kernels when it is asked to end, and leaves them when it is killed.
+        before = signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+        try:
+            return server.wait()
+        except BaseException:
+            server.kill()
+            raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def jupyter_environment() -> dict[str, str]:

@@ -8,8 +8,10 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import conftest, hosts
@@ -42,3 +44,29 @@ def test_the_printed_address_opens_the_notebook_and_asks_nothing(
             assert "@jupyterlab/apputils-extension:announcements" in settings["disabledExtensions"]
         finally:
             os.killpg(server.pid, signal.SIGTERM)  # as a terminal does: Lab is a child of it
+
+
+def test_ended_as_a_service_is_it_takes_its_server_along(tmp_path: Path) -> None:
+    notebook = tmp_path / "notes.ipynb"
+    conftest.write_notebook(notebook, "6 * 7")
+    port = hosts.free_port()
+    host = hosts.Host(f"http://127.0.0.1:{port}", tmp_path, tmp_path / "lab.log")
+    command = [sys.executable, "-m", "zfwidgets", "lab", str(notebook), "--no-browser"]
+    with (
+        host.log.open("wb") as log,
+        subprocess.Popen(
+            [*command, f"--port={port}"],
+            stderr=log,
+            env=hosts.isolated(tmp_path / "home"),
+            start_new_session=True,
+        ) as server,
+    ):
+        try:
+            hosts.wait_until_alive(server, host, "/api")
+            server.terminate()  # this process alone, not Lab, its child
+            server.wait(timeout=30)
+            with pytest.raises(ProcessLookupError):
+                os.killpg(server.pid, 0)  # nobody of its group is left
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)

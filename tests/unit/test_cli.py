@@ -22,7 +22,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, s
         calls.append((command, env))
         return 0
 
-    monkeypatch.setattr("subprocess.call", call)
+    monkeypatch.setattr(cli, "_run", call)
     return calls
 
 
