@@ -52,16 +52,19 @@ export class Address {
   /** Photos that a person brings do not travel with the link. */
   readonly #photos: Set<string>;
   readonly #told = h("p", { class: "zf-page-link", role: "status" });
+  /** Told of every other place, as text from "#" on. */
+  onchange: (text: string) => void = () => {};
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(host: StaticKernel, payload: AddressPayload) {
     [this.#host, this.#payload] = [host, payload];
     this.#photos = new Set((this.#get("picker", "items") as { id: string }[]).map(({ id }) => id));
     document.querySelector(".zf-page-parts")?.before(this.#told);
-    this.#go();
+    this.show(location.hash || (payload.begin ?? ""));
     for (const [part, trait] of WATCHED) host.model(part).on(`change:${trait}`, this.#soon);
-    window.addEventListener("hashchange", () => this.#go());
-    this.#offer();
+    window.addEventListener("hashchange", () => this.show(location.hash));
+    // A page inside of another's text has no address to copy.
+    if (location.protocol !== "about:") this.#offer();
     // The same neuron in another language.
     for (const link of document.querySelectorAll<HTMLAnchorElement>(".zf-page-top a[hreflang]")) {
       link.addEventListener("click", () => {
@@ -73,12 +76,12 @@ export class Address {
   // ---------------------------------------------------------------------------------- from it
 
   /** Show what the address asks for; what there is not is said, the rest is shown. */
-  #go(): void {
-    const asked = read(location.hash);
+  show(text: string): void {
+    const asked = read(text);
     const { net, others = {}, texts } = this.#payload;
     const other = others[asked["net"] ?? ""];
     if (other !== undefined && asked["net"] !== net) {
-      location.replace(new URL(other + location.hash, location.href));
+      location.replace(new URL(`${other}#${text.replace(/^#/, "")}`, location.href));
       return;
     }
     // A layer before its channel, whatever order they were written in.
@@ -141,12 +144,18 @@ export class Address {
   };
 
   #put(): void {
-    const hash = `#${write(this.#place())}`;
+    const hash = this.text;
+    this.onchange(hash);
     try {
       if (hash !== location.hash) history.replaceState(history.state, "", hash);
     } catch {
       // A frame without an address of its own.
     }
+  }
+
+  /** What is shown, from "#" on. */
+  get text(): string {
+    return `#${write(this.#place())}`;
   }
 
   #place(): Place {

@@ -9,6 +9,7 @@ import { inWords, type Said } from "../engine/said";
 import { Address } from "./address";
 import { beside } from "./beside";
 import { Comparing } from "./comparing";
+import { framed } from "./frame";
 import { keep } from "./keep";
 import { type Beyond, type Host, StaticKernel } from "./kernel";
 import { Live } from "./live";
@@ -40,7 +41,8 @@ export default {
       const model = kernel.models.get(name);
       if (el && model) modules[bundle]?.render?.({ model, el });
     }
-    if (payload.address) new Address(kernel, payload.address);
+    const address = payload.address && new Address(kernel, payload.address);
+    framed(address);
     document.documentElement.dataset["ready"] = "true";
     if (payload.site) keep(payload.site);
     return kernel;

@@ -101,6 +101,8 @@ export interface Payload {
 
 export interface AddressPayload {
   net: string;
+  /** Where a page begins whose address says nothing. */
+  begin?: string;
   /** Pages of a site's other networks, by their names. */
   others?: Record<string, string>;
   texts: Record<string, string>;

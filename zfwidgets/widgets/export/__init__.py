@@ -20,6 +20,12 @@ from zfwidgets.widgets.export.page import MEGABYTE, document, megabytes, with_it
 from zfwidgets.widgets.export.plan import CHANNELS, Channels, Plan, credited, plan_for
 from zfwidgets.widgets.export.stage import PageTooLarge, Stage
 
+PAPER = (
+    "Zeiler, M. D. & Fergus, R. (2014). Visualizing and Understanding Convolutional Networks. "
+    "ECCV 2014, 818–833. https://doi.org/10.1007/978-3-319-10590-1_53"
+)
+"""Whose method it is; as in CITATION.cff."""
+
 __all__ = ["PageTooLarge", "SavedPage", "to_html"]
 
 
@@ -183,6 +189,8 @@ def facts(
         *_exemplar_fact(stage, texts),
         *((texts["fact_size"], told) for told in sized),
         (texts["fact_made"], f"zfwidgets {__version__}"),
+        (texts["fact_licence"], texts["licence"]),
+        (texts["fact_cite"], texts["cite"].format(version=__version__, paper=PAPER)),
     ]
 
 

@@ -59,6 +59,10 @@ class Plan:
     layer: str
     mode: str
     rule: RuleName
+    channel: int | None = None
+    """With which the page begins; None: the one that answers most."""
+    place: tuple[int, int] | None = None
+    """Of the channel's neuron, row and column; only an engine shows another than the strongest."""
     exemplars: Source | None = None
     """The scan whose strongest pictures are shown; None: none is known of the network."""
 
@@ -95,6 +99,8 @@ def plan_for(
     taken = _photos(shown, photos)
     if every_sample and photos is None:
         taken |= _samples(shown)
+    layer = begin if begin in ordered else first
+    stays = shown is not None and layer == shown.layer
     return Plan(
         net=net,
         photos={name: image for name, (image, _) in taken.items()},
@@ -102,9 +108,11 @@ def plan_for(
         layers=ordered,
         rules=named,
         locale=locale or (default_locale() if shown is None else shown.locale),
-        layer=begin if begin in ordered else first,
+        layer=layer,
         mode=mode if mode in MODES else "projection",
         rule=shown.rule if shown is not None and shown.rule in named else named[0],
+        channel=getattr(shown, "channel", None) if stays else None,
+        place=getattr(getattr(shown, "view", None), "place", None) if stays else None,
         exemplars=_exemplars(net, shown),
     )
 

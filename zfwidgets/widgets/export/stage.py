@@ -15,6 +15,7 @@ from zfwidgets.analysis.arguments import check_finite
 from zfwidgets.deconv.method import RuleName
 from zfwidgets.widgets.channel_browser import ChannelBrowser
 from zfwidgets.widgets.channel_browser.tiles import MODES as browser_modes  # noqa: N811
+from zfwidgets.widgets.core.address import write
 from zfwidgets.widgets.core.layers import describe
 from zfwidgets.widgets.core.rpc import settle
 from zfwidgets.widgets.core.strings import table
@@ -218,6 +219,9 @@ class Stage:
             for layer in plan.layers:
                 check_finite(recording.feature_maps(layer), layer, f"photo {name!r}")
         self.channels = chosen_channels(self._wanted, plan.layers, recordings)
+        if plan.channel is not None and isinstance(self._wanted, int):
+            begun = {*self.channels[plan.layer], plan.channel}
+            self.channels[plan.layer] = tuple(sorted(begun))
         steps = len(plan.rules) * sum(
             len(self._modes(layer)) + len(some) for layer, some in self.channels.items()
         )
@@ -415,6 +419,7 @@ class Stage:
             **inside,
             "address": {
                 "net": plan.net.name,
+                "begin": self._begin(),
                 "texts": {k: v for k, v in texts.items() if k.startswith(("address_", "link"))},
             },
             "parts": self._parts(),
@@ -442,6 +447,15 @@ class Stage:
         scenes["view"] = self._scenes["view"].payload(both)
         scenes["view"]["otherwise"] = self._unseen.payload(both)
         return list(scenes.values())
+
+    def _begin(self) -> str:
+        """The neuron with which the page begins, as an address; empty: the strongest."""
+        plan = self.plan
+        there = plan.channel in self.channels.get(plan.layer, ())
+        if plan.channel is None or not (there or self.inside):
+            return ""
+        place = plan.place if self.inside else None
+        return write({"layer": plan.layer, "channel": plan.channel, "at": place})
 
     def _starts(self, chosen: Ref) -> list[dict[str, Any]]:
         """What another layer leaves nothing of; its strongest channel is the one to begin with."""

@@ -31,6 +31,8 @@ from zfwidgets.widgets.projection_view import ProjectionView
 
 if TYPE_CHECKING:
     from zfwidgets.widgets.export import SavedPage
+    from zfwidgets.widgets.export.frame import StaticPage
+    from zfwidgets.widgets.export.module import SavedModule
     from zfwidgets.widgets.inspector.page_side import PageSide
 
 
@@ -223,6 +225,51 @@ class Inspector(Composed):
         from zfwidgets.widgets.export import to_html
 
         return to_html(self, path, **options)
+
+    def render_static(self, **options: Any) -> StaticPage:
+        """The page of `to_html` as the output of a cell, with a picture for paper.
+
+        It begins with what the Inspector shows, and stays explorable wherever the notebook's HTML
+        goes: nbconvert, nbviewer, Quarto, a saved notebook without its kernel. It runs in a frame
+        of its own that is as tall as the page; printed, it is a picture with its caption.
+
+            >>> inspector.render_static(layers=("conv3", "conv5"), channels=12)
+
+        Parameters:
+            options: as `zf.to_html` takes them; ``channels`` are 12 of each layer and ``max_mb``
+                20 unless others are given, for notebooks carry all of it.
+
+        Raises:
+            ValueError: the Inspector shows nothing yet; and what `zf.to_html` raises.
+        """
+        from zfwidgets.widgets.export.article import article
+        from zfwidgets.widgets.export.frame import static_page
+
+        return static_page(article(self, {"channels": 12, "max_mb": 20.0, **options}))
+
+    def to_module(self, path: str | Path, *, alone: bool = False, **options: Any) -> SavedModule:
+        """Write the page of `to_html` as an ES module for MyST, Quarto or a page of your own.
+
+        The module exports ``default {render({model, el})}`` as anywidget's do. The page that it
+        shows is one HTML file beside it, which can be opened or framed by itself, too.
+
+            >>> inspector.to_module("figures/cat.mjs", channels=12)     # and figures/cat.html
+
+        Parameters:
+            path: of the module, ending in .mjs or .js.
+            alone: whether the page is inside of the module instead, for hosts that move modules
+                elsewhere, as MyST does.
+            options: as `zf.to_html` takes them; ``channels`` are 12 of each layer unless others are
+                given.
+
+        Raises:
+            ValueError: another ending; the Inspector shows nothing yet; and what `zf.to_html`
+                raises.
+        """
+        from zfwidgets.widgets.export.article import article
+        from zfwidgets.widgets.export.module import write_module
+
+        return write_module(article(self, {"channels": 12, **options}), path, alone=alone)
 
     def contact_sheet(self) -> bytes | None:
         """Photo, projection and the first tiles as one PNG file; waits a moment for them."""
