@@ -14,7 +14,7 @@ from zfwidgets.images.tiles import encode
 
 NAMES = ["cat", "dogs", "bee", "fig", "drum", "bridge", "pagoda", "rocket", "allium", "coffee"]
 LIMIT = 5 * 2**20
-PIECE = 2 * 2**20
+PIECE = 2**19
 DROP = """
 ({ names, size, type }) => {
   const transfer = new DataTransfer();

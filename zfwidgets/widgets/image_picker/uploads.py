@@ -1,7 +1,7 @@
 """Files from the page, put together from pieces.
 
-Jupyter's web server drops the connection at a message of 10 MiB, so files travel in pieces, one
-after another. Used by one thread only.
+Jupyter's web server drops the connection at a message of 10 MiB, and Colab loses those of a
+megabyte, so files travel in pieces below that, one after another. Used by one thread only.
 """
 
 from __future__ import annotations
