@@ -103,7 +103,7 @@ def grown(page: Page, selector: str) -> None:
     frame = page.locator(selector)
     expect(frame).not_to_have_css("height", "900px")
     expect(frame).not_to_have_css("height", "150px")
-    inside = frame.element_handle().content_frame()  # type: ignore[union-attr]
+    inside = frame.element_handle().content_frame()
     assert inside is not None
     assert abs(inside.evaluate(measure)) < 12
     assert inside.evaluate("innerHeight >= document.body.scrollHeight")
