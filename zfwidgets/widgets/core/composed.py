@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import anywidget
 import ipywidgets
 
 from zfwidgets.widgets.core.base import StaticPicture, dispose
@@ -49,6 +50,13 @@ class Composed(StaticPicture, ipywidgets.Box):
         for part in parts:
             dispose(part)
         self._let_go()
+
+    def _display_(self) -> Any:
+        """The parts one below the other, for marimo, which shows single widgets and no boxes."""
+        import marimo
+
+        views = [part for part in _parts(self) if isinstance(part, anywidget.AnyWidget)]
+        return marimo.vstack([marimo.ui.anywidget(view) for view in views])
 
     def _let_go(self) -> None:
         """Drop what is large; called once, when all is closed."""
