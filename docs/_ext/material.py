@@ -1,4 +1,4 @@
-"""What the site shows but does not keep: the notebooks, an exported page, and a review.
+"""What the site shows but does not keep: the notebooks, an exported page, and two reviews.
 
 Notebooks are stored once, in `notebooks/`; Sphinx reads only below `docs/`, so they are copied to
 `docs/notebooks/` (ignored by git) when they have changed.
@@ -14,7 +14,10 @@ from sphinx.util import logging
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPORTED = ROOT / "build" / "docs-cache" / "inspector.html"
-REVIEWED = ROOT / "build" / "docs-cache" / "review.html"
+REVIEWED = {
+    "zfnet": ROOT / "build" / "docs-cache" / "review.html",
+    "alexnet": ROOT / "build" / "docs-cache" / "review-alexnet.html",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -51,15 +54,16 @@ def exported_page() -> Path:
     return EXPORTED
 
 
-def reviewed_page() -> Path:
-    """The report of the bundled ZFNet, written anew when an analysis or the network has changed."""
-    if _older(REVIEWED, "analysis", "nets"):
+def reviewed_page(net: str) -> Path:
+    """The report of a bundled network, written anew when an analysis or the network has changed."""
+    page = REVIEWED[net]
+    if _older(page, "analysis", "nets"):
         from zfwidgets import gallery, review
 
-        _log.info("reviewing ZFNet on the gallery ...")
-        REVIEWED.parent.mkdir(parents=True, exist_ok=True)
-        review("zfnet", gallery(), progress=False).to_html(REVIEWED)
-    return REVIEWED
+        _log.info("reviewing %s on the gallery ...", net)
+        page.parent.mkdir(parents=True, exist_ok=True)
+        review(net, gallery(), progress=False).to_html(page)
+    return page
 
 
 def _older(page: Path, *rooms: str) -> bool:
@@ -79,7 +83,8 @@ def embed(app: Sphinx, error: Exception | None) -> None:
     if error is None and app.builder.format == "html":
         folder = Path(app.outdir) / "_static"
         shutil.copyfile(exported_page(), folder / "inspector.html")
-        shutil.copyfile(reviewed_page(), folder / "review.html")
+        for net, page in REVIEWED.items():
+            shutil.copyfile(reviewed_page(net), folder / page.name)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
