@@ -8,7 +8,7 @@ import type { WireError } from "../core/wire";
 import type { Notices } from "./notices";
 import type { PickerShell } from "./state";
 
-/** Colab loses messages of a megabyte; as base64, in which some hosts send bytes, this is two thirds of one. */
+/** In Colab uploads of a megabyte are reported to fail; as base64, in which some hosts send, this is two thirds. */
 const PIECE = 2 ** 19;
 
 export class Uploads {

@@ -1,7 +1,8 @@
 """Files from the page, put together from pieces.
 
-Jupyter's web server drops the connection at a message of 10 MiB, and Colab loses those of a
-megabyte, so files travel in pieces below that, one after another. Used by one thread only.
+Jupyter's web server drops the connection at a message of 10 MiB, and in Colab uploads of a megabyte
+are reported to fail, so files travel in pieces below that, one after another. Used by one thread
+only.
 """
 
 from __future__ import annotations
