@@ -1,10 +1,11 @@
 /**
  * What answers for widgets that have a page of their own, beside those of the Inspector: the steps, the dragged
- * square, the camera, the gallery's exemplars. A bundle by itself, for such pages alone; js/src/page/ is in every page.
+ * square, the camera, the gallery's exemplars, the quiz. A bundle by itself, for such pages alone; js/src/page/ is in every page.
  */
 import { ExemplarsSide } from "../page/exemplars";
 import { LiveSide } from "../page/live-side";
 import { OcclusionSide } from "../page/occlusion";
+import { Quiz } from "../page/quiz";
 import type { Sides } from "../page/side";
 import { StepsSide } from "../page/steps";
 
@@ -14,4 +15,7 @@ const sides: Sides = (host, payload, opening, album) => ({
   ...(album && { occlusion: new OcclusionSide(host), steps: new StepsSide(host, payload) }),
 });
 
-export default { sides };
+export default {
+  sides,
+  quiz: (...given: ConstructorParameters<typeof Quiz>) => new Quiz(...given),
+};

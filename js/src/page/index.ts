@@ -13,7 +13,7 @@ import { framed } from "./frame";
 import { keep } from "./keep";
 import { type Beyond, type Host, StaticKernel } from "./kernel";
 import { Live } from "./live";
-import type { EnginePayload, Payload } from "./payload";
+import type { EnginePayload, Payload, QuizPayload } from "./payload";
 import { fromSevens } from "./sevens";
 import type { Sides } from "./side";
 import { StripSide } from "./strip";
@@ -22,6 +22,7 @@ import { StripSide } from "./strip";
 interface Module {
   render?(props: { model: unknown; el: HTMLElement }): unknown;
   sides?: Sides;
+  quiz?(host: Host, payload: QuizPayload): Beyond;
 }
 
 export default {
@@ -35,7 +36,10 @@ export default {
       ...(album && { strip: new StripSide(host, own, opening, album) }),
       ...modules["page-sides"]?.sides?.(host, own, opening, album),
     });
-    const kernel = new StaticKernel(payload, engine && computing(payload, engine, sides));
+    const { quiz } = payload;
+    const asking = (host: Host) => modules["page-sides"]?.quiz?.(host, quiz as QuizPayload);
+    const beyond = quiz ? asking : engine && computing(payload, engine, sides);
+    const kernel = new StaticKernel(payload, beyond);
     for (const { name, bundle } of payload.parts) {
       const el = document.querySelector<HTMLElement>(`[data-part="${name}"]`);
       const model = kernel.models.get(name);

@@ -82,7 +82,7 @@ export class StaticKernel implements Host {
   readonly #good = new Map<Scene, unknown[]>();
   readonly #beyond: Beyond | undefined;
 
-  constructor(payload: Payload, beyond?: (host: Host) => Beyond) {
+  constructor(payload: Payload, beyond?: (host: Host) => Beyond | undefined) {
     this.#payload = payload;
     for (const { name, state } of payload.parts) {
       const model = new StaticModel(this.#revived(state) as Traits, {

@@ -94,9 +94,24 @@ export interface Payload {
   engine?: EnginePayload;
   /** Of a comparison: the networks of its sides, whose parts are called `left.browser` and so on. */
   engines?: { left: EnginePayload; right: EnginePayload };
+  quiz?: QuizPayload;
   site?: SitePayload;
   /** Of an Inspector's page: what it is called in addresses. */
   address?: AddressPayload;
+}
+
+/** A quiz whose questions were drawn when the page was written. */
+export interface QuizPayload {
+  /** The code of its answers up to the answers themselves, and the SHA-256 that its check takes. */
+  code: string;
+  weights: string;
+  questions: {
+    /** What the widget shows, without the pictures. */
+    asked: { at: number; layer: string; channel: number; credits: string[]; sheet: SheetHead };
+    data: Blob64;
+    exciting: number;
+    values: [number, number];
+  }[];
 }
 
 export interface AddressPayload {

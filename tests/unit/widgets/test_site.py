@@ -52,7 +52,7 @@ def test_a_page_for_every_widget_network_and_language_and_everything_they_load(
 ) -> None:
     pages = ("steps", "occlusion", "live")
     # The scan that ships is of ZFNet: there are no exemplars of another network.
-    theirs = (*pages, "exemplars")
+    theirs = (*pages, "exemplars", "quiz")
     names = ("index", *pages, "zfnet", *(f"zfnet-{page}" for page in theirs), "compare")
     assert saved.pages == tuple(f"{way}{name}.html" for way in ("", "ko/") for name in names)
     assert files_of(saved.folder) == set(saved.files)
@@ -65,7 +65,9 @@ def test_a_page_for_every_widget_network_and_language_and_everything_they_load(
         payload = json.loads(
             re.search(r'id="zf-payload">(.*?)</script>', page.read_text("utf-8"))[1]  # type: ignore[index]
         )
-        for engine in payload.get("engines", {"one": payload.get("engine")}).values():
+        engines = [*payload.get("engines", {}).values(), *filter(None, [payload.get("engine")])]
+        assert bool(engines) != ("quiz" in payload)
+        for engine in engines:
             assert (page.parent / engine["weights"]).is_file()
 
 
@@ -85,7 +87,7 @@ def test_pages_share_what_they_have_in_common(saved: zf.SavedSite) -> None:
     stems = sorted(re.sub(r"-[0-9a-f]{10}\..*", "", Path(name).name) for name in shared)
     pages = ("inspector", "live", "occlusion", "steps", "weights")
     assert stems == sorted(
-        ["code", "gallery", "photos", "style", "two-compare", "zfnet-exemplars"]
+        ["code", "gallery", "photos", "style", "two-compare", "zfnet-exemplars", "zfnet-quiz"]
         + [f"{net}-{page}" for net in ("small-net", "zfnet") for page in pages]
     )
     for name in shared:

@@ -54,6 +54,8 @@ class SavedPage:
                 f"{self.path}: {megabytes(self.size)} MB; {self.net} with the engine in the page; "
                 f"photos {', '.join(self.photos)}; all layers, channels and rules"
             )
+        if not self.photos:
+            return f"{self.path}: {megabytes(self.size)} MB; {self.net}; {', '.join(self.layers)}"
         large = sum(len(some) for some in self.channels.values())
         return (
             f"{self.path}: {megabytes(self.size)} MB; {self.net}; "

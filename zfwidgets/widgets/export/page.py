@@ -165,7 +165,8 @@ def used_bundles(payload: Mapping[str, Any]) -> list[str]:
     """The bundles that a page with this payload is made of."""
     widgets = {part["bundle"] for part in payload["parts"]}
     inside = {_ENGINE, *([_SIDES] if widgets & _ASIDE else [])} if _computes(payload) else set()
-    return sorted({*widgets, _BUNDLE, *inside})
+    counting = {_SIDES} if "quiz" in payload else set()
+    return sorted({*widgets, _BUNDLE, *inside, *counting})
 
 
 def _computes(payload: Mapping[str, Any]) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import traitlets as t
 
@@ -18,6 +19,9 @@ from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.nets import as_net
 from zfwidgets.widgets.core.rpc import AHEAD, Job, Responder
 from zfwidgets.widgets.core.wire import Answer, WireError, describe_error, sheet
+
+if TYPE_CHECKING:
+    from zfwidgets.widgets.export import SavedPage
 
 _PX = 160
 """Longer side of a picture at most."""
@@ -111,6 +115,11 @@ class Quiz(ZFWidget):
         """What has been answered so far."""
         return self._answers
 
+    @property
+    def weights(self) -> str:
+        """SHA-256 of the weights whose exemplars are asked for; the code's check rests on it."""
+        return self._weights
+
     @staticmethod
     def read(code: str, exemplars: Mapping[str, Exemplars] | None = None) -> QuizAnswers:
         """The answers that a quiz's `code` tells of, for a teacher who collects them.
@@ -122,6 +131,28 @@ class Quiz(ZFWidget):
             KeyError: no scan of its network ships.
         """
         return read(code, exemplars)
+
+    def to_html(
+        self,
+        path: str | Path,
+        *,
+        max_mb: float = 40.0,
+        locale: str | None = None,
+        progress: bool = True,
+    ) -> SavedPage:
+        """Write one HTML file that asks these questions from the first on, without Python.
+
+        Its code is this quiz's, so that `Quiz.read` turns what pupils send into their answers. The
+        answers to the questions are in the file for whoever looks for them.
+
+        progress: show a bar.
+
+        Raises:
+            PageTooLarge: the page would have more than `max_mb` megabytes; ask less.
+        """
+        from zfwidgets.widgets.export.quiz import write_quiz
+
+        return write_quiz(path, self, locale or self.locale, max_mb=max_mb, progress=progress)
 
     def close(self) -> None:
         """Close the widget and let go of network and pictures."""
@@ -160,7 +191,14 @@ class Quiz(ZFWidget):
             self._responder.submit(lambda _job: self._prepare(at + 1), AHEAD)
 
     def _prepare(self, at: int) -> None:
-        """The patches of a question, and what the channel makes of the two that are asked for."""
+        """Have a question ready."""
+        self._next = at, *self.asked(at)
+
+    def asked(self, at: int) -> tuple[dict[str, Any], list[float]]:
+        """The patches of a question, and what the channel makes of the two that are asked for.
+
+        As `_question` has them; the values are not to be seen before the answer.
+        """
         question = self._answers.questions[at]
         places = [*question.shown, *question.pair]
         names = [name for name, *_ in places]
@@ -178,7 +216,7 @@ class Quiz(ZFWidget):
         told = {"at": at, "layer": question.layer, "channel": question.channel}
         told |= {"credits": [self._credit(name) for name in names]}
         told |= {"sheet": made.head(), "data": made.data}
-        self._next = at, told, neurons.value[-2:].tolist()
+        return told, neurons.value[-2:].tolist()
 
     def _credit(self, name: str) -> str:
         """Whose the photograph is; not its title, which would say what is on it."""

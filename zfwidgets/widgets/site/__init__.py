@@ -58,7 +58,8 @@ def site(
 
     For every network, with the network itself inside: an Inspector for photos of whoever opens it,
     all layers, channels and rules; the way back step by step; the square that hides parts of a
-    photo; the camera; of bundled networks the gallery's strongest photographs of every channel.
+    photo; the camera; of bundled networks the gallery's strongest photographs of every channel,
+    and a quiz about them.
     And a page that compares the first two networks; a site of ZFNet alone compares it with AlexNet.
     Nothing leaves the machine on which a page is open. The pages share their files, find them from
     any address and from ``file://``, and are kept by the browser after the first visit where the

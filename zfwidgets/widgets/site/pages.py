@@ -21,9 +21,10 @@ from zfwidgets.widgets.site.content import Content
 from zfwidgets.widgets.site.exemplars import ExemplarsPage, exemplars_known
 from zfwidgets.widgets.site.folder import Folder
 from zfwidgets.widgets.site.markup import blobs_script, gallery_script, weights_script
+from zfwidgets.widgets.site.quiz import QuizPages
 from zfwidgets.widgets.site.views import VIEWS, view_of_part
 
-_WITHOUT_PHOTOS = ("live", "exemplars")
+_WITHOUT_PHOTOS = ("live", "exemplars", "quiz")
 _BUNDLED = ("zfnet", "alexnet")
 """A site of the first alone compares it with the second, whose weights only that page reads."""
 
@@ -52,12 +53,12 @@ def contents(
         weights = target.add(f"{name}-weights", "js", weights_script(inside.weights))
         known.append((plan, inside, weights))
         first = f"{name}.html" if number else "index.html"
-        made = _pages(inside, progress) | _exemplars(net, inside, target, first)
+        made = _pages(inside, progress) | _exemplars(net, inside, target, first, progress=progress)
         for part, page in made.items():
             path = "-".join([name] * (number > 0) + [part] * (part != "inspector")) or "index"
             for content in _written(part, page, plans, inside, name, target):
-                payload = content.payload
-                payload["engine"]["weights"] = weights
+                if engine := content.payload.get("engine"):
+                    engine["weights"] = weights
                 pages[content.locale].append(replace(content, path=f"{path}.html"))
     if len(known) == 1 and known[0][0].net.name == _BUNDLED[0]:
         known.append(_other(photos, target))
@@ -106,15 +107,23 @@ def _pages(inside: InPage, progress: bool) -> dict[str, Page]:
     return pages
 
 
-def _exemplars(net: Any, inside: InPage, target: Folder, inspector: str) -> dict[str, Page]:
-    """The page of exemplars, of a network whose scan ships. Its photographs are a file for all."""
+def _exemplars(
+    net: Any, inside: InPage, target: Folder, inspector: str, *, progress: bool
+) -> dict[str, Page]:
+    """The pages of exemplars, and the quiz about them, of a network whose scan ships.
+
+    The photographs are a file for all.
+    """
     found = exemplars_known(net)
     if not found:
         return {}
     shown = gallery()
     script = gallery_script(shown[name] for name in sorted(shown))
     address = target.add("gallery", "js", script, later=True)
-    return {"exemplars": ExemplarsPage(inside, found, address, len(script), inspector)}
+    return {
+        "exemplars": ExemplarsPage(inside, found, address, len(script), inspector),
+        "quiz": QuizPages(tuple(found), progress=progress),
+    }
 
 
 def _written(
@@ -129,7 +138,7 @@ def _written(
     made = [page(plan, blobs) for plan in plans]
     shared, own = blobs.texts[:photographs], blobs.texts[photographs:]
     scripts = [target.add("photos", "js", blobs_script(shared))] if shared else []
-    later = part in ("exemplars", "compare")
+    later = part in ("exemplars", "quiz", "compare")
     scripts.append(target.add(f"{name}-{part}", "js", blobs_script(own), later=later))
     return [replace(content, scripts=scripts) for content in made]
 
