@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,28 @@ def test_a_row_begins_with_a_photograph_of_the_gallery() -> None:
     picker = one_row("jay-1")
     assert (picker.value, picker.rows) == ("jay-1", 1)
     assert ids(picker)[0] == "cat"
+    picker.close()
+
+
+def test_a_row_of_several_takes_photographs_by_name_beside_pictures() -> None:
+    listed = one_row(["dogs", picture("red"), "jay-1"])
+    assert ids(listed) == ["dogs", "picture 2", "jay-1"]
+    assert listed.value == "dogs"
+    assert listed.items[2]["author"] == zf.gallery()["jay-1"].author
+    listed.close()
+    labelled = one_row({"mine": picture("red"), "any": "cat"})
+    assert ids(labelled) == ["mine", "cat"]
+    labelled.close()
+
+
+def test_in_a_row_of_several_what_lies_in_the_folder_goes_before_a_photograph_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cat").mkdir()
+    picture("red").save(tmp_path / "cat" / "mine.png")
+    monkeypatch.chdir(tmp_path)
+    picker = one_row(["cat", "dogs"])
+    assert ids(picker) == ["mine.png", "dogs"]
     picker.close()
 
 
