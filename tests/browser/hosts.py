@@ -1,4 +1,4 @@
-"""The hosts of the widgets, started for the tests: JupyterLab, Notebook, Voila on loopback."""
+"""The hosts of the widgets on loopback, for the tests: JupyterLab, Notebook, Voila, marimo."""
 
 from __future__ import annotations
 
@@ -119,10 +119,18 @@ def voila(folder: Path, home: Path) -> Iterator[Host]:
 
 
 @contextmanager
+def marimo(notebook: Path, home: Path) -> Iterator[Host]:
+    """A notebook of marimo as an app."""
+    options = ["run", notebook.name, "--host=127.0.0.1", "--headless", "--no-token"]
+    with _serve("marimo", options, "/health", notebook.parent, home) as host:
+        yield host
+
+
+@contextmanager
 def _serve(module: str, options: list[str], alive: str, folder: Path, home: Path) -> Iterator[Host]:
     port = free_port()
     host = Host(f"http://127.0.0.1:{port}", folder, home / f"{module}.log")
-    command = [sys.executable, "-m", module, f"--port={port}", *options]
+    command = [sys.executable, "-m", module, *options, f"--port={port}"]
     environment = isolated(home)
     with host.log.open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder)

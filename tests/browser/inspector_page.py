@@ -19,11 +19,11 @@ PATIENCE = 60.0  # seconds until what is on the screen must be what was asked fo
 
 
 class InspectorPage:
-    """The parts of one Inspector, by what they are for."""
+    """The parts of one Inspector, by what they are for; they stand in ``root``."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, root: str = ".zf-inspector") -> None:
         self.page = page
-        self.root = page.locator(".zf-inspector")
+        self.root = page.locator(root)
         self.picker = self.root.locator(".zf-image-picker")
         self.layers = self.root.locator(".zf-layer-selector")
         self.browser = self.root.locator(".zf-channel-browser")
