@@ -90,6 +90,7 @@ def test_photo_layer_channel_and_place_are_those_of_the_engine(
             lambda: np.array_equal(inspector.figure(1), expected), "the projection is the engine's"
         )
 
+    inspector.choose_layer("conv5")  # where it begins, if the test is run again
     inspector.choose_photo("dogs")
     inspector.choose_layer("conv3")
     expect(title).to_contain_text(f"conv3 · channel {best}")
@@ -108,6 +109,7 @@ def test_photo_layer_channel_and_place_are_those_of_the_engine(
 
 
 def test_the_page_asks_nobody_but_its_own_server(inspector: InspectorPage, asked: set[str]) -> None:
+    inspector.choose_layer("conv3")
     inspector.wait_for_layer("conv3")
     assert asked
     assert not {url for url in asked if not url.startswith(("/", "data:", "blob:"))}
@@ -116,6 +118,7 @@ def test_the_page_asks_nobody_but_its_own_server(inspector: InspectorPage, asked
 def test_the_parts_fill_the_page_one_below_the_other(
     inspector: InspectorPage, screenshots: Path
 ) -> None:
+    inspector.choose_layer("conv3")
     inspector.wait_for_layer("conv3")
     parts = (".zf-image-picker", ".zf-layer-selector", ".zf-channel-browser", ".zf-projection-view")
     boxes = [inspector.page.locator(part).bounding_box() for part in parts]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import re
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -68,6 +69,15 @@ def test_both_sides_look_at_the_one_photo(make: Make) -> None:
     compare.pickers[0].value = "white"
     worker().join()
     assert compare.left.view.neuron["value"] == compare.right.view.neuron["value"] == 5 + 255
+
+
+def test_in_marimo_the_sides_stand_beside_each_other_below_what_they_share(make: Make) -> None:
+    compare = make(FakeNet(), FakeNet())
+    columns = compare._display_().text.split("flex:1 1 400px")
+    shown = [re.findall(r"data-model-id='&quot;(\w+)&quot;'", column) for column in columns]
+    sides = [(side.head, side.browser, side.view) for side in (compare.left, compare.right)]
+    rows = [(), (compare.head, compare.pickers[0]), *sides]
+    assert shown == [[part.model_id for part in row] for row in rows]
 
 
 def test_two_photos_make_one_network_both_sides(make: Make) -> None:

@@ -52,11 +52,8 @@ class Composed(StaticPicture, ipywidgets.Box):
         self._let_go()
 
     def _display_(self) -> Any:
-        """The parts one below the other, for marimo, which shows single widgets and no boxes."""
-        import marimo
-
-        views = [part for part in _parts(self) if isinstance(part, anywidget.AnyWidget)]
-        return marimo.vstack([marimo.ui.anywidget(view) for view in views])
+        """For marimo, which shows single widgets, and no boxes of them."""
+        return _in_marimo(self)
 
     def _let_go(self) -> None:
         """Drop what is large; called once, when all is closed."""
@@ -68,3 +65,17 @@ def _parts(box: ipywidgets.Box) -> Iterator[Any]:
         if type(child) is ipywidgets.Box:
             yield from _parts(child)
         yield child
+
+
+def _in_marimo(box: ipywidgets.Box) -> Any:
+    """The widgets of a box one below the other, then the boxes in it, beside each other if wide."""
+    import marimo
+
+    rows: list[Any] = [
+        marimo.ui.anywidget(part) for part in box.children if isinstance(part, anywidget.AnyWidget)
+    ]
+    boxes = [_in_marimo(part) for part in box.children if type(part) is ipywidgets.Box]
+    if boxes:
+        columns = [marimo.style(column, flex="1 1 400px", min_width="0") for column in boxes]
+        rows.append(marimo.hstack(columns, align="start", gap=1.5, wrap=True))
+    return marimo.vstack(rows)
