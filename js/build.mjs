@@ -36,6 +36,7 @@ const options = {
   charset: "utf8",
   minifyWhitespace: true,
   minifySyntax: true,
+  minifyIdentifiers: true,
   legalComments: "none",
   // UMD code would find RequireJS in exported HTML and register itself instead of loading.
   define: { "define.amd": "false" },
