@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -226,11 +227,23 @@ def _serve(
     return _run(command, {**os.environ, **jupyter_environment(), **(kernels or {})})
 
 
+_ENDS_WITHIN = 10.0
+"""Seconds for a server to end its kernels and itself."""
+
+
 def _run(command: list[str], environment: Mapping[str, str]) -> int:
     """What `subprocess.call` does; but whoever ends us (a container, a service) ends the server."""
     with subprocess.Popen(command, env=environment) as server:
-        # Jupyter ends its kernels when it is asked to end, and leaves them when it is killed.
-        before = signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+
+        def end(*_: object) -> None:
+            # Jupyter ends its kernels when it is asked to end, and leaves them when it is killed;
+            # but one that is just starting it may wait for without end.
+            server.terminate()
+            late = threading.Timer(_ENDS_WITHIN, server.kill)
+            late.daemon = True
+            late.start()
+
+        before = signal.signal(signal.SIGTERM, end)
         try:
             return server.wait()
         except BaseException:

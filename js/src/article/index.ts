@@ -93,7 +93,7 @@ function address(said: string | undefined): URL {
   } catch {
     throw new Error(
       `${zfFigure.file} is looked for beside its module, which has no address here: say where it is, ` +
-        `as {"page": "https://…/${zfFigure.file}"}, or write the module with alone=True`,
+        `as {"page": "…/${zfFigure.file}"}, or write the module with alone=True`,
     );
   }
 }
