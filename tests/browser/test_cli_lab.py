@@ -8,7 +8,8 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,23 +18,30 @@ from playwright.sync_api import Page, expect
 from tests.browser import conftest, hosts
 
 
-def test_the_printed_address_opens_the_notebook_and_asks_nothing(
-    page: Page, tmp_path: Path
-) -> None:
-    notebook = tmp_path / "my notes.ipynb"
-    conftest.write_notebook(notebook, "6 * 7")
-    port = hosts.free_port()
-    host = hosts.Host(f"http://127.0.0.1:{port}", tmp_path, tmp_path / "lab.log")
+@contextmanager
+def started(notebook: Path) -> Iterator[tuple[subprocess.Popen[bytes], hosts.Host]]:
+    """`zfwidgets lab` in a session of its own; whoever asks for it ends it."""
+    folder, port = notebook.parent, hosts.free_port()
+    host = hosts.Host(f"http://127.0.0.1:{port}", folder, folder / "lab.log")
     command = [sys.executable, "-m", "zfwidgets", "lab", str(notebook), "--no-browser"]
     with (
         host.log.open("wb") as log,
         subprocess.Popen(
             [*command, f"--port={port}"],
             stderr=log,
-            env=hosts.isolated(tmp_path / "home"),
+            env=hosts.isolated(folder / "home"),
             start_new_session=True,
         ) as server,
     ):
+        yield server, host
+
+
+def test_the_printed_address_opens_the_notebook_and_asks_nothing(
+    page: Page, tmp_path: Path
+) -> None:
+    notebook = tmp_path / "my notes.ipynb"
+    conftest.write_notebook(notebook, "6 * 7")
+    with started(notebook) as (server, host):
         try:
             hosts.wait_until_alive(server, host, "/api")
             address = re.search(r"http://127\.0\.0\.1\S+token=\w+", host.log.read_text())
@@ -49,18 +57,7 @@ def test_the_printed_address_opens_the_notebook_and_asks_nothing(
 def test_ended_as_a_service_is_it_takes_its_server_along(tmp_path: Path) -> None:
     notebook = tmp_path / "notes.ipynb"
     conftest.write_notebook(notebook, "6 * 7")
-    port = hosts.free_port()
-    host = hosts.Host(f"http://127.0.0.1:{port}", tmp_path, tmp_path / "lab.log")
-    command = [sys.executable, "-m", "zfwidgets", "lab", str(notebook), "--no-browser"]
-    with (
-        host.log.open("wb") as log,
-        subprocess.Popen(
-            [*command, f"--port={port}"],
-            stderr=log,
-            env=hosts.isolated(tmp_path / "home"),
-            start_new_session=True,
-        ) as server,
-    ):
+    with started(notebook) as (server, host):
         try:
             hosts.wait_until_alive(server, host, "/api")
             server.terminate()  # this process alone, not Lab, its child

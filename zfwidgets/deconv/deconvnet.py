@@ -274,14 +274,18 @@ class DeconvNet:
         return True
 
     def record_again(
-        self, inputs: Tensor, layers: Layers, changes: Sequence[Change] = ()
+        self,
+        inputs: Tensor,
+        layers: Layers,
+        changes: Sequence[Change] = (),
+        resumed: Resumed | None = None,
     ) -> Record:
         """The record of prepared inputs whose layers, and their places in it, are known.
 
-        changes: of the outputs of steps on the way, one each.
+        changes: of the outputs of steps on the way, one each. resumed: what need not be computed.
         """
         last = None if layers.complete else max(layers.steps)
-        return self._recorded(inputs, layers.steps, last, changes)
+        return self._recorded(inputs, layers.steps, last, changes, resumed)
 
     def record_changed(
         self, inputs: Tensor, layers: Layers, before: Record, changes: Sequence[Change]
@@ -289,10 +293,9 @@ class DeconvNet:
         """As `record_again`, computing only what the changes reach where the model lets us."""
         if models.has_hooks(self.model):  # they may keep what they see
             return self.record_again(inputs, layers, changes)
-        last = None if layers.complete else max(layers.steps)
         try:
             resumed = Resumed(before, [change.step for change in changes])
-            return self._recorded(inputs, layers.steps, last, changes, resumed)
+            return self.record_again(inputs, layers, changes, resumed)
         except (NotResumed, RuntimeError, ValueError):
             # It reads what was not computed; if that was not the reason, a whole pass says so, too.
             return self.record_again(inputs, layers, changes)
