@@ -16,6 +16,7 @@ from PIL import Image
 from tests.unit.widgets.fakes import LAYERS, FakeLayer, FakeNet, picture
 from zfwidgets.widgets.compare import Compare
 from zfwidgets.widgets.compare.counterpart import counterpart
+from zfwidgets.widgets.compare_side import Side
 from zfwidgets.widgets.core.rpc import worker
 
 GALLERY = {"red": picture("red"), "white": picture("white")}
@@ -119,6 +120,34 @@ def test_other_networks_go_together_by_depth_and_by_rank(make: Make) -> None:
     worker().join()
     assert compare.right.browser.active is None
     assert compare.left.browser.active == 0
+
+
+@pytest.mark.parametrize("sought", ["left", "right"])
+def test_a_channel_chosen_while_the_strongest_is_sought_stays(
+    make: Make, monkeypatch: pytest.MonkeyPatch, sought: str
+) -> None:
+    compare = make(FakeNet(), OtherNet())
+    compare.left.layer = "conv1"
+    worker().join()
+    side, ranks = getattr(compare, sought), Side.ranks
+
+    def and_a_click(asked: Side, layer: str) -> list[int]:
+        found = ranks(asked, layer)
+        if asked is side and not clicked:
+            clicked.append(found[2])
+            side.browser.active = found[2]
+        return found
+
+    clicked: list[int] = []
+    monkeypatch.setattr(Side, "ranks", and_a_click)
+    compare.left.layer = "conv2"
+    worker().join()
+    assert [side.browser.active] == clicked
+    partner = ranks(compare.right, compare.right.layer)
+    channel = compare.left.browser.active
+    assert channel is not None
+    rank = ranks(compare.left, "conv2").index(channel)
+    assert compare.right.browser.active == partner[rank]
 
 
 def test_what_is_not_linked_stays(make: Make) -> None:

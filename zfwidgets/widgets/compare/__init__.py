@@ -124,6 +124,7 @@ class Compare(Composed):
         )
         self.head = CompareHead(link_channels=linked_by(*nets), locale=locale)
         self._following = False
+        self._carrying: Job | None = None
         super().__init__([self._grid()], Responder(self.head.send, {}, inline=inline))
         self.add_class("zf-composed").add_class("zf-compare")
         self._connect()
@@ -228,9 +229,14 @@ class Compare(Composed):
     def _change_layer(self, side: Side) -> None:
         side.told = side.browser.active = None
         side.browser.layer = side.view.layer = side.layer
-        if self.head.link_layers and not self._following:
+        if self._following:
+            return
+        changed = [side]
+        if self.head.link_layers:
             self._follow_layer(side)
-        self._responder.submit(lambda _job: self._choose(side, side.layer))
+            changed = [self.left, self.right]
+        for each in changed:
+            self._responder.submit(partial(self._choose, each, each.layer))
         self._differ_again()
 
     def _follow_layer(self, side: Side) -> None:
@@ -241,25 +247,36 @@ class Compare(Composed):
         finally:
             self._following = False
 
-    def _choose(self, side: Side, layer: str) -> None:
-        """On the worker: the strongest channel, unless the other side's is followed."""
+    def _choose(self, side: Side, layer: str, _job: Job | None = None) -> None:
+        """On the worker: the strongest channel, unless the other side's is followed.
+
+        What a person chose while the strongest was looked for stays.
+        """
         if side.recording is None or side.layer != layer or side.browser.active is not None:
             return
         follows = side is self.right and self.head.link_channels != "free"
         leader = self._other(side)
         if follows and leader.recording is not None and leader.browser.active is not None:
-            self._carry(leader, leader.browser.active)
-        else:
-            side.browser.active = side.ranks(layer)[0]
+            self._bring(leader, leader.browser.active)
+            return
+        best = side.ranks(layer)[0]
+        if side.layer == layer and side.browser.active is None:
+            side.browser.active = best
 
     def _change_channel(self, side: Side) -> None:
         channel = side.browser.active
         if channel is None or channel == side.told or self.head.link_channels == "free":
             return
         side.told = None
-        self._responder.submit(lambda _job: self._carry(side, channel))
+        self._bring(side, channel)
 
-    def _carry(self, side: Side, channel: int) -> None:
+    def _bring(self, side: Side, channel: int) -> None:
+        """Let this side's channel choose the other's; only what was asked for last does."""
+        if self._carrying is not None:
+            self._carrying.cancel()
+        self._carrying = self._responder.submit(partial(self._carry, side, channel))
+
+    def _carry(self, side: Side, channel: int, job: Job) -> None:
         """On the worker: this side's channel chooses the other's."""
         other = self._other(side)
         if side.browser.active != channel or None in (side.recording, other.recording):
@@ -269,8 +286,9 @@ class Compare(Composed):
         except Exception as error:  # noqa: BLE001 - the person who looks must see it
             other.head.fail(error)
             return
-        other.told = found
-        other.browser.active = found
+        if job.wanted:
+            other.told = found
+            other.browser.active = found
 
     def _partner(self, side: Side, other: Side, channel: int) -> int | None:
         if self.head.link_channels == "number":
