@@ -161,6 +161,9 @@ def test_a_photo_of_ones_own_joins_the_others(
     zf.sample("raccoon").open().save(picture)
     opened.upload(picture)
     recording = net.record(picture)
+    # The channels are sorted anew when it has come; a click meanwhile lands on another one.
+    opened.shows_photo(recording.seen()[0])
+    opened.settled()
     channel = int(recording.strongest("conv5").value.argmax())
     opened.click_channel(channel)
     pictures = shows(opened, "conv5", channel, len(PHOTOS) + 1)

@@ -36,6 +36,32 @@ _REST = 0.01
 _LARGEST = 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Ascent:
+    """How pictures climb. The parts are those of `synthesize`, and a wrong one a ValueError."""
+
+    objective: Objective = "neuron"
+    steps: int = 128
+    size: int | None = None
+    seed: int = 0
+    rate: float = 0.05
+    jitter: float = 1.0
+    batch: int = 32
+
+    def __post_init__(self) -> None:
+        if self.objective not in get_args(Objective):
+            raise ValueError(f"objective={self.objective!r}: expected 'neuron' or 'channel'.")
+        for name in ("steps", "batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: expected 1 or more.")
+        if self.size is not None and not 1 <= self.size <= _LARGEST:
+            raise ValueError(f"size={self.size}: expected 1 to {_LARGEST} pixels, or None.")
+        if not (math.isfinite(self.rate) and self.rate > 0):
+            raise ValueError(f"rate={self.rate}: expected a number above 0.")
+        if not (math.isfinite(self.jitter) and 0 <= self.jitter <= 4):
+            raise ValueError(f"jitter={self.jitter}: expected 0 to 4.")
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Synthesis(Result):
     """One picture a channel that was made to excite it.
@@ -142,16 +168,8 @@ def synthesize(
         >>> made = zf.synthesize(zf.load("zfnet"), "conv3", [3, 17])
         >>> made.plot()
     """
-    ascending = ascent(
-        *(net, layer, channels),
-        objective=objective,
-        steps=steps,
-        size=size,
-        seed=seed,
-        rate=rate,
-        jitter=jitter,
-        batch=batch,
-    )
+    how = Ascent(objective, steps, size, seed, rate, jitter, batch)
+    ascending = ascent(net, layer, channels, how)
     total = next(ascending)
     stop = False
     with tqdm(total=total, desc="ascent", disable=not progress) as bar:
@@ -169,35 +187,24 @@ def synthesize(
 
 
 def ascent(
-    net: DeconvNet,
-    layer: str,
-    channels: int | Iterable[int] | None = None,
-    *,
-    objective: Objective = "neuron",
-    steps: int = 128,
-    size: int | None = None,
-    seed: int = 0,
-    rate: float = 0.05,
-    jitter: float = 1.0,
-    batch: int = 32,
+    net: DeconvNet, layer: str, channels: int | Iterable[int] | None, how: Ascent
 ) -> Generator[int, bool, Synthesis]:
     """`synthesize` a step at a time, for whoever does something else in between.
 
     Yields at first how many steps there are, then 1 after each; `send(True)` ends it before its
     time. The pictures are what it returns.
     """
-    _check(objective, steps, size, rate, jitter, batch)
-    climber = _Ascent(net, layer, objective, size, jitter, seed)
+    climber = _Climber(net, layer, how)
     chosen = _chosen(channels, climber.layer.channels, climber.layer.name)
     made: list[tuple[list[int], Pixels, Tensor, Tensor]] = []
-    groups = [chosen[first : first + batch] for first in range(0, len(chosen), batch)]
+    groups = [chosen[first : first + how.batch] for first in range(0, len(chosen), how.batch)]
     stopped = False
-    yield steps * len(groups)
+    yield how.steps * len(groups)
     for group in groups:
         canvas = climber.canvas(group)
         start = climber.answers(canvas, group)
         try:
-            for _ in climber.climb(canvas, group, steps, rate):
+            for _ in climber.climb(canvas, group):
                 if stopped := bool((yield 1)):
                     break
         except KeyboardInterrupt:
@@ -210,37 +217,29 @@ def ascent(
         net=net.name,
         weights=net.weights_hash(),
         layer=climber.layer.name,
-        objective=objective,
+        objective=how.objective,
         channels=tuple(channel for group in numbers for channel in group),
         images=np.concatenate(images),
         activations=torch.cat(reached),
         start=torch.cat(begun),
-        steps=steps,
-        seed=seed,
+        steps=how.steps,
+        seed=how.seed,
         complete=not stopped,
     )
 
 
-class _Ascent:
+class _Climber:
     """The way from pictures to what is to become large."""
 
-    def __init__(
-        self,
-        net: DeconvNet,
-        layer: str,
-        objective: Objective,
-        size: int | None,
-        jitter: float,
-        seed: int,
-    ) -> None:
-        self._net, self._objective, self._seed = net, objective, seed
+    def __init__(self, net: DeconvNet, layer: str, how: Ascent) -> None:
+        self._net, self._how = net, how
         self._before = Preactivation(net, layer)
         self.layer = self._before.layer
-        self._side, self._shown, self._place = self._geometry(size)
+        self._side, self._shown, self._place = self._geometry(how.size)
         # Small fields bear no shift of a whole pixel, nor does a filter bear being turned.
-        most = jitter * max(0, self._side - _STEADY) / 16
-        turned = jitter * min(1.0, max(0, self._side - _STEADY) / 64)
-        self._moves = (min(most, 8.0 * jitter), 5 * turned, 0.05 * turned)
+        most = how.jitter * max(0, self._side - _STEADY) / 16
+        turned = how.jitter * min(1.0, max(0, self._side - _STEADY) / 64)
+        self._moves = (min(most, 8.0 * how.jitter), 5 * turned, 0.05 * turned)
         reach = self._side / 2 * (math.radians(self._moves[1]) + self._moves[2]) + self._moves[0]
         self._margin = math.ceil(reach)
         preparation, device = net.preparation, net.device
@@ -265,7 +264,7 @@ class _Ascent:
                 )
             return native, (0, native), None
         field, jump = max(layer.receptive_field), max(layer.jump)
-        if self._objective == "channel" or size is not None:
+        if self._how.objective == "channel" or size is not None:
             side = size or min(native, max(64, field + 4 * jump))
             return side, (0, side), None
         places = [-(offset // jump) for offset in layer.offset]
@@ -277,15 +276,13 @@ class _Ascent:
     def canvas(self, channels: Sequence[int]) -> Canvas:
         """The start of some channels."""
         side = self._side + 2 * self._margin
-        return Canvas(channels, self._net.input_channels, side, self._seed, self._net.device)
+        return Canvas(channels, self._net.input_channels, side, self._how.seed, self._net.device)
 
-    def climb(
-        self, canvas: Canvas, channels: Sequence[int], steps: int, rate: float
-    ) -> Iterator[None]:
+    def climb(self, canvas: Canvas, channels: Sequence[int]) -> Iterator[None]:
         """Step by step."""
-        optimizer = torch.optim.Adam([canvas.waves], lr=rate)
-        unsteady = Unsteady(self._side, *self._moves, seed=self._seed)
-        for _ in range(steps):
+        optimizer = torch.optim.Adam([canvas.waves], lr=self._how.rate)
+        unsteady = Unsteady(self._side, *self._moves, seed=self._how.seed)
+        for _ in range(self._how.steps):
             with torch.enable_grad(), exactly():
                 answers = self._answers(unsteady.look(canvas.pictures()), channels)
                 # By hand, so that nothing is left at the model's weights.
@@ -322,7 +319,7 @@ class _Ascent:
         own = maps[torch.arange(len(channels)), list(channels)]
         if rectified:
             own = self._before.rectified(own)
-        if self._objective == "channel":
+        if self._how.objective == "channel":
             above = own if rectified else own.clamp_min(0) + _REST * own
             return above.mean((1, 2))
         row, col = self._place or (own.shape[1] // 2, own.shape[2] // 2)
@@ -331,22 +328,6 @@ class _Ascent:
 
 _STEADY = 16
 """Pictures of no more pixels a side are looked at as they are."""
-
-
-def _check(
-    objective: str, steps: int, size: int | None, rate: float, jitter: float, batch: int
-) -> None:
-    if objective not in get_args(Objective):
-        raise ValueError(f"objective={objective!r}: expected 'neuron' or 'channel'.")
-    for name, number in (("steps", steps), ("batch", batch)):
-        if number < 1:
-            raise ValueError(f"{name}={number}: expected 1 or more.")
-    if size is not None and not 1 <= size <= _LARGEST:
-        raise ValueError(f"size={size}: expected 1 to {_LARGEST} pixels, or None.")
-    if not (math.isfinite(rate) and rate > 0):
-        raise ValueError(f"rate={rate}: expected a number above 0.")
-    if not (math.isfinite(jitter) and 0 <= jitter <= 4):
-        raise ValueError(f"jitter={jitter}: expected 0 to 4.")
 
 
 def _chosen(channels: int | Iterable[int] | None, count: int, layer: str) -> list[int]:

@@ -59,9 +59,10 @@ class Climb:
             return
         try:
             if self._ascent is None:
-                from zfwidgets.analysis.synthesize import ascent
+                from zfwidgets.analysis.synthesize import Ascent, ascent
 
-                self._ascent = ascent(self._net, self.layer, self.channel, steps=STEPS, rate=RATE)
+                how = Ascent(steps=STEPS, rate=RATE)
+                self._ascent = ascent(self._net, self.layer, self.channel, how)
                 self._steps = next(self._ascent)
             else:
                 self._taken += next(self._ascent)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,9 @@ from tqdm.auto import trange
 from zfwidgets.widgets.core.strings import table
 from zfwidgets.widgets.export import SavedPage
 from zfwidgets.widgets.export.offstage import Blobs, Tape
-from zfwidgets.widgets.export.page import MEGABYTE, document, megabytes, with_its_size, write
-from zfwidgets.widgets.export.stage import PageTooLarge
+from zfwidgets.widgets.export.single import SinglePage
 
 _QUALITY = 90
-
-
-@dataclass(frozen=True)
-class QuizPage:
-    """payload: `Payload` of js/src/page/payload.ts."""
-
-    payload: dict[str, Any]
-    title: str
-    lead: str
-    facts: list[tuple[str, str]]
 
 
 Asked = tuple[dict[str, Any], list[float]]
@@ -37,7 +25,7 @@ def asked_by(quiz: Any, *, progress: bool) -> list[Asked]:
     return [quiz.asked(at) for at in trange(quiz.count, desc="questions", disable=not progress)]
 
 
-def quiz_page(quiz: Any, every: Sequence[Asked], locale: str, blobs: Blobs) -> QuizPage:
+def quiz_page(quiz: Any, every: Sequence[Asked], locale: str, blobs: Blobs) -> SinglePage:
     """What the page of a `Quiz` is made of; its pictures go to `blobs`."""
     from zfwidgets import __version__
 
@@ -66,7 +54,7 @@ def quiz_page(quiz: Any, every: Sequence[Asked], locale: str, blobs: Blobs) -> Q
         "_strings": table("quiz", locale),
     }
     kernelless = {key: texts[f"kernelless_{key}"] for key in ("title", "message", "hint")}
-    return QuizPage(
+    return SinglePage(
         payload={
             "absent": kernelless,
             "kernelless": kernelless,
@@ -81,6 +69,7 @@ def quiz_page(quiz: Any, every: Sequence[Asked], locale: str, blobs: Blobs) -> Q
                 "questions": questions,
             },
         },
+        parts=("quiz",),
         title=texts["quiz_title"].format(net=answers.net),
         lead=texts["quiz_lead"].format(count=quiz.count),
         facts=[
@@ -96,30 +85,8 @@ def write_quiz(
     path: str | Path, quiz: Any, locale: str, *, max_mb: float, progress: bool
 ) -> SavedPage:
     """Write the page. See `Quiz.to_html`."""
-    blobs, texts = Blobs(), table("export", locale)
+    blobs = Blobs()
     made = quiz_page(quiz, asked_by(quiz, progress=progress), locale, blobs)
-    payload = {**made.payload, "blobs": blobs.texts}
-
-    def check(size: int) -> None:
-        if size > max_mb * MEGABYTE:
-            raise PageTooLarge(
-                f"the page would have {megabytes(size)} MB; max_mb allows {max_mb:g}. Ask less "
-                f"than {quiz.count} questions, or raise max_mb."
-            )
-
-    def written(size: int) -> str:
-        told = texts["size"].format(megabytes=megabytes(size))
-        return document(
-            payload,
-            parts=("quiz",),
-            title=made.title,
-            rules=1,
-            texts={**texts, "page_lead": made.lead},
-            facts=[*made.facts[:-1], (texts["fact_size"], told), made.facts[-1]],
-            locale=locale,
-        )
-
-    page = with_its_size(written, check)
-    target = Path(path).expanduser()
-    write(target, page)
-    return SavedPage(target, len(page), quiz.answers.net, (), quiz.answers.layers, (), {})
+    leave_out = f"Ask less than {quiz.count} questions"
+    target, size = made.write(path, blobs, max_mb=max_mb, leave_out=leave_out, locale=locale)
+    return SavedPage(target, size, quiz.answers.net, (), quiz.answers.layers, (), {})

@@ -15,9 +15,8 @@ from zfwidgets.widgets.core.strings import table
 from zfwidgets.widgets.export import SavedPage
 from zfwidgets.widgets.export.engine import InPage, in_page
 from zfwidgets.widgets.export.offstage import Blobs, offstage
-from zfwidgets.widgets.export.page import MEGABYTE, document, megabytes, with_its_size, write
 from zfwidgets.widgets.export.plan import Plan, credited, plan_for
-from zfwidgets.widgets.export.stage import PageTooLarge
+from zfwidgets.widgets.export.single import SinglePage
 from zfwidgets.widgets.image_picker import ImagePicker
 from zfwidgets.widgets.inspector_head import InspectorHead
 from zfwidgets.widgets.layer_selector import LayerSelector
@@ -49,15 +48,10 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class View:
-    """payload: `Payload` of js/src/page/payload.ts. names: of the photos, as the page has them."""
+class View(SinglePage):
+    """names: of the photos, as the page has them."""
 
-    payload: dict[str, Any]
-    parts: tuple[str, ...]
     names: tuple[str, ...]
-    title: str
-    lead: str
-    facts: list[tuple[str, str]]
 
 
 def write_view(
@@ -85,34 +79,16 @@ def write_view(
     plan, inside = in_page(plan, layers=False)
     blobs = Blobs()
     view = view_of(plan, inside, part, made, blobs, album=album, chosen=chosen)
-    texts = table("export", plan.locale)
-    payload = {**view.payload, "blobs": blobs.texts}
-
-    def check(size: int) -> None:
-        if size > max_mb * MEGABYTE:
-            raise PageTooLarge(
-                f"the page would have {megabytes(size)} MB; max_mb allows {max_mb:g}. Leave photos "
-                "out, or raise max_mb."
-            )
-
-    def written(size: int) -> str:
-        told = texts["size"].format(megabytes=megabytes(size))
-        return document(
-            payload,
-            parts=view.parts,
-            title=view.title,
-            rules=1,
-            texts={**texts, "page_lead_engine": view.lead},
-            facts=[*view.facts[:-1], (texts["fact_size"], told), view.facts[-1]],
-            locale=plan.locale,
-            weights=inside.weights,
-        )
-
-    page = with_its_size(written, check)
-    target = Path(path).expanduser()
-    write(target, page)
+    target, size = view.write(
+        path,
+        blobs,
+        max_mb=max_mb,
+        leave_out="Leave photos out",
+        locale=plan.locale,
+        weights=inside.weights,
+    )
     layers, rules = tuple(net.layers), plan.rules
-    return SavedPage(target, len(page), net.name, view.names, layers, rules, {}, engine=True)
+    return SavedPage(target, size, net.name, view.names, layers, rules, {}, engine=True)
 
 
 def view_of(

@@ -36,7 +36,7 @@ class QuizPages:
             title=page.title,
             lead=page.lead,
             payload=page.payload,
-            parts=("quiz",),
+            parts=page.parts,
             rules=1,
             facts=page.facts,
             scripts=(),
