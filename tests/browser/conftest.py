@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from filelock import FileLock
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import zfwidgets as zf
@@ -130,10 +132,22 @@ def voila(tmp_path_factory: pytest.TempPathFactory) -> Iterator[hosts.Host]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> zf.SavedSite:
-    """One site for all browsers: English and Korean; two photos, of which the first is recorded."""
-    folder = tmp_path_factory.mktemp("www") / WAY.replace("%20", " ")
-    net = zf.load("zfnet", device="cpu")
-    return zf.site(folder, net, photos=["cat", "dogs"], progress=False)
+    """One site for all browsers: English and Korean; two photos, of which the first is recorded.
+
+    Writing it takes half a minute, so that of several processes the first one does it for all.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, told = shared / "www" / WAY.replace("%20", " "), shared / "www.json"
+    with FileLock(shared / "www.lock"):
+        if not told.exists():
+            folder.mkdir(parents=True)
+            net = zf.load("zfnet", device="cpu")
+            saved = zf.site(folder, net, photos=["cat", "dogs"], progress=False)
+            told.write_text(json.dumps([saved.nets, saved.locales, saved.files]))
+    nets, locales, files = json.loads(told.read_text())
+    return zf.SavedSite(folder, tuple(nets), tuple(locales), files)
 
 
 @pytest.fixture

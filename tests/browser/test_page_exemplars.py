@@ -54,9 +54,8 @@ def scan(net: zf.DeconvNet) -> dict[str, Exemplars]:
 
 
 @pytest.fixture(scope="module")
-def saved(net: zf.DeconvNet, tmp_path_factory: pytest.TempPathFactory) -> zf.SavedSite:
-    folder = tmp_path_factory.mktemp("exemplars") / "site"
-    return zf.site(folder, net, photos=["cat"], progress=False)
+def saved(site: zf.SavedSite) -> zf.SavedSite:
+    return site
 
 
 def opened(chromium: Browser, page: Path, **options: Any) -> Page:
