@@ -142,7 +142,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> zf.SavedSite:
     folder, told = shared / "www" / WAY.replace("%20", " "), shared / "www.json"
     with FileLock(shared / "www.lock"):
         if not told.exists():
-            folder.mkdir(parents=True)
             net = zf.load("zfnet", device="cpu")
             saved = zf.site(folder, net, photos=["cat", "dogs"], progress=False)
             told.write_text(json.dumps([saved.nets, saved.locales, saved.files]))
