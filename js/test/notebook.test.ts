@@ -35,15 +35,18 @@ function notebook() {
   const view = new Model({ _desk: "e/view", place: null });
   const engine = new Model({ photo: 0 });
   const failed: string[] = [];
+  const told: unknown[] = [];
   const models = { browser, view, engine } as unknown as Record<string, NotebookModel>;
   const rpc = new Rpc(engine);
   const blobs = [new DataView(new ArrayBuffer(768))];
   const made = new Notebook(models, PAYLOAD, blobs, {} as Engine, rpc, {
     recorded: () => {},
+    visit: (layer, channel) => told.push(["visit", layer, channel]),
+    proposed: (layer, channel) => told.push(["proposed", layer, channel]),
     shown: () => {},
     failed: (message) => failed.push(message),
   });
-  return { browser, view, engine, failed, made };
+  return { browser, view, engine, failed, told, made };
 }
 
 describe("a notebook whose page computes", () => {
@@ -73,6 +76,26 @@ describe("a notebook whose page computes", () => {
     await settled();
     expect(failed.length).toBeGreaterThan(0);
     expect(failed[0]).toContain("no photo");
+  });
+
+  it("shows the channel it begins with, and leaves it to Python whether that one is chosen", () => {
+    const { browser, told, made } = notebook();
+    made.propose("conv2", 5);
+    expect(browser.get("active")).toBe(5);
+    expect(browser.saves).toBe(0);
+    expect(told).toEqual([["proposed", "conv2", 5]]);
+    made.close();
+    made.propose("conv2", 6);
+    expect(told).toHaveLength(1);
+  });
+
+  it("lets Python go to the layer of a pinned channel", async () => {
+    const { browser, told } = notebook();
+    const question = { v: 1, id: 1, epoch: 0, op: "visit", layer: "conv1", channel: 2 };
+    desks().get("e/browser")?.(question, [], () => {});
+    await settled();
+    expect(told).toEqual([["visit", "conv1", 2]]);
+    expect(browser.saves).toBe(0);
   });
 
   it("gives the widgets back to Python when it is closed", async () => {

@@ -94,6 +94,8 @@ class Session {
     if (this.#closed) return;
     this.#notebook = new Notebook(models, payload, blobs, engine, this.#rpc, {
       recorded: (photo, classes) => this.#tell("recorded", { photo, classes }),
+      visit: (layer, channel) => this.#tell("visit", { layer, channel }),
+      proposed: (layer, channel) => this.#tell("proposed", { layer, channel }),
       shown: (neuron, full) => this.#tell("shown", { neuron, full: full ?? null }),
       failed: (message) => this.#fail(new Error(message)),
     });

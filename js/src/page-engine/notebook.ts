@@ -1,7 +1,7 @@
 /**
  * The widgets of a notebook, as `Live` sees them: their models are Python's, and what is computed in the page is
- * set in them as if Python had sent it. What Python must know (the chosen channel, what a photo is taken
- * for, the neuron that is shown) is told to it.
+ * set in them as if Python had sent it. What Python must know (what a photo is taken for, the channel to begin
+ * with, the neuron that is shown) is told to it.
  */
 import { desks } from "../core/desk";
 import type { Rpc } from "../core/rpc";
@@ -49,6 +49,10 @@ const LINKED: Record<string, readonly [part: string, trait: string]> = {
 export interface Owner {
   /** The photo is recorded. */
   recorded(photo: number, classes: unknown): void;
+  /** A channel is to be gone to, in whichever layer it is. */
+  visit(layer: string, channel: number): void;
+  /** A layer's strongest channel is shown, for none was chosen. */
+  proposed(layer: string, channel: number): void;
   /** A neuron is shown, and the |x| of its full contrast. */
   shown(neuron: object, full: unknown): void;
   /** The page cannot go on. */
@@ -115,6 +119,15 @@ export class Notebook implements Host {
     if (this.#life.signal.aborted || !model) return;
     for (const [name, value] of Object.entries(traits)) model.set(name, value);
     model.save_changes();
+  }
+
+  visit(layer: string, channel: number): void {
+    if (!this.#life.signal.aborted) this.#owner.visit(layer, channel);
+  }
+
+  propose(layer: string, channel: number): void {
+    // As if Python had sent it: should Python have chosen another meanwhile, that one is on its way.
+    if (this.model("browser").apply({ active: channel })) this.#owner.proposed(layer, channel);
   }
 
   show(part: string, traits: Traits): void {

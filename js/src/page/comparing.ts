@@ -41,10 +41,15 @@ export class Comparing implements Beyond {
     return {
       has: (part) => host.has(named(part)),
       model: (part) => host.model(named(part)),
-      set: (part, traits) => {
-        // The engine would choose the strongest: this side has the other's counterpart.
-        if (part === "browser" && "active" in traits && this.#follows(side)) this.#carry("left");
-        else host.set(named(part), traits);
+      set: (part, traits) => host.set(named(part), traits),
+      visit: (layer, channel) => {
+        host.set(named("layers"), { value: layer });
+        host.set(named("browser"), { active: channel });
+      },
+      propose: (_layer, channel) => {
+        // The strongest; but this side has the other's counterpart.
+        if (this.#follows(side)) this.#carry("left");
+        else host.set(named("browser"), { active: channel });
       },
       show: (part, traits) => host.show(named(part), traits),
       refuse: (part, error) => host.refuse(named(part), error),

@@ -34,6 +34,10 @@ export interface Host {
   model(part: string): Pick<StaticModel, "get" | "apply">;
   /** Set traits as Python would; what follows from them follows. */
   set(part: string, traits: Traits): void;
+  /** Go to a channel, in whichever layer it is. */
+  visit(layer: string, channel: number): void;
+  /** Begin with this channel of a layer, unless one has been chosen. */
+  propose(layer: string, channel: number): void;
   /** The part shows what its traits ask for: that is where it goes back to. */
   show(part: string, traits: Traits): void;
   /** What is asked of a part cannot be shown: say so, and go back. */
@@ -173,6 +177,15 @@ export class StaticKernel implements Host {
     const model = this.model(part);
     const names = Object.keys(traits).filter((name) => model.get(name) !== traits[name]);
     if (model.apply(traits)) this.#follow(part, names);
+  }
+
+  visit(layer: string, channel: number): void {
+    this.set("layers", { value: layer });
+    this.set("browser", { active: channel });
+  }
+
+  propose(_layer: string, channel: number): void {
+    this.set("browser", { active: channel });
   }
 
   show(part: string, traits: Traits): void {

@@ -162,8 +162,7 @@ export class Live implements Beyond {
     } else if (part === "browser" && question.op === "tiles") {
       await this.#tiles(question, reply, signal);
     } else if (part === "browser" && question.op === "visit") {
-      this.#host.set("layers", { value: question["layer"] });
-      this.#host.set("browser", { active: question["channel"] });
+      this.#host.visit(question["layer"] as string, question["channel"] as number);
       reply.chunk({}, [], true);
     } else if (this.#sides[part]) {
       await this.#sides[part].answer(question, buffers, reply, signal);
@@ -268,7 +267,7 @@ export class Live implements Beyond {
       this.#labels(layer, responses.strongest.length),
     );
     host.show("browser", { _page: page, _photo: look.photo, status: "ready", error: {} });
-    if (model.get("active") === null) host.set("browser", { active: strongestChannel(responses) });
+    if (model.get("active") === null) host.propose(layer, strongestChannel(responses));
     this.#pin();
   }
 

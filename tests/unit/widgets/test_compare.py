@@ -18,6 +18,7 @@ from zfwidgets.widgets.compare import Compare
 from zfwidgets.widgets.compare.counterpart import counterpart
 from zfwidgets.widgets.compare_side import Side
 from zfwidgets.widgets.core.rpc import worker
+from zfwidgets.widgets.core.wire import PROTOCOL
 
 GALLERY = {"red": picture("red"), "white": picture("white")}
 Make = Callable[..., Compare]
@@ -101,6 +102,18 @@ def test_checkpoints_go_together_by_number(make: Make) -> None:
     worker().join()
     assert compare.right.layer == compare.right.browser.layer == compare.right.view.layer == "conv1"
     assert compare.left.browser.active == compare.right.browser.active == 3
+
+
+def test_a_pinned_channel_of_another_layer_takes_both_sides_along(make: Make) -> None:
+    compare = make(FakeNet(), FakeNet())
+    browser: Any = compare.right.browser
+    where = {"op": "visit", "layer": "conv1", "channel": 1}
+    question = {"v": PROTOCOL, "id": 1, "epoch": browser.epoch, **where}
+    browser._responder.on_msg(None, question, None)
+    worker().join()
+    for side in (compare.left, compare.right):
+        assert side.layer == side.browser.layer == side.view.layer == "conv1"
+        assert side.browser.active == side.view.channel == 1
 
 
 def test_other_networks_go_together_by_depth_and_by_rank(make: Make) -> None:

@@ -21,6 +21,7 @@ from zfwidgets.deconv import DeconvNet
 from zfwidgets.images import ImageError, Preprocess
 from zfwidgets.widgets.core import nets
 from zfwidgets.widgets.core.rpc import worker
+from zfwidgets.widgets.core.wire import PROTOCOL
 from zfwidgets.widgets.inspector import Inspector
 
 GALLERY = {"red": picture("red"), "wide": picture("blue", (900, 30)), "white": picture("white")}
@@ -30,6 +31,14 @@ Make = Callable[..., Inspector]
 def hold(gate: threading.Event) -> None:
     """Keep the worker busy until the gate opens."""
     gate.wait(20)
+
+
+def visit(browser: Any, layer: str, channel: int) -> None:
+    """A pinned channel is clicked."""
+    where = {"op": "visit", "layer": layer, "channel": channel}
+    question = {"v": PROTOCOL, "id": 1, "epoch": browser.epoch, **where}
+    browser._responder.on_msg(None, question, None)
+    worker().join()
 
 
 @pytest.fixture
@@ -71,6 +80,16 @@ def test_layer_and_channel_agree_in_every_part(make: Make) -> None:
     assert inspector.view.neuron["channel"] == 1
     inspector.layer = "fc3"
     assert inspector.layers.value == "fc3"
+
+
+def test_a_pinned_channel_of_another_layer_takes_every_part_along(make: Make) -> None:
+    inspector = make(FakeNet())
+    visit(inspector.browser, "conv1", 1)
+    parts = (inspector, inspector.browser, inspector.view)
+    assert [part.layer for part in parts] == ["conv1"] * 3
+    assert inspector.layers.value == "conv1"
+    assert inspector.channel == inspector.browser.active == 1
+    assert inspector.view.neuron["channel"] == 1
 
 
 def test_the_rule_is_one_for_browser_and_view(make: Make) -> None:

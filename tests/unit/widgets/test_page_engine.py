@@ -146,6 +146,43 @@ def test_another_layer_lets_go_of_the_channel_for_the_page_to_choose(make: Make)
     assert inspector.browser.layer == "conv1"
 
 
+def test_the_channel_that_the_page_begins_with_is_taken_where_none_is_chosen(make: Make) -> None:
+    inspector = make()
+    page = Page(inspector)
+    page.open()
+    inspector.layer = "conv2"
+    page.ask("proposed", layer="conv2", channel=3)
+    assert (inspector.layer, inspector.channel) == ("conv2", 3)
+
+
+def test_a_channel_that_was_chosen_while_the_page_looked_for_the_strongest_stays(
+    make: Make,
+) -> None:
+    inspector = make()
+    page = Page(inspector)
+    page.open()
+    inspector.layer = "conv2"
+    inspector.set_trait("channel", 4)
+    page.ask("proposed", layer="conv2", channel=3)
+    assert inspector.channel == 4
+    inspector.layer = "conv1"
+    page.ask("proposed", layer="conv2", channel=3)
+    assert inspector.layer == "conv1"
+    assert inspector.channel is None
+
+
+def test_the_page_goes_to_a_pinned_channel_of_another_layer(make: Make) -> None:
+    inspector = make()
+    page = Page(inspector)
+    page.open()
+    inspector.layer = "conv2"
+    page.ask("visit", layer="conv1", channel=2)
+    assert (inspector.layer, inspector.channel) == ("conv1", 2)
+    answer, _ = page.ask("visit", layer="fc9", channel=0)
+    assert not answer["ok"]
+    assert (inspector.layer, inspector.channel) == ("conv1", 2)
+
+
 class Trunk(nn.Module):
     """A net with an operation that the page does not have."""
 

@@ -206,6 +206,7 @@ class Compare(Composed):
             ]
             self._links.append(t.dlink((side.browser, "hovered"), (side.view, "hovered")))
             side.head.observe(lambda _, side=side: self._change_layer(side), "layer")
+            side.browser.observe(lambda _, side=side: self._follow_browser(side), "layer")
             side.browser.observe(lambda _, side=side: self._change_channel(side), "active")
             side.view.observe(lambda _, side=side: self._zoom(side), "window")
             side.view.observe(lambda _, side=side: self._point(side), "pointed")
@@ -225,6 +226,10 @@ class Compare(Composed):
         if self.head.link_layers:
             self._follow_layer(side)
         self._change_channel(side)
+
+    def _follow_browser(self, side: Side) -> None:
+        """A pinned channel of another layer was gone to."""
+        side.layer = side.browser.layer
 
     def _change_layer(self, side: Side) -> None:
         side.told = side.browser.active = None
@@ -250,14 +255,18 @@ class Compare(Composed):
     def _choose(self, side: Side, layer: str, _job: Job | None = None) -> None:
         """On the worker: the strongest channel, unless the other side's is followed.
 
-        What a person chose while the strongest was looked for stays.
+        The right side follows the left one, and either one what a person chose on the other. What
+        was chosen while the strongest was looked for stays.
         """
         if side.recording is None or side.layer != layer or side.browser.active is not None:
             return
-        follows = side is self.right and self.head.link_channels != "free"
         leader = self._other(side)
-        if follows and leader.recording is not None and leader.browser.active is not None:
-            self._bring(leader, leader.browser.active)
+        led = leader.browser.active
+        follows = side is self.right or led != leader.told
+        if self.head.link_channels == "free" or leader.recording is None:
+            follows = False
+        if follows and led is not None:
+            self._bring(leader, led)
             return
         best = side.ranks(layer)[0]
         if side.layer == layer and side.browser.active is None:

@@ -309,6 +309,7 @@ class Inspector(Composed):
         ]
         self.observe(self._speak, "locale")
         self.observe(self._change_layer, "layer")
+        self.browser.observe(self._follow_browser, "layer")
         self.picker.observe(self._record, "image")
 
     def _speak(self, _change: object) -> None:
@@ -316,6 +317,10 @@ class Inspector(Composed):
             part.locale = self.locale
         if self._page is not None:
             self._page.say()
+
+    def _follow_browser(self, change: Any) -> None:
+        """A pinned channel of another layer was gone to."""
+        self.layer = change["new"]
 
     def _change_layer(self, _change: object) -> None:
         # An index means nothing in another layer, and may not exist there.

@@ -43,11 +43,12 @@ class PageEngine(ZFWidget):
     """Stands for the engine in the page; it has no view.
 
     The page asks for the network when it is there, and for each photo. Whoever made the widget
-    watches `state`, `recorded` and `neuron`.
+    watches `state`, `recorded` and `shown`.
 
     Parameters:
         net: the `DeconvNet` that the page is to run.
-        parts: the widgets that it computes for, by the names that js/src/page/live.ts has.
+        parts: the widgets that it computes for, by the names that js/src/page/live.ts has; of them
+            the "browser" has the layer and the channel that are chosen.
         silence: seconds without a word from a page after which `state` becomes "failed".
     """
 
@@ -84,6 +85,7 @@ class PageEngine(ZFWidget):
         self.net = net
         self.layers: list[Any] = []  # once the network has been written down
         self.reason: Exception | None = None
+        self._browser = parts["browser"]
         self._silence = silence
         self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
@@ -92,7 +94,10 @@ class PageEngine(ZFWidget):
         self._names: dict[str, str] = {}  # of the classes, by what the page calls them
         handlers = {
             name: getattr(self, f"_answer_{name}")
-            for name in ("net", "code", "weights", "photo", "ready", "recorded", "shown", "failed")
+            for name in (
+                *("net", "code", "weights", "photo", "ready"),
+                *("recorded", "visit", "proposed", "shown", "failed"),
+            )
         }
         self._responder = Responder(self.send, handlers, inline=inline)
         super().__init__(parts={name: part.model_id for name, part in parts.items()}, **traits)
@@ -203,6 +208,26 @@ class PageEngine(ZFWidget):
         told = job.request.body.get("classes")
         self.recorded = {"photo": photo, "classes": _classes(told, self._names)}
         return Answer(last=True)
+
+    def _answer_visit(self, job: Job) -> Answer:
+        """On the worker: ``{layer, channel}`` is to be gone to."""
+        self._browser.layer, channel = self._told_channel(job)
+        self._browser.active = channel
+        return Answer(last=True)
+
+    def _answer_proposed(self, job: Job) -> Answer:
+        """On the worker: ``{layer, channel}`` that the page begins with; what was chosen stays."""
+        layer, channel = self._told_channel(job)
+        if self._browser.layer == layer and self._browser.active is None:
+            self._browser.active = channel
+        return Answer(last=True)
+
+    def _told_channel(self, job: Job) -> tuple[str, int]:
+        channels = {layer.name: layer.channels for layer in self.layers}
+        layer = job.request.body.get("layer")
+        if not isinstance(layer, str) or layer not in channels:
+            raise WireError("Unreadable message", f"expected a layer, got {layer!r:.80}")
+        return layer, job.request.integer("channel", 0, channels[layer] - 1)
 
     def _answer_shown(self, job: Job) -> Answer:
         """On the worker: ``{neuron, full}``."""
