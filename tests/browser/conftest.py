@@ -20,7 +20,11 @@ import zfwidgets as zf
 from tests.browser import hosts
 from tests.browser.sites import WAY, Server
 
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: The first of them is Chromium without a window; the others open one for each page, unseen.
+CHROMIUM_NAMES = (
+    "chromium-headless-shell",
+    *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+)
 KERNEL_LIMIT = 120_000  # ms; importing torch on two busy cores is what takes long
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 FLAGS = [
@@ -33,6 +37,7 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
     "--use-fake-device-for-media-stream",  # a camera that shows a moving pattern
+    "--use-fake-ui-for-media-stream",  # and somebody who allows it
 ]
 #: Run in the kernel after a notebook: nothing of it goes on, and none of its names is left.
 EMPTY = """
@@ -93,6 +98,15 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def refusing(chromium: Browser) -> Iterator[Browser]:
+    """A Chromium whose owner does not allow the camera."""
+    flags = [*FLAGS, "--use-fake-ui-for-media-stream=deny"]
+    browser = chromium.browser_type.launch(executable_path=chromium_path(), args=flags)
+    yield browser
+    browser.close()
 
 
 def new_page(chromium: Browser, **options: Any) -> Page:

@@ -193,8 +193,9 @@ def test_the_camera_goes_off_without_a_picture_too(
 
 
 def test_a_refused_camera_says_what_to_do(
-    page: Page, picker: zf.ImagePicker, screenshots: Path
+    refusing: Browser, picker: zf.ImagePicker, screenshots: Path
 ) -> None:
+    page = new_page(refusing)
     opened(page, picker)
     page.get_by_role("button", name="Camera").click()
     notice = page.locator(".zf-notices .zf-alert")
@@ -203,6 +204,7 @@ def test_a_refused_camera_says_what_to_do(
     expect(page.locator(".zf-snapshot")).to_be_hidden()
     page.screenshot(path=screenshots / "picker-refused.png")
     assert picker.value == "cat"
+    page.context.close()
 
 
 # ------------------------------------------------------------------------------------- crop

@@ -281,7 +281,10 @@ def test_a_view_closed_while_the_camera_starts_lets_go_of_it(camera: Page, live:
     assert camera.evaluate("model.listening()") == 0
 
 
-def test_a_refused_camera_says_what_to_do(page: Page, live: LiveView, screenshots: Path) -> None:
+def test_a_refused_camera_says_what_to_do(
+    refusing: Browser, live: LiveView, screenshots: Path
+) -> None:
+    page = new_page(refusing)
     opened(page, live)
     page.get_by_role("button", name="Start camera").click()
     alert = page.get_by_role("alert")
@@ -289,6 +292,7 @@ def test_a_refused_camera_says_what_to_do(page: Page, live: LiveView, screenshot
     expect(alert).to_contain_text("address bar")
     expect(page.get_by_role("button", name="Start camera")).to_be_enabled()
     page.screenshot(path=screenshots / "live-refused.png")
+    page.context.close()
 
 
 def test_a_page_that_is_not_secure_says_so(page: Page, live: LiveView) -> None:

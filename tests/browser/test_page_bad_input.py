@@ -94,13 +94,17 @@ def test_a_photo_that_claims_to_be_larger_than_memory_is_refused(
     assert all(pixels <= MOST_PIXELS for pixels in sizes)
 
 
-def test_a_camera_that_is_refused_is_said_and_the_photo_stays(opened: Computing) -> None:
+def test_a_camera_that_is_refused_is_said_and_the_photo_stays(
+    refusing: Browser, saved: zf.SavedPage
+) -> None:
+    opened = Computing(refusing, saved)
     before = opened.pane(0)
     opened.picker.get_by_role("button", name="Camera").click()
     expect(opened.picker.get_by_role("alert")).to_contain_text("camera", ignore_case=True)
     expect(opened.picker.locator(".zf-snapshot")).to_be_hidden()
     assert opened.chosen_photo() == "cat"
     assert np.array_equal(opened.pane(0), before)
+    opened.page.context.close()
 
 
 def test_memory_that_is_refused_is_said_and_what_was_recorded_stays(
