@@ -52,7 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_server_options(demo, port=8866)
 
     lab = commands.add_parser("lab", help="open the quickstart, or NOTEBOOK, in JupyterLab")
-    lab.add_argument("notebook", nargs="?", type=Path, metavar="NOTEBOOK")
+    lab.add_argument(
+        "notebook",
+        nargs="?",
+        default="quickstart.ipynb",
+        metavar="NOTEBOOK",
+        help="a file, or one that comes along, such as steps.ipynb: it is copied here",
+    )
     lab.set_defaults(run=_lab)
     _add_server_options(lab, port=8888)
 
@@ -150,7 +156,7 @@ def _add_review(parser: argparse.ArgumentParser) -> None:
     def add(name: str, told: str, **options: Any) -> None:
         parser.add_argument(name, help=told, **options)
 
-    add("net", "name of a network, or a file of weights", metavar="MODEL")
+    add("net", "name of a network, or a file of weights of one that has a name", metavar="MODEL")
     told = "a folder of pictures, with a subfolder for each class or without; or gallery"
     add("data", told, metavar="DATA")
     parser.add_argument(
@@ -201,9 +207,16 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _lab(options: argparse.Namespace) -> int:
-    notebook = options.notebook or _copy_of("quickstart.ipynb")
+    notebook = Path(options.notebook)
+    if not notebook.is_file() and options.notebook in (known := notebooks()):
+        shutil.copyfile(known[options.notebook], notebook)
+        print(f"Copied {notebook} to {notebook.resolve()}.")
     if not notebook.is_file():
-        print(f"zfwidgets lab: {notebook} is not a file; expected a notebook.", file=sys.stderr)
+        print(
+            f"zfwidgets lab: {notebook} is not a file; expected a notebook, or one of those that "
+            f"come along: {', '.join(known)}.",
+            file=sys.stderr,
+        )
         return 2
     server = ["jupyterlab", str(notebook), f"--ServerApp.ip={options.ip}"]
     # The address that is said is the notebook's; without, it is that of an empty Lab.
@@ -268,29 +281,23 @@ def jupyter_environment() -> dict[str, str]:
     }
 
 
+def notebooks() -> dict[str, Path]:
+    """The notebooks that come with the package, by name: inside it, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    folders = (package / "notebooks", package.parent / "notebooks")
+    return {path.name: path for folder in folders for path in sorted(folder.glob("*.ipynb"))}
+
+
 def find_notebook(name: str) -> Path:
-    """A notebook that comes with the package: inside it when installed, beside it in a checkout.
+    """One of them.
 
     Raises:
-        FileNotFoundError: it is in neither place; the installation is incomplete.
+        FileNotFoundError: it is not there; the installation is incomplete.
     """
-    package = Path(__file__).resolve().parent
-    for folder in (package / "notebooks", package.parent / "notebooks"):
-        if (folder / name).is_file():
-            return folder / name
-    raise FileNotFoundError(
-        f"{name} is neither in {package / 'notebooks'} nor in {package.parent / 'notebooks'}; "
-        "install zfwidgets again"
-    )
-
-
-def _copy_of(name: str) -> Path:
-    """The notebook in the current folder, copied there unless it is there: to write in freely."""
-    copy = Path(name)
-    if not copy.exists():
-        shutil.copyfile(find_notebook(name), copy)
-        print(f"Copied {name} to {copy.resolve()}.")
-    return copy
+    known = notebooks()
+    if name not in known:
+        raise FileNotFoundError(f"{name} is not in this installation; install zfwidgets again")
+    return known[name]
 
 
 def _scan(options: argparse.Namespace) -> int:

@@ -23,7 +23,9 @@ from packaging.requirements import Requirement
 
 State = Literal["ok", "note", "lack"]
 MARKS: dict[State, str] = {"ok": "ok  ", "note": "note", "lack": "LACK"}
-REINSTALL = f"{sys.executable} -m pip install --force-reinstall --no-deps zfwidgets"
+REINSTALL = (
+    f"{sys.executable} -m pip install --force-reinstall --no-deps with the wheel or the checkout"
+)
 NEEDED_BY_THE_PAGE = ("anywidget", "@jupyter-widgets/jupyterlab-manager", "bqplot")
 
 

@@ -124,6 +124,23 @@ def test_lab_opens_a_copy_of_the_quickstart_and_keeps_what_is_written_in_it(
     assert [Path(command[3]).name for command, _ in served] == ["quickstart.ipynb"] * 2
 
 
+def test_lab_opens_a_copy_of_any_notebook_that_comes_along(
+    served: list[tuple[list[str], dict[str, str]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cli.main(["lab", "steps.ipynb"])
+    known = cli.find_notebook("steps.ipynb")
+    assert (tmp_path / "steps.ipynb").read_bytes() == known.read_bytes()
+    ((command, _),) = served
+    assert Path(command[3]).name == "steps.ipynb"
+    assert cli.main(["lab", "step.ipynb"]) == 2
+    assert "quickstart.ipynb, quiz.ipynb" in capsys.readouterr().err
+    assert not (tmp_path / "step.ipynb").exists()
+
+
 def test_the_address_that_lab_says_is_the_notebooks_and_nobody_is_asked_about_news(
     served: list[tuple[list[str], dict[str, str]]], tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""How much each layer knows of a task it was not trained for (sections 5.2 and 5.3, Tables 3 to 7).
+"""How much each layer knows of a task it was not trained for (sections 5.2 and 5.3, Tables 4 to 7).
 
 Features are kept as they are; a linear classifier on top is all that learns. Where it does well,
 the classes are easy to tell apart in that layer. The same on untrained networks is the control:

@@ -12,6 +12,7 @@ from torch import Tensor
 from zfwidgets.analysis.correspondence import Correspondence, Masking, trial
 from zfwidgets.images.tiles import encode, sprite
 from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.nets import as_net
 from zfwidgets.widgets.core.rpc import AHEAD, Job, Responder
 
 _MOST = 24
@@ -21,7 +22,7 @@ class MaskPicker(ZFWidget):
     """Draw a box around the same part on each of several photos; name parts; compare them.
 
     Parameters:
-        net: a `DeconvNet`.
+        net: a name, a module or a `DeconvNet`.
         photos: two or more pictures, as `DeconvNet.record` takes them; they are shown as the
             network sees them.
         boxes: boxes to begin with, as for `zfwidgets.correspondence`; an entry may be None.
@@ -73,6 +74,7 @@ class MaskPicker(ZFWidget):
     ) -> None:
         """`inline` computes in the calling thread: for tests and platforms without threads."""
         self._responder = Responder(self.send, {}, inline=inline)
+        net = as_net(net, tensors=True)
         self._steps: Generator[float, None, Correspondence] | None = None
         self._inputs: Tensor | None = net.preprocess(photos)
         self._net = net

@@ -54,7 +54,7 @@ class Quiz(ZFWidget):
 
     Examples:
         >>> quiz = zf.Quiz("zfnet", layers=["conv5"], seed=7)
-        >>> zf.Quiz.read("zfnet:conv5:7:1221:2b1c").to_frame()
+        >>> zf.Quiz.read(quiz.code).to_frame()
     """
 
     bundle_name = "quiz"
