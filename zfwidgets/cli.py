@@ -281,11 +281,14 @@ def jupyter_environment() -> dict[str, str]:
     }
 
 
+_PACKAGE = Path(__file__).resolve().parent
+_NOTEBOOKS = (_PACKAGE / "notebooks", _PACKAGE.parent / "notebooks")
+"""Of an installation, and of a checkout."""
+
+
 def notebooks() -> dict[str, Path]:
-    """The notebooks that come with the package, by name: inside it, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    folders = (package / "notebooks", package.parent / "notebooks")
-    return {path.name: path for folder in folders for path in sorted(folder.glob("*.ipynb"))}
+    """The notebooks that come with the package, by name."""
+    return {path.name: path for folder in _NOTEBOOKS for path in sorted(folder.glob("*.ipynb"))}
 
 
 def find_notebook(name: str) -> Path:
@@ -296,7 +299,10 @@ def find_notebook(name: str) -> Path:
     """
     known = notebooks()
     if name not in known:
-        raise FileNotFoundError(f"{name} is not in this installation; install zfwidgets again")
+        installed, beside = _NOTEBOOKS
+        raise FileNotFoundError(
+            f"{name} is neither in {installed} nor in {beside}; install zfwidgets again"
+        )
     return known[name]
 
 
