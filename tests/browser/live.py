@@ -162,8 +162,8 @@ class LiveWidget:
             self.page.wait_for_timeout(10)
 
     def carry(self) -> None:
-        """Hand everything that Python has sent so far to the page."""
-        while True:
+        """Hand what Python has sent so far to the page; what that leads to, the next time."""
+        for _ in range(1 + self.comm.outbox.qsize()):
             try:
                 data, buffers = self.comm.outbox.get(timeout=0.002)
             except queue.Empty:
