@@ -74,10 +74,13 @@ class Turns:
         while self.running < self.at_once and self._queues:
             client = min(self._queues, key=lambda name: self._served[name])
             mine, cost = self._queues[client].popleft()
+            self.waiting -= 1
+            if mine.cancelled():  # gone, and not yet woken up to leave the queue
+                self._drop_if_empty(client)
+                continue
             self._now = self._served[client]
             self._served[client] += cost
             self._drop_if_empty(client)
-            self.waiting -= 1
             self.running += 1
             mine.set_result(None)
 

@@ -120,6 +120,24 @@ def test_who_leaves_the_queue_is_not_served_and_blocks_nobody() -> None:
     assert asyncio.run(lesson()) == ["here", "patient"]
 
 
+def test_who_leaves_in_the_moment_of_their_turn_takes_no_place_away() -> None:
+    async def lesson() -> list[str]:
+        room = Room(Turns(at_once=1, each=8, most=8))
+        here, gone, patient = room.comes("here"), room.comes("gone"), room.comes("patient")
+        await _settled()
+        room.go.release()  # in one round of the loop the one is done and the next one goes away
+        gone.cancel()
+        await here
+        await _settled()
+        assert room.served == ["here", "patient"], "the place went to the one who waits"
+        await room.let_go(1)
+        await patient
+        assert (room.turns.running, room.turns.waiting) == (0, 0)
+        return room.served
+
+    assert asyncio.run(lesson()) == ["here", "patient"]
+
+
 def test_what_was_used_longest_ago_goes_first_and_bytes_are_bounded() -> None:
     kept: Kept[str, str] = Kept(limit=10)
     kept.put("a", "A", 4)
