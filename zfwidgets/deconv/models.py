@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import itertools
 import logging
+import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -110,20 +112,32 @@ def moved(model: nn.Module, device: torch.device, asked: bool) -> nn.Module:
         ) from error
 
 
+_LOCK = threading.Lock()
+_held: MutableMapping[nn.Module, int] = weakref.WeakKeyDictionary()
+"""Modules that would be training, and how many blocks hold each of them in evaluation."""
+
+
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """The model in evaluation mode while the block runs; then as it was, module by module."""
-    training = [module for module in model.modules() if module.training]
-    if not training:
-        yield
-        return
-    for module in training:
-        module.training = False
+    """The model in evaluation mode while the block runs; then as it was, module by module.
+
+    Of several threads that look into a module the first one in switches it, the last one out puts
+    it back.
+    """
+    with _LOCK:
+        mine = [module for module in model.modules() if module.training or module in _held]
+        for module in mine:
+            _held[module] = _held.get(module, 0) + 1
+            module.training = False
     try:
         yield
     finally:
-        for module in training:
-            module.training = True
+        with _LOCK:
+            for module in mine:
+                _held[module] -= 1
+                if not _held[module]:
+                    del _held[module]
+                    module.training = True
 
 
 def warn_of_training(model: nn.Module) -> None:
