@@ -351,17 +351,22 @@ class DeconvNet:
         """The layers as they stand in the record of a single picture of this size."""
         return self._layers[tuple(inputs.shape[1:])]
 
-    def check_way_back(self, record: Record, x: Tensor) -> None:
+    def check_way_back(self, x: Tensor, record: Record | None = None) -> None:
         """Compare the way back with autograd, if not done for pictures of this size.
 
-        record: of the one picture x [1, C, H, W]. Raises UnsupportedModel if they differ.
+        x: one picture [1, C, H, W]. record: its own, to the end; made here if there is none yet,
+        for in that of a batch no single picture's output can be held against autograd's. Raises
+        UnsupportedModel if they differ.
         """
         shape = tuple(x.shape[1:])
         if not self._check or shape in self._checked_ways:
             return
+        if record is None:
+            record = self.record_again(x, self._layers[shape])
         with models.evaluating(self.model), models.as_written(self.model), exactly():
-            compare(self.name, self.forward, record, x)
-        self._checked_ways.add(shape)
+            settled = compare(self.name, self.forward, record, x)
+        if settled:
+            self._checked_ways.add(shape)
 
     def forward(self, x: Tensor) -> Any:
         """What the model makes of prepared pictures [B, C, H, W] and its further inputs."""

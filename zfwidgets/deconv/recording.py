@@ -189,10 +189,8 @@ class Recording:
                     "rule for the way back but its derivative, which strict=True forbids. Look at "
                     "a layer before it, or leave strict off."
                 )
-        if self._output is not None:
-            apart = len(self) == 1 or all(call.lead for call in self._calls)
-            record = self._record if apart else self._of(0)._record  # noqa: SLF001 - of our kind
-            self.net.check_way_back(record, self.inputs[:1])
+        own = len(self) == 1 and self.layers.complete
+        self.net.check_way_back(self.inputs[:1], self._record if own else None)
 
     def _of(self, image: int) -> Recording:
         """One picture of the batch, recorded by itself.
