@@ -184,6 +184,20 @@ def test_multiply_adds_and_memory_are_those_of_a_count_by_hand() -> None:
     assert found.parameters == 6 * 27 + 6 + 4 * 54 + 4 + 4 * 3 + 3
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_a_network_that_says_nothing_is_right_by_chance_alone(kind: torch.dtype) -> None:
+    """All scores are equal: the first class is the answer, and only its pictures are right."""
+    model = sound()
+    with torch.no_grad():
+        part(model, 7).weight.zero_()
+    found = reviewed(model.to(kind), min_accuracy=0.9).decisions
+    assert found is not None
+    assert found.accuracy == pytest.approx(1 / 3)
+    assert found.accuracy == pytest.approx(float((found.answer == found.truth).float().mean()))
+    assert found.rank.tolist() == [0] * EACH + [1] * EACH + [2] * EACH
+    assert found.responses[:, 0, 0].tolist() == [EACH, 2 * EACH]
+
+
 def test_wilsons_interval_holds_the_share_and_stays_within_zero_and_one() -> None:
     assert interval(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
     assert interval(0, 10)[0] == 0

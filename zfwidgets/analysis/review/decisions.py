@@ -45,8 +45,9 @@ class Decisions(Result):
     """Answers to N pictures. All Tensors are [N].
 
     ids: of the pictures. truth: class of each, -1 where it is not known. answer, second: the two
-    most probable classes; probability, runner_up: theirs (softmax). rank: how many classes are more
-    probable than the truth, of_truth: its probability; -1 and NaN where it is not known.
+    most probable classes; probability, runner_up: theirs (softmax). rank: how many classes come
+    before the truth, of_truth: its probability; -1 and NaN where it is not known. Classes come in
+    the order of their scores, and of equal scores the lower number first.
 
     layer: whose channels are compared between right and wrong decisions. responses: Tensor
     [2, 3, C], of right and of wrong ones how many, and the sums of a channel's strongest activation
@@ -224,9 +225,8 @@ def decide(
                     "pictures after it; expected finite ones."
                 )
             truth = torch.tensor([classes.number(label) for label in part.labels])
-            _add(columns, logits.float(), truth)
+            right = _add(columns, logits.float().cpu(), truth)
             peaks = recording.feature_maps(layer).amax((2, 3)).cpu().double()
-            right = logits.argmax(1).cpu() == truth
             for index, some in enumerate((right, ~right & (truth >= 0))):
                 mine = peaks[some]
                 number = torch.full((channels,), float(len(mine)), dtype=torch.double)
@@ -250,23 +250,26 @@ def _nothing(channels: int) -> _Known:
     return [], {name: [] for name in _COLUMNS}, torch.zeros(2, 3, channels, dtype=torch.double)
 
 
-def _add(columns: dict[str, list[float]], logits: Tensor, wanted: Tensor) -> None:
-    chances = logits.softmax(1).cpu()
-    best = chances.topk(min(2, chances.shape[1]), 1)
-    of_truth = chances.gather(1, wanted.clamp_min(0)[:, None])[:, 0]
-    unknown = wanted < 0
-    rank = (chances > of_truth[:, None]).sum(1)
+def _add(columns: dict[str, list[float]], logits: Tensor, wanted: Tensor) -> Tensor:
+    """Decisions on a batch; which of them are right, BoolTensor [B]."""
+    chances, unknown = logits.softmax(1), wanted < 0
+    # By the scores: rounded to probabilities more of them are equal. A tie is not a right answer.
+    order = logits.argsort(dim=1, descending=True, stable=True)
+    best = order[:, [0, min(1, order.shape[1] - 1)]]
+    probable, truth = chances.gather(1, best), wanted.clamp_min(0)[:, None]
+    rank = (order == truth).int().argmax(1).masked_fill(unknown, -1)
     new = {
         "truth": wanted,
-        "answer": best.indices[:, 0],
-        "second": best.indices[:, -1],
-        "rank": rank.masked_fill(unknown, -1),
-        "probability": best.values[:, 0],
-        "runner_up": best.values[:, -1],
-        "of_truth": of_truth.masked_fill(unknown, float("nan")),
+        "answer": best[:, 0],
+        "second": best[:, 1],
+        "rank": rank,
+        "probability": probable[:, 0],
+        "runner_up": probable[:, 1],
+        "of_truth": chances.gather(1, truth)[:, 0].masked_fill(unknown, float("nan")),
     }
     for name, values in new.items():
         columns[name] += values.tolist()
+    return rank == 0
 
 
 class _File:
