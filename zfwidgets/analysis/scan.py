@@ -110,11 +110,13 @@ def scan(
     options: batch=32, pictures at once; progress=True, a bar; labels, one per picture (text or
     numbers), for the class selectivity, else those that come with the pictures; threshold=0.0, see
     `usage`. checkpoint: a file that is written every few seconds; the same call goes on from it and
-    gives the same bits as a scan in one go. ray: True or a number of processes: share the pictures
-    out with Ray Data (zfwidgets[ray]); the same bits again, where processors are alike.
+    gives the same bits as a scan in one go; with more pictures after those that were seen it goes
+    on too. Of pictures without names, and of labels that come with them, it compares those of the
+    first batch. ray: True or a number of processes: share the pictures out with Ray Data
+    (zfwidgets[ray]); the same bits again, where processors are alike.
 
     Raises KeyError for a layer that does not exist, ValueError for an id that comes twice, if there
-    are no images, or for the checkpoint of another scan.
+    are no images, or for the checkpoint of another scan, other pictures or labels.
     """
     if k < 1:
         raise ValueError(f"k={k}: expected 1 or more pictures per channel.")

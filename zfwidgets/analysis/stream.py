@@ -38,12 +38,14 @@ class Indexed(Protocol):
 class Item:
     """One picture that is loaded when it is needed, with the id by which it is found again.
 
-    labels: the one it was given, if any; else the one that comes with the picture counts.
+    labels: the one it was given, if any; else the one that comes with the picture counts. placed:
+    the id is only its place among the others, which any other picture could have.
     """
 
     id: str
     load: Callable[[], Any]
     labels: tuple[Hashable, ...] = ()
+    placed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,12 @@ def items(images: Images) -> Iterator[Item]:
         listed = isinstance(images, Sequence)
         for index in range(len(images)):
             named = _path(images[index]) if listed else None
-            yield Item(named or f"{index:09d}", partial(images.__getitem__, index))
+            load = partial(images.__getitem__, index)
+            yield Item(named or f"{index:09d}", load, placed=named is None)
     else:
         for index, picture in enumerate(images):
-            yield Item(_path(picture) or f"{index:09d}", partial(_same, picture))
+            named = _path(picture)
+            yield Item(named or f"{index:09d}", partial(_same, picture), placed=named is None)
 
 
 def find(images: Images, ids: Sequence[str]) -> list[Any]:

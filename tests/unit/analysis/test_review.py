@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 import zfwidgets as zf
 from zfwidgets.analysis.review.anatomy import anatomy
-from zfwidgets.analysis.review.decisions import interval
+from zfwidgets.analysis.review.decisions import decide, interval
 from zfwidgets.analysis.review.labels import Classes
 from zfwidgets.analysis.scanning import scanner, state
+from zfwidgets.analysis.scanning.checkpoint import write
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 60, 220)}
 EACH = 6
@@ -310,6 +311,33 @@ def test_a_stopped_review_goes_on_and_says_the_same(
         "review.part",
         "review.part.decisions",
     ]
+
+
+def test_decisions_that_were_kept_are_not_those_of_other_labels_or_pictures(
+    tmp_path: Path,
+) -> None:
+    net, file = network(sound()), tmp_path / "decisions"
+    wrong = LABELS[EACH:] + LABELS[:EACH]
+
+    def decided(images: Any, labels: list[str] | None) -> float:
+        classes = Classes.of(net, 3, labels)
+        how: dict[str, Any] = {"batch": 4, "checkpoint": file, "progress": False}
+        return decide(net, images, classes, labels, "conv1", **how).accuracy
+
+    photos = list(pictures().values())
+    assert decided(photos[:10], wrong[:10]) == 0
+    assert decided(photos, wrong) == 0  # more pictures, from the tenth of which it goes on
+    with pytest.raises(ValueError, match="is of other labels: expected those that the 18"):
+        decided(photos, LABELS)
+    with pytest.raises(ValueError, match="is of other labels"):
+        decided(list(zip(photos, LABELS, strict=True)), None)
+    with pytest.raises(ValueError, match="is of other images, though"):
+        decided([255 - photo for photo in photos], wrong)
+    with pytest.raises(ValueError, match="is of other images: expected the 18"):
+        decided(photos[:-1], wrong[:-1])
+    write(file, {}, {"format": "zfwidgets decisions in progress 1"})
+    with pytest.raises(ValueError, match="of another version of zfwidgets, delete it"):
+        decided(photos, wrong)
 
 
 def test_the_numbers_are_json_that_any_reader_takes(healthy: zf.Review, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from zfwidgets.analysis import Exemplars, Scan, exemplars, scan, usage
 from zfwidgets.analysis.scanning import scanner as scanner_module
+from zfwidgets.analysis.scanning.checkpoint import write
 from zfwidgets.analysis.usage import LayerUsage
 from zfwidgets.deconv import DeconvNet
 
@@ -174,6 +175,67 @@ def test_the_checkpoint_of_another_scan_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"something else")
     with pytest.raises(ValueError, match="holds no checkpoint of a scan"):
         scan(network(), photos, **how)
+
+
+def test_other_pictures_in_the_same_places_are_refused(tmp_path: Path) -> None:
+    net, file = network(), tmp_path / "half"
+    photos = list(pictures().values())
+    how: dict[str, Any] = {"k": 4, "batch": 4, "progress": False, "checkpoint": file}
+    whole = scan(net, photos, **how)
+    assert bits(scan(net, photos, **how)) == bits(whole)
+    with pytest.raises(ValueError, match="is of other images, though their names or places"):
+        scan(net, [*photos[:3], photos[3] + 0.1, *photos[4:]], **how)
+    named = pictures()
+    how["checkpoint"] = tmp_path / "named"
+    scan(net, named, **how)
+    with pytest.raises(ValueError, match="is of other images, though their names or places"):
+        scan(net, {name: 2 * photo for name, photo in named.items()}, **how)
+
+
+def test_other_labels_are_refused_whether_given_or_with_the_pictures(tmp_path: Path) -> None:
+    net, photos = network(), pictures()
+    how: dict[str, Any] = {"batch": 4, "progress": False}
+    given, own = tmp_path / "given", tmp_path / "own"
+    scan(net, photos, labels=labels(), checkpoint=given, **how)
+    scan(net, list(zip(photos.values(), labels(), strict=True)), checkpoint=own, **how)
+    for other in ([*labels()[:-1], "fox"], None):
+        with pytest.raises(ValueError, match="is of other labels: expected those that the 41"):
+            scan(net, photos, labels=other, checkpoint=given, **how)
+    for other in (["dog", *labels()[1:]], labels()[::-1]):
+        with pytest.raises(ValueError, match="is of other labels: expected those that the 41"):
+            scan(net, list(zip(photos.values(), other, strict=True)), checkpoint=own, **how)
+
+
+@pytest.mark.parametrize("before", [10, 12])
+def test_a_finished_scan_goes_on_with_more_pictures(
+    before: int, tmp_path: Path, saving_each_run: None
+) -> None:
+    net, photos, file = network(), list(pictures().values()), tmp_path / "half"
+    how: dict[str, Any] = {"k": 4, "batch": 4, "progress": False}
+    scan(net, photos[:before], labels=labels()[:before], checkpoint=file, **how)
+    first = file.read_bytes()
+    more = scan(net, photos, labels=labels(), checkpoint=file, **how)
+    whole = scan(net, photos, labels=labels(), **how)
+    assert more.scanned == 41
+    for name, one in whole.exemplars.items():
+        assert more.exemplars[name].ids == one.ids
+        torch.testing.assert_close(more.exemplars[name].value, one.value)
+        torch.testing.assert_close(more.usage[name].energy, whole.usage[name].energy)
+        torch.testing.assert_close(more.usage[name].selectivity, whole.usage[name].selectivity)
+    # What goes on can be stopped as well, and gives the same bits.
+    file.write_bytes(first)
+    stop = stopping_after(7)
+    scan(net, photos, labels=labels(), checkpoint=file, should_stop=stop, **how)
+    assert file.read_bytes() != first
+    assert bits(scan(net, photos, labels=labels(), checkpoint=file, **how)) == bits(more)
+
+
+def test_a_checkpoint_of_an_earlier_version_is_refused_in_words(tmp_path: Path) -> None:
+    """It says nothing of labels, nor of what the pictures look like."""
+    file = tmp_path / "half"
+    write(file, {}, {"format": "zfwidgets scan in progress 1", "seen": "41", "digest": "0"})
+    with pytest.raises(ValueError, match=r"of another version of zfwidgets, delete it or give"):
+        in_one_go(checkpoint=file)
 
 
 def test_a_saved_scan_comes_back_whole(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 import torch
@@ -15,11 +16,19 @@ from tqdm.auto import tqdm
 
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.review.labels import Classes
-from zfwidgets.analysis.scanning.checkpoint import provenance, read, write
-from zfwidgets.analysis.stream import Images, count, groups, items, loaded
+from zfwidgets.analysis.scanning.checkpoint import (
+    OTHER_VERSION,
+    check_alike,
+    first_look,
+    glance,
+    provenance,
+    read,
+    write,
+)
+from zfwidgets.analysis.stream import Batch, Images, Item, count, groups, items, loaded
 from zfwidgets.deconv import DeconvNet
 
-_FORMAT = "zfwidgets decisions in progress 1"
+_FORMAT = "zfwidgets decisions in progress 2"
 _SAVE_SECONDS = 3.0
 _COLUMNS = ("truth", "answer", "second", "rank", "probability", "runner_up", "of_truth")
 
@@ -198,23 +207,20 @@ def decide(
 
     checkpoint: a file that the same call goes on from.
 
-    Raises ValueError for scores that are NaN or infinite.
+    Raises ValueError for scores that are NaN or infinite, and for a checkpoint of other images or
+    labels.
     """
     file = None if checkpoint is None else _File(checkpoint, net, layer)
     channels = net.layers[layer].channels
-    ids, columns, responses = _nothing(channels) if file is None else file.load(channels)
-    seen, saved = list(ids), time.monotonic()
+    ids, columns, responses = _nothing(channels)
+    following = chain.from_iterable(groups(items(images), batch, labels))
+    if file is not None and (first := list(islice(following, batch))):
+        look, following = first_look(net, first), chain(first, following)
+        ids, columns, responses = file.load(channels, look, following, classes)
+    saved = time.monotonic()
     with tqdm(total=count(images), desc="decisions", unit="image", disable=not progress) as bar:
-        for group in groups(items(images), batch, labels):
-            if seen:
-                before, seen = seen[: len(group)], seen[len(group) :]
-                if before != [item.id for item in group]:
-                    raise ValueError(
-                        f"{checkpoint} is of other images, or of another batch; ask for the same "
-                        "again, or give another checkpoint."
-                    )
-                bar.update(len(group))
-                continue
+        bar.update(len(ids))
+        for group in groups(following, batch):
             part = loaded(net, group)
             recording = net.record(part.inputs)
             logits = recording.logits
@@ -278,21 +284,49 @@ class _File:
     def __init__(self, path: Path, net: DeconvNet, layer: str) -> None:
         self._path = path
         self._origin = {"format": _FORMAT, "layer": layer, **provenance(net)}
+        self._glance = torch.zeros(0)
 
-    def load(self, channels: int) -> _Known:
+    def load(
+        self, channels: int, look: Batch, following: Iterator[Item], classes: Classes
+    ) -> _Known:
+        """What is in the file, if there is one; takes off `following` what it has seen.
+
+        look: the first of the images.
+        """
+        self._glance = glance(look)
         if not self._path.exists():
             return _nothing(channels)
-        tensors, header = read(self._path, "decisions")
+        tensors, header = read(self._path, "decisions", _FORMAT, OTHER_VERSION)
         for name, value in self._origin.items():
             if header.get(name) != value:
                 raise ValueError(
                     f"{self._path} is of another review: {name} is {header.get(name)} there and "
                     f"{value} here. Ask for the same again, or give another checkpoint."
                 )
+        ids: list[str] = json.loads(header["ids"])
+        before = list(islice(following, len(ids)))
+        if [item.id for item in before] != ids:
+            raise ValueError(
+                f"{self._path} is of other images: expected the {len(ids)} that it has seen, under "
+                "the same names and in the same order, before any others."
+            )
+        check_alike(self._path, self._glance, tensors["glance"])
         columns = {name: tensors[name].tolist() for name in _COLUMNS}
-        return json.loads(header["ids"]), columns, tensors["responses"]
+        # Labels that come with the pictures are known of those that were looked at alone.
+        own = zip(look.labels, columns["truth"], strict=False)
+        given = [
+            (item.labels[0], truth)
+            for item, truth in zip(before, columns["truth"], strict=True)
+            if item.labels
+        ]
+        if any(classes.number(label) != truth for label, truth in chain(own, given)):
+            raise ValueError(
+                f"{self._path} is of other labels: expected those that the {len(ids)} images had "
+                "that it has seen. Give them again, or another checkpoint."
+            )
+        return ids, columns, tensors["responses"]
 
     def save(self, ids: list[str], columns: dict[str, list[float]], responses: Tensor) -> None:
         tensors = {name: torch.tensor(values) for name, values in columns.items()}
-        tensors["responses"] = responses
+        tensors |= {"responses": responses, "glance": self._glance}
         write(self._path, tensors, {**self._origin, "ids": json.dumps(ids)})

@@ -6,19 +6,27 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
+import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from zfwidgets.analysis.scanning.state import Plan, State
-from zfwidgets.analysis.stream import Item
+from zfwidgets.analysis.stream import Batch, Item, loaded
 from zfwidgets.deconv import DeconvNet
 
-_FORMAT = "zfwidgets scan in progress 1"
+_FORMAT = "zfwidgets scan in progress 2"
+
+OTHER_VERSION = (
+    "if it is of another version of zfwidgets, delete it or give another checkpoint: the pictures "
+    "are gone through anew."
+)
 
 
 class Checkpoint:
@@ -27,47 +35,108 @@ class Checkpoint:
     def __init__(self, path: str | Path, net: DeconvNet) -> None:
         self.path, self._net = Path(path), net
         self._origin = {"format": _FORMAT, **provenance(net)}
-        self._sha, self._hashed = hashlib.sha256(), 0
+        self._ids, self._labels = _Digest(), _Digest()
+        self._given: list[str] = []
+        self._glance, self._first = torch.zeros(0), list[str]()
 
-    def load(self, plan: Plan, following: Iterator[list[Item]]) -> State:
-        """The state so far, a new one if there is no file; takes off `following` what it has seen.
+    def load(
+        self, plan: Plan, look: Batch, following: Iterator[Item]
+    ) -> tuple[State, Iterator[Item]]:
+        """The state so far, a new one if there is no file, and the images that are left.
 
-        Raises ValueError for another file, or one of another network, question or other images.
+        look: the first of the images, see `first_look`.
+
+        Raises ValueError for another file, or one of another network, question, other images or
+        labels.
         """
+        following = self._noted(following)
+        self._glance = glance(look)
+        self._first = [repr(label) for label in look.labels] if plan.usage else []
         if not self.path.exists():
-            return State(plan)
-        tensors, header = read(self.path, "checkpoint of a scan")
+            return State(plan), following
+        tensors, header = read(self.path, "checkpoint of a scan", _FORMAT, OTHER_VERSION)
         for name, value in self._header(plan).items():
             if header.get(name) != value:
                 raise ValueError(
                     f"{self.path} is of another scan: {name} is {header.get(name)} there and "
                     f"{value} here. Ask for the same again, or give another checkpoint."
                 )
-        seen, ids = int(header["seen"]), list[str]()
-        while len(ids) < seen and (group := next(following, None)):
-            ids += [item.id for item in group]
-        if len(ids) != seen or self._digest(ids) != header["digest"]:
+        seen = int(header["seen"])
+        ids = [item.id for item in islice(following, seen)]
+        if len(ids) != seen or self._ids.of(ids) != header["digest"]:
             raise ValueError(
                 f"{self.path} is of other images: expected the {seen} that it has seen, under the "
                 "same names and in the same order, before any others."
             )
-        return State.of_tensors(plan, tensors, header, ids, self._net.device)
+        check_alike(self.path, self._glance, tensors["glance"])
+        first: list[str] = json.loads(header["first labels"])
+        if (
+            self._labels.of(self._given) != header["label digest"]
+            or self._first[: len(first)] != first
+        ):
+            raise ValueError(
+                f"{self.path} is of other labels: expected those that the {seen} images had that "
+                "it has seen. Give them again, or another checkpoint."
+            )
+        return State.of_tensors(plan, tensors, header, ids, self._net.device), following
 
     def save(self, state: State) -> None:
         """Write the state; a reader finds the old file or the new one, never a part."""
         tensors, texts = state.tensors()
-        digest = {"digest": self._digest(state.ids)}
-        write(self.path, tensors, {**self._header(state.plan), **texts, **digest})
+        header = {
+            **self._header(state.plan),
+            **texts,
+            "digest": self._ids.of(state.ids),
+            "label digest": self._labels.of(self._given[: len(state.ids)]),
+            "first labels": json.dumps(self._first),
+        }
+        write(self.path, {**tensors, "glance": self._glance}, header)
 
     def _header(self, plan: Plan) -> dict[str, str]:
         return {**self._origin, "plan": json.dumps(asdict(plan))}
 
-    def _digest(self, ids: list[str]) -> str:
-        """SHA-256 over the ids in their order; only those that are new are read."""
-        for name in ids[self._hashed :]:
-            self._sha.update(f"{len(name)}:{name}".encode())
-        self._hashed = len(ids)
+    def _noted(self, following: Iterator[Item]) -> Iterator[Item]:
+        """The same images; the labels they were given are kept, which a state has no more."""
+        for item in following:
+            self._given.append(repr(item.labels))
+            yield item
+
+
+class _Digest:
+    """SHA-256 over texts in their order; only those that are new are read."""
+
+    def __init__(self) -> None:
+        self._sha, self._hashed = hashlib.sha256(), 0
+
+    def of(self, texts: list[str]) -> str:
+        """Of these, which begin with those of the last time."""
+        for text in texts[self._hashed :]:
+            self._sha.update(f"{len(text)}:{text}".encode())
+        self._hashed = len(texts)
         return self._sha.hexdigest()
+
+
+def first_look(net: DeconvNet, first: Sequence[Item]) -> Batch:
+    """The first images, to know them again; the first alone if names tell them apart."""
+    return loaded(net, first if any(item.placed for item in first) else first[:1])
+
+
+def glance(look: Batch) -> Tensor:
+    """Images in 8 x 8 places: [N, C, 8, 8]. By bits they are not the same on every device."""
+    return F.adaptive_avg_pool2d(look.inputs.detach().float().cpu(), 8)
+
+
+def check_alike(path: Path, now: Tensor, then: Tensor) -> None:
+    """Raise ValueError unless the images that were looked at first are those of the file.
+
+    now, then: see `glance`; there may be more now.
+    """
+    now, near = now[: len(then)], 1e-6 + 1e-4 * float(then.max() - then.min())
+    if now.shape != then.shape or not torch.allclose(now, then, rtol=0, atol=near):
+        raise ValueError(
+            f"{path} is of other images, though their names or places are the same. Give those "
+            "that it has seen, prepared alike and without chance, or another checkpoint."
+        )
 
 
 def provenance(net: DeconvNet) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from tqdm.auto import tqdm
 
-from zfwidgets.analysis.scanning.checkpoint import Checkpoint
+from zfwidgets.analysis.scanning.checkpoint import Checkpoint, first_look
 from zfwidgets.analysis.scanning.state import RUN, Plan, State
 from zfwidgets.analysis.stream import Images, Item, count, groups, items, loaded
 from zfwidgets.deconv import DeconvNet, Layers
@@ -77,6 +77,7 @@ class Scanner:
         self._wish = (k, usage, threshold, batch)
         self._groups = _different(groups(items(images), batch, labels))
         self._checkpoint = None if checkpoint is None else Checkpoint(checkpoint, net)
+        self._from = 0
         self._ray = ray
         self._progress = progress
 
@@ -86,7 +87,8 @@ class Scanner:
             for state in self._steps():
                 self.state = state
                 bar.update(len(state.ids) - bar.n)
-                if len(state.ids) % run == 0 and time.monotonic() - saved > _SAVE_SECONDS:
+                whole = (len(state.ids) - self._from) % run == 0
+                if whole and time.monotonic() - saved > _SAVE_SECONDS:
                     self._save(state)
                     saved = time.monotonic()
                 yield state
@@ -110,19 +112,25 @@ class Scanner:
         if first is None:
             return
         # Asked of a recording: the layers are known for inputs of this size.
-        known = self.net.record(loaded(self.net, first[:1]).inputs).layers
+        alone = self._checkpoint is None
+        look = loaded(self.net, first[:1]) if alone else first_look(self.net, first)
+        known = self.net.record(look.inputs[:1]).layers
         plan = Plan(_chosen(known, self._layers), *self._wish)
         deepest = max(plan.layers, key=lambda name: known[name].step)
-        following = chain([first], self._groups)
-        state = State(plan) if self._checkpoint is None else self._checkpoint.load(plan, following)
+        left: Iterator[Item] = chain(first, chain.from_iterable(self._groups))
+        state = State(plan)
+        if self._checkpoint is not None:
+            state, left = self._checkpoint.load(plan, look, left)
+        # Runs are counted from here: a finished scan may go on with more pictures at any number.
+        self._from = len(state.ids)
         if state.ids:
             yield state
+        following = groups(left, plan.batch)
         if self._ray:
             from zfwidgets.analysis.scanning.workers import shared_out
 
-            seen = len(state.ids)
             for part in shared_out(
-                self.net, self.images, plan, deepest, seen, following, self._ray
+                self.net, self.images, plan, deepest, self._from, following, self._ray
             ):
                 state.merge(part)
                 yield state
