@@ -234,12 +234,17 @@ def visited_fixture(make: Make) -> Inspector:
     """An Inspector of a small network that has been shown twelve pictures."""
     torch.manual_seed(1)
     net = DeconvNet(TinyNet().eval(), Preprocess(size=32, resize=32), device="cpu", name="tiny")
-    pixels = np.random.default_rng(5).integers(0, 255, (12, 32, 32, 3), np.uint8)
     inspector = make(net, layer="conv2")
-    inspector.scan({f"noise {i:02d}": Image.fromarray(one) for i, one in enumerate(pixels)})
+    inspector.scan({f"noise {i:02d}": one for i, one in enumerate(noise(5))})
     inspector.strip.in_sight = True
     worker().join()
     return inspector
+
+
+def noise(seed: int) -> list[Image.Image]:
+    """Twelve pictures."""
+    pixels = np.random.default_rng(seed).integers(0, 255, (12, 32, 32, 3), np.uint8)
+    return [Image.fromarray(one) for one in pixels]
 
 
 def pick(inspector: Inspector, rank: int) -> dict[str, Any]:
@@ -304,3 +309,32 @@ def test_another_channel_during_a_visit_is_looked_at_where_it_is_strongest(
     visited.strip.leave()
     worker().join()
     assert (visited.picker.value, visited.view.place) == ("red", None)
+
+
+def test_after_another_scan_its_photos_are_visited_though_their_names_are_the_same(
+    visited: Inspector,
+) -> None:
+    for seed in (6, 7):
+        photos = noise(seed)
+        visited.scan(photos)
+        worker().join()
+        for rank in range(9):
+            fact = pick(visited, rank)
+            seen = visited.recording.seen()[0]
+            np.testing.assert_array_equal(seen, np.asarray(photos[int(fact["id"])]))
+            assert visited.view.neuron["value"] == pytest.approx(fact["value"], rel=1e-5)
+
+
+def test_a_closed_inspector_lets_go_of_the_pictures_that_were_scanned(visited: Inspector) -> None:
+    class Photos(list[Image.Image]):
+        """A list that can be watched."""
+
+    photos = Photos(noise(6))
+    gone = weakref.ref(photos)
+    visited.scan(photos)
+    worker().join()
+    pick(visited, 0)
+    visited.close()
+    del photos
+    gc.collect()
+    assert gone() is None

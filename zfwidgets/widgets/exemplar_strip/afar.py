@@ -36,7 +36,7 @@ class Afar:
     """As `Source.shipped`, of a network that `zf.connect` gave."""
 
     def __init__(self, net: Any) -> None:
-        self._net = net
+        self._net, self.images = net, gallery()
         self.found: Mapping[str, Found] = {
             layer: Found(layer, scanned, True) for layer, scanned in net.exemplars.items()
         }

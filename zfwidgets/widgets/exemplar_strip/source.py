@@ -36,8 +36,8 @@ class Source:
         found: Mapping[str, Exemplars],
         labels: Labels | None = None,
     ) -> None:
-        self.found = found
-        self._net, self._images = net, images
+        self.found, self.images = found, images
+        self._net = net
         self._gallery = Gallery(net, images, labels)
 
     @staticmethod
@@ -93,7 +93,7 @@ class Source:
 
     def about(self, name: str) -> GalleryPhoto | None:
         """What must be said of a photograph of the gallery; None for others'."""
-        shown = gallery() if self._images is gallery() else {}
+        shown = gallery() if self.images is gallery() else {}
         return shown.get(name)
 
 

@@ -291,6 +291,7 @@ class Inspector(Composed):
 
     def _let_go(self) -> None:
         self.set_trait("recording", None)
+        self._visit.forget()
         self.net = self._job = self._page = None
 
     # ------------------------------------------------------------------------- links

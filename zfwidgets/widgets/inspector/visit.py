@@ -30,7 +30,8 @@ class Visit:
         self._guest = ""  # the picker's name for the picture that is visited
         self._place: Place = None  # the neuron that is visited in it
         self._coming: list[Place] = []  # what to look at in the recording that is under way
-        self._known: dict[str, str] = {}  # the picker's names for exemplars
+        self._scanned: object = None  # the pictures that the exemplars are of
+        self._known: dict[str, str] = {}  # the picker's names for exemplars of them
         strip.observe(self._follow, "picked")
         view.observe(self._elsewhere, "channel")
 
@@ -46,6 +47,10 @@ class Visit:
         """The picture that was chosen last is recorded, and about to be shown."""
         if self._coming:
             self._view.place = self._coming.pop()
+
+    def forget(self) -> None:
+        """Let go of the pictures that were scanned."""
+        self._scanned = None
 
     def _end(self) -> None:
         self._home = None
@@ -71,6 +76,9 @@ class Visit:
     def _entered(self, exemplar: str) -> tuple[str, bool]:
         """The picker's name for an exemplar, which joins its pictures at the first visit."""
         source = self._strip.source
+        if source.images is not self._scanned:
+            # Each look at a scan has a source of its own; other pictures may have the same names.
+            self._scanned, self._known = source.images, {}
         picture, exact = source.picture(exemplar)
         name = self._known.get(exemplar)
         if name is None or all(item["id"] != name for item in self._picker.items):
