@@ -7,6 +7,7 @@ import gc
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -309,6 +310,51 @@ def test_another_channel_during_a_visit_is_looked_at_where_it_is_strongest(
     visited.strip.leave()
     worker().join()
     assert (visited.picker.value, visited.view.place) == ("red", None)
+
+
+@contextmanager
+def under_way(inspector: Inspector, rank: int | None) -> Iterator[None]:
+    """An exemplar was clicked, or with None the way back, and the photo is yet to be recorded."""
+    gate = threading.Event()
+    worker().put(lambda: hold(gate), -1)
+    if rank is None:
+        inspector.strip.leave()
+    else:
+        fact = inspector.strip._shown["pictures"][rank]
+        inspector.strip.set_trait("picked", {name: fact[name] for name in ("id", "row", "col")})
+    assert inspector.status == "busy"
+    yield
+    gate.set()
+    worker().join()
+
+
+@pytest.mark.parametrize("home", [None, (2, 5)])
+def test_another_channel_does_not_get_the_place_of_an_exemplar_that_is_under_way(
+    visited: Inspector, home: tuple[int, int] | None
+) -> None:
+    visited.view.place = home
+    worker().join()
+    with under_way(visited, 3):
+        visited.channel = other = 1 if visited.channel == 0 else 0
+    strongest = visited.recording.strongest("conv2", [other])
+    assert (visited.view.place, visited.view.neuron["channel"]) == (None, other)
+    assert visited.view.neuron["value"] == pytest.approx(float(strongest.value[0]))
+
+
+def test_a_neuron_that_is_gone_to_while_an_exemplar_is_under_way_stays(visited: Inspector) -> None:
+    with under_way(visited, 3):
+        visited.go("conv1", 3, (1, 6))
+    neuron = visited.view.neuron
+    assert (neuron["layer"], neuron["channel"], neuron["row"], neuron["col"]) == ("conv1", 3, 1, 6)
+
+
+def test_another_channel_on_the_way_back_does_not_get_the_place_at_home(visited: Inspector) -> None:
+    visited.view.place = (2, 5)
+    pick(visited, 3)
+    with under_way(visited, None):
+        visited.channel = other = 1 if visited.channel == 0 else 0
+    assert (visited.picker.value, visited.view.place) == ("red", None)
+    assert visited.view.neuron["channel"] == other
 
 
 def test_after_another_scan_its_photos_are_visited_though_their_names_are_the_same(

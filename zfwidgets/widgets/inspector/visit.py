@@ -45,8 +45,9 @@ class Visit:
 
     def arrived(self) -> None:
         """The picture that was chosen last is recorded, and about to be shown."""
-        if self._coming:
-            self._view.place = self._coming.pop()
+        with self._view.hold_sync():  # no other channel is chosen in between
+            if self._coming:
+                self._view.place = self._coming.pop()
 
     def forget(self) -> None:
         """Let go of the pictures that were scanned."""
@@ -102,5 +103,7 @@ class Visit:
             self._picker.value = name
 
     def _elsewhere(self, _change: object) -> None:
-        if self._home is not None and self._view.place == self._place:
+        """Another channel was chosen; a place in the picture that is under way was not its."""
+        if self._coming or (self._home is not None and self._view.place == self._place):
             self._view.place = None
+        self._coming.clear()
