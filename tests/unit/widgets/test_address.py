@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import zfwidgets as zf
 from tests.unit.widgets.fakes import FakeNet, picture
 from zfwidgets.widgets.core.address import read, write
 from zfwidgets.widgets.core.rpc import worker
@@ -105,6 +106,22 @@ def test_a_state_can_be_set_later_and_what_it_leaves_out_stays(make: Make) -> No
     worker().join()
     assert inspector.picker.value == "my cat & dog=1#2.png"
     assert (inspector.layer, inspector.channel) == ("conv1", 1)
+
+
+def test_a_photograph_of_the_wall_is_part_of_an_address(make: Make) -> None:
+    photo = next(iter(zf.gallery()))
+    first = make()
+    first.picker.value = photo
+    worker().join()
+    again, later = make(state=first.address), make()
+    later.state = first.state
+    worker().join()
+    for inspector in (again, later):
+        assert inspector.state == first.state
+        assert inspector.recording.picture.tolist() == first.recording.picture.tolist()
+    later.picker.gallery = False
+    with pytest.raises(KeyError, match="there are red"):
+        later.state = {"photo": [*zf.gallery()][1]}
 
 
 @pytest.mark.parametrize(

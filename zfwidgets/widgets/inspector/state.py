@@ -9,6 +9,7 @@ from zfwidgets.widgets.channel_browser.tiles import MODES
 from zfwidgets.widgets.core import address
 from zfwidgets.widgets.core.layers import default_layer
 from zfwidgets.widgets.core.neuron import RULES
+from zfwidgets.widgets.image_picker import wall
 
 
 def state_of(inspector: Any) -> dict[str, Any]:
@@ -62,16 +63,19 @@ def show(inspector: Any, state: Mapping[str, Any]) -> None:
     """Set the parts to a checked state: the layer with its channel, the photo when all else is set.
 
     Raises:
-        KeyError: the picker has no such photo.
+        KeyError: neither the picker nor the gallery has such a photo.
     """
     photo = state.get("photo")
-    names = [item["id"] for item in inspector.picker.items]
-    if photo is not None and photo not in names:
-        raise KeyError(f"state has photo={photo!r}; there are {', '.join(names) or 'none'}")
+    picker = inspector.picker
+    names = [item["id"] for item in picker.items]
+    on_wall = photo is not None and picker.gallery and wall.known(photo)
+    if photo is not None and photo not in names and not on_wall:
+        more = ", and those of zf.gallery()" if picker.gallery else ""
+        raise KeyError(f"state has photo={photo!r}; there are {', '.join(names) or 'none'}{more}")
     neuron = state["layer"], state.get("channel"), state.get("at")
     inspector.go(*neuron)
     inspector.rule = state.get("rule", inspector.rule)
     inspector.browser.mode = state.get("mode", inspector.browser.mode)
     inspector.go(*neuron)  # before anything is recorded, another mode forgets the channel
     if photo is not None:
-        inspector.picker.value = photo
+        picker.value = photo
