@@ -6,6 +6,8 @@ import gc
 import io
 import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -271,6 +273,70 @@ def test_a_picture_that_cannot_be_recorded_is_an_error_in_the_widget(
     settle(browser)
     assert browser.status == "error"
     assert browser.error["title"]
+
+
+@contextmanager
+def worker_kept_waiting() -> Iterator[None]:
+    release = threading.Event()
+
+    def wait() -> None:
+        release.wait(LIMIT)
+
+    worker().put(wait, -1)
+    yield
+    release.set()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("layer", "conv1"), ("mode", "projection"), ("rule", "guided")]
+)
+@pytest.mark.parametrize("before", [False, True])
+def test_a_picture_that_is_being_recorded_is_shown_as_was_asked_for_meanwhile(
+    make: Make, net: DeconvNet, before: bool, name: str, value: str
+) -> None:
+    browser = make(net.record(torch.rand(1, 3, 32, 32)) if before else net, layer="conv2")
+    photo = torch.rand(1, 3, 32, 32)
+    with worker_kept_waiting():
+        browser.look_at(photo)
+        setattr(browser, name, value)
+    settle(browser)
+    assert browser.status == "ready"
+    torch.testing.assert_close(browser.recording.inputs, photo)
+    assert browser._page[name] == value
+
+
+def test_of_two_pictures_the_last_is_looked_at_and_a_recording_that_is_given_takes_their_place(
+    make: Make, net: DeconvNet, recording: Recording
+) -> None:
+    browser, given = make(net), make(net)
+    first, second = torch.rand(2, 1, 3, 32, 32)
+    with worker_kept_waiting():
+        for photo in (first, second):
+            browser.look_at(photo)
+            given.look_at(photo)
+        given.recording = recording
+    settle(browser)
+    settle(given)
+    torch.testing.assert_close(browser.recording.inputs, second)
+    assert given.recording is recording
+    with worker_kept_waiting():
+        given.look_at(first)
+        given.recording = None
+    settle(given)
+    assert (given.status, given.recording) == ("empty", None)
+
+
+def test_a_picture_that_cannot_be_recorded_leaves_the_one_before_as_it_is_wanted_now(
+    make: Make, recording: Recording
+) -> None:
+    browser = make(recording, layer="conv2")
+    with worker_kept_waiting():
+        browser.look_at("/no/such/photo.jpg")
+        browser.mode = "projection"
+    settle(browser)
+    assert (browser.status, browser._page["mode"]) == ("error", "projection")
+    assert browser.error["title"]
+    assert browser._page["epoch"] == browser.epoch
 
 
 def test_without_a_kernel_there_is_a_contact_sheet(make: Make, recording: Recording) -> None:

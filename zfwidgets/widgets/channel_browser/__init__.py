@@ -66,6 +66,7 @@ class ChannelBrowser(BrowserState):
         self._responder: Responder | None = None
         self._epochs = itertools.count(1)
         self._shown: Responses | None = None
+        self._awaited: object | None = None  # stands for the recording that is being made
         self._preparing: Job | None = None
         self._filling: Job | None = None
         self._pinning: Job | None = None
@@ -88,7 +89,8 @@ class ChannelBrowser(BrowserState):
     def look_at(self, images: Any) -> None:
         """Record `images` (as :meth:`DeconvNet.record` takes them) with `net` and show the first.
 
-        The work is done in the background; errors are shown in the widget.
+        The work is done in the background; errors are shown in the widget. Another layer, mode or
+        rule chosen meanwhile is what the picture is shown with.
 
         Raises:
             ValueError: there is no network yet.
@@ -97,17 +99,31 @@ class ChannelBrowser(BrowserState):
         if net is None or responder is None:
             raise ValueError("no network to look with: give ChannelBrowser a DeconvNet first")
         self._begin()
+        epoch, asked = self.epoch, object()
+        self._awaited = asked
+
+        def check() -> None:
+            if self._awaited is not asked:
+                raise Cancelled
 
         def work(job: Job) -> None:
+            check()
             try:
                 recording = net.record(images)
             except Exception as error:  # noqa: BLE001 - shown to the person who chose the picture
+                check()
+                self._awaited = None
+                if self.recording is not None and self.epoch != epoch:
+                    # The picture before stays, as it was meanwhile asked for.
+                    self._preparing = job
+                    self._prepare(job)
                 self._give_up(job, error)
                 return
-            job.check()
+            check()
+            self._awaited = None
             self.recording = recording
 
-        self._preparing = responder.submit(work)
+        responder.submit(work)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the widget is no longer busy, `timeout` seconds at most; whether it is not."""
@@ -123,7 +139,7 @@ class ChannelBrowser(BrowserState):
         if responder is not None:
             responder.close()
             self._shown = self._preparing = self._filling = self._pinning = None
-            self._leaving_out = self._left_out = None
+            self._awaited = self._leaving_out = self._left_out = None
             self.recording = self.net = None
             self._settled.set()
         super().close()
@@ -162,11 +178,18 @@ class ChannelBrowser(BrowserState):
             if change is not None and change.name == "layer":
                 self.selected, self.active = [], None
             return
+        if change is not None and change.name == "recording":
+            self._awaited = None
+        # The first layer, chosen by default, leaves what Python has chosen from the start.
+        other_layer = change is not None and change.name == "layer" and bool(change.old)
+        if self._awaited is not None:
+            if other_layer:
+                self.selected, self.active = [], None
+            self._begin()
+            return
         if recording is None:
             self._forget()
             return
-        # The first layer, chosen by default, leaves what Python has chosen from the start.
-        other_layer = change is not None and change.name == "layer" and bool(change.old)
         if other_layer or not self._same_numbers(recording):
             self.selected, self.active = [], None
         self.net = recording.net
