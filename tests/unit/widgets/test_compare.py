@@ -43,6 +43,26 @@ class OtherNet(FakeNet):
         return recording
 
 
+class TurnsNet(FakeNet):
+    """Its channels stand in another order for every photo: turned by its brightness."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.step = step
+
+    def record(self, image: Image.Image) -> Any:
+        recording = super().record(image)
+        strongest, turn = recording.strongest, self.step * (1 + int(recording.picture.mean()))
+
+        def turned(layer: str, channels: list[int] | None = None) -> Any:
+            found = strongest(layer, channels)
+            found.value = (found.channel * self.step + turn) % recording.layers[layer].channels
+            return found
+
+        recording.strongest = turned  # type: ignore[method-assign]
+        return recording
+
+
 @pytest.fixture
 def make() -> Iterator[Make]:
     """Comparisons that are done with their first picture; closed afterwards."""
@@ -181,6 +201,42 @@ def test_what_is_not_linked_stays(make: Make) -> None:
     assert compare.right.layer == "conv1"
     assert compare.right.view.neuron["channel"] == 1
     assert compare.right.view.window == (0.0, 0.0, 0.5, 0.5)
+
+
+def test_channels_that_are_linked_again_are_the_left_ones(make: Make) -> None:
+    compare = make(FakeNet(), FakeNet())
+    sides = compare.left, compare.right
+    compare.right.browser.active = 2
+    worker().join()
+    compare.head.link_channels = "free"
+    compare.right.browser.active = 4
+    worker().join()
+    assert [side.browser.active for side in sides] == [2, 4]
+    compare.head.link_channels = "number"
+    worker().join()
+    assert [side.browser.active for side in sides] == [2, 2]
+
+
+@pytest.mark.parametrize("chosen", ["left", "right"])
+def test_another_photo_keeps_the_channel_that_was_chosen_and_the_other_side_has_its_rank(
+    make: Make, chosen: str
+) -> None:
+    compare = make(TurnsNet(1), TurnsNet(-1), image=GALLERY)
+    compare.head.link_channels = "rank"
+    side: Side = getattr(compare, chosen)
+    side.browser.active = 1
+    worker().join()
+    for photo in ("white", "red"):
+        compare.pickers[0].value = photo
+        worker().join()
+        ranks = [one.ranks("conv2") for one in (compare.left, compare.right)]
+        assert ranks[0] != ranks[1]
+        places = [
+            rank.index(one.browser.active or 0)
+            for rank, one in zip(ranks, (compare.left, compare.right), strict=True)
+        ]
+        assert side.browser.active == 1
+        assert places[0] == places[1]
 
 
 def test_zoom_rule_and_mode_are_one_for_both(make: Make) -> None:

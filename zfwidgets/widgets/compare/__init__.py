@@ -212,7 +212,7 @@ class Compare(Composed):
             side.view.observe(lambda _, side=side: self._point(side), "pointed")
             side.picker.observe(lambda _, side=side: self._record(side), "image")
         self._links.append(t.link((left.browser, "active"), (self.head, "channel")))
-        self.head.observe(lambda _: self._pair(left), ["link_layers", "link_channels"])
+        self.head.observe(lambda _: self._link_again(), ["link_layers", "link_channels"])
         self.head.observe(lambda _: self._differ_again(), "link_channels")
         self.head.observe(lambda _: self._zoom(left), "link_zoom")
 
@@ -220,6 +220,11 @@ class Compare(Composed):
         return self.right if side is self.left else self.left
 
     # ------------------------------------------------------------------------------------ linking
+
+    def _link_again(self) -> None:
+        """Whoever brought the left side's channel under the old links: the left side leads."""
+        self.left.told = self.right.told = None
+        self._pair(self.left)
 
     def _pair(self, side: Side) -> None:
         """Bring the other side to where this one is."""
@@ -266,7 +271,7 @@ class Compare(Composed):
         if self.head.link_channels == "free" or leader.recording is None:
             follows = False
         if follows and led is not None:
-            self._bring(leader, led)
+            self._bring(leader)
             return
         best = side.ranks(layer)[0]
         if side.layer == layer and side.browser.active is None:
@@ -277,10 +282,20 @@ class Compare(Composed):
         if channel is None or channel == side.told or self.head.link_channels == "free":
             return
         side.told = None
-        self._bring(side, channel)
+        self._bring(side)
 
-    def _bring(self, side: Side, channel: int) -> None:
+    def _bring_again(self) -> None:
+        """After another photo: the side whose channel was chosen leads, as it did before."""
+        left = self.left
+        leader = self.right if left.told == left.browser.active else left
+        if self.head.link_channels != "free":
+            self._bring(leader)
+
+    def _bring(self, side: Side) -> None:
         """Let this side's channel choose the other's; only what was asked for last does."""
+        channel = side.browser.active
+        if channel is None:
+            return
         if self._carrying is not None:
             self._carrying.cancel()
         self._carrying = self._responder.submit(partial(self._carry, side, channel))
@@ -378,7 +393,7 @@ class Compare(Composed):
         if side.browser.active is None:
             self._choose(side, side.layer)
         else:
-            self._change_channel(self.left)
+            self._bring_again()
 
 
 def linked_by(left: Any, right: Any) -> str:
