@@ -136,6 +136,44 @@ def test_it_stops_at_once_and_goes_on_where_it_stopped(recording: Recording) -> 
     view.close()
 
 
+@pytest.mark.parametrize("by_the_page", [False, True])
+def test_curves_that_are_asked_for_too_early_come_when_the_photo_is_ready(
+    recording: Recording, by_the_page: bool
+) -> None:
+    view = InvarianceView(recording)
+    worker().join()
+    view.transform = "scale"
+    (view.panel if by_the_page else view).running = True
+    worker().join()
+    assert (view.status, view.running, view.panel.running) == ("ready", False, False)
+    assert view.panel.progress == 1
+    assert view.result is not None
+    assert view.result.transform == "scale"
+    assert list(view.result.values) == list(DEFAULTS["scale"])
+    view.close()
+
+
+def test_a_curve_has_one_transform_even_after_a_fault(recording: Recording) -> None:
+    view = InvarianceView(recording)
+    worker().join()
+    view.label = "dragon"
+    view.transform = "rotation"
+    view.panel.running = True
+    worker().join()
+    assert (view.status, view.running, view.panel.running) == ("error", False, False)
+    view.running = True
+    worker().join()
+    assert not view.running
+    assert not view.panel.running
+    assert view.result is not None
+    assert view.result.transform == "translation"
+    assert list(view.result.values) == list(DEFAULTS["translation"])
+    view.label = None
+    worker().join()
+    assert (view.status, view.error, view.result.transform) == ("ready", {}, "rotation")
+    view.close()
+
+
 def test_what_is_wrong_is_said(recording: Recording) -> None:
     view = InvarianceView(recording, layers=["conv7"], inline=True)
     assert view.status == "error"

@@ -154,6 +154,7 @@ class InvarianceView(Composed):
             if job.wanted:
                 self.panel.fail(error)
                 self.status = "error"
+                self.panel.running = False  # the page may have asked for curves meanwhile
             return
         job.check()
         self._trial, self._moved = trial, {}
@@ -199,11 +200,14 @@ class InvarianceView(Composed):
 
     def _begin(self, _change: object = None) -> None:
         trial = self._trial
-        if self.running and trial is not None:
-            todo = iter([v for v in DEFAULTS[self.transform] if float(v) not in self._moved])
-            self._responder.submit(lambda _job: self._go_on(trial, todo), AHEAD)
-        elif self.running:
+        if not self.running:
+            return
+        if trial is None or self.status != "ready":
+            # The curves of what is being prepared begin by themselves.
             self.running = False
+            return
+        todo = iter([v for v in DEFAULTS[trial.transform] if float(v) not in self._moved])
+        self._responder.submit(lambda _job: self._go_on(trial, todo), AHEAD)
 
     def _go_on(self, trial: Trial, todo: Iterator[float]) -> None:
         """One value on the worker thread, and the next one behind all that waits."""
