@@ -63,6 +63,17 @@ class TurnsNet(FakeNet):
         return recording
 
 
+class SixChannelsNet(OtherNet):
+    """Two convolutions of as many channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = {
+            "conv1": FakeLayer("conv1", "conv", 6, 8, 8),
+            "conv2": FakeLayer("conv2", "conv", 6, 4, 4),
+        }
+
+
 @pytest.fixture
 def make() -> Iterator[Make]:
     """Comparisons that are done with their first picture; closed afterwards."""
@@ -272,6 +283,33 @@ def test_nothing_is_said_to_have_changed_where_numbers_mean_different_things(mak
     apart.head.link_channels = "free"
     worker().join()
     assert apart.head.changed == []
+
+
+def test_nothing_is_said_to_have_changed_between_two_photos_of_which_a_side_refuses_one(
+    make: Make,
+) -> None:
+    gallery = {"red": picture("red"), "wide": picture("white", (900, 30))}
+    compare = make(FakeNet(widest=500), FakeNet(), image=gallery)
+    compare.pickers[0].value = "wide"
+    worker().join()
+    assert [side.head.status for side in (compare.left, compare.right)] == ["error", "ready"]
+    assert compare.left.view.neuron["value"] != compare.right.view.neuron["value"]
+    assert compare.head.changed == []
+
+
+def test_nothing_is_said_to_have_changed_between_layers_until_they_go_together_again(
+    make: Make,
+) -> None:
+    photos = picture("black"), picture("white")
+    compare = make(SixChannelsNet(), images=photos)
+    assert len(compare.head.changed) == 6
+    compare.head.link_layers = False
+    compare.right.layer = "conv1"
+    worker().join()
+    assert (compare.left.layer, compare.head.changed) == ("conv2", [])
+    compare.head.link_layers = True
+    worker().join()
+    assert (compare.right.layer, len(compare.head.changed)) == ("conv2", 6)
 
 
 def test_the_pointer_is_marked_on_both_sides_as_long_as_they_zoom_as_one(make: Make) -> None:

@@ -49,7 +49,8 @@ class CompareHead(ZFWidget):
 
     changed = t.List(t.Dict()).tag(sync=True)
     """Channels whose strongest response differs most between the sides, ``{channel, before,
-    after}``: left and right. Empty where channels do not go by number."""
+    after}``: left and right. Empty where channels do not go by number, and as long as the sides
+    are at different layers or one of them refuses the photo of both."""
 
     layer = t.Unicode().tag(sync=True)
     """Name of the layer that they are of."""
@@ -139,7 +140,7 @@ class Compare(Composed):
 
     def _let_go(self) -> None:
         for side in (self.left, self.right):
-            side.net = side.recording = side.job = None
+            side.net = side.recording = side.seen = side.job = None
 
     def to_html(self, path: str | Path, **options: Any) -> SavedPage:
         """Write one HTML file that opens without a kernel and can be explored: `zf.to_html`.
@@ -213,7 +214,7 @@ class Compare(Composed):
             side.picker.observe(lambda _, side=side: self._record(side), "image")
         self._links.append(t.link((left.browser, "active"), (self.head, "channel")))
         self.head.observe(lambda _: self._link_again(), ["link_layers", "link_channels"])
-        self.head.observe(lambda _: self._differ_again(), "link_channels")
+        self.head.observe(lambda _: self._differ_again(), ["link_layers", "link_channels"])
         self.head.observe(lambda _: self._zoom(left), "link_zoom")
 
     def _other(self, side: Side) -> Side:
@@ -339,7 +340,7 @@ class Compare(Composed):
         """On the worker: the channels whose strongest response differs most."""
         left, right, head = self.left, self.right, self.head
         changed: list[dict[str, Any]] = []
-        if head.link_channels == "number" and None not in (left.recording, right.recording):
+        if head.link_channels == "number" and self._comparable():
             before, after = (side.recording.strongest(side.layer).value for side in (left, right))
             if len(before) == len(after):
                 change = (after - before).abs()
@@ -351,6 +352,15 @@ class Compare(Composed):
                 ]
         with head.hold_sync():
             head.layer, head.changed = left.layer, changed
+
+    def _comparable(self) -> bool:
+        """Are both sides at one layer, and at one photo if they are to look at the same?"""
+        left, right = self.left, self.right
+        if None in (left.recording, right.recording):
+            return False
+        if left.picker is right.picker and left.seen is not right.seen:
+            return False
+        return right.layer == counterpart(left.layer, left.net.layers, right.net.layers)
 
     # ---------------------------------------------------------------------------------- recording
 
@@ -384,7 +394,7 @@ class Compare(Composed):
             return
         if not job.wanted:
             return
-        side.recording = recording
+        side.recording, side.seen = recording, image
         with side.head.hold_sync():
             side.head.classes, side.head.status = classes, "ready"
             side.head.clear_error()

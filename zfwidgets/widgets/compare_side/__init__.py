@@ -67,6 +67,7 @@ class Side:
         )
         self.view = ProjectionView(layer=layer, rule=rule, inline=inline, locale=locale)
         self.recording: Any = None
+        self.seen: Any = None  # the picture that it is of
         self.job: Job | None = None
         self.told: int | None = None  # the channel that the other side brought here
 
