@@ -48,6 +48,7 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
   readonly #loader: TileLoader;
   readonly #tellHover: (id: number | null) => void;
   readonly #status: Status;
+  readonly #again: () => void;
   #page: Page | null = null;
   #latest = 0;
   #order: readonly number[] = [];
@@ -79,7 +80,7 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
     root.append(this.#toolbar.element, progress, ...pins, body, footer);
     this.#observe();
     this.#followTraits();
-    shell.greet((alive) => this.#showSaved(!alive));
+    this.#again = shell.greet((alive) => this.#showSaved(!alive));
     signal.addEventListener("abort", () => this.#store.clear(), { once: true });
   }
 
@@ -155,8 +156,11 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
   }
 
   failed(reason: unknown): void {
-    if (reason instanceof RpcTimeout) this.#showSaved(true);
-    else if (reason instanceof RpcError) this.#shell.fail(reason.detail);
+    if (reason instanceof RpcTimeout) {
+      // Nothing more is asked then: this one question stays open until the kernel is free.
+      if (!this.#saved) this.#again();
+      this.#showSaved(true);
+    } else if (reason instanceof RpcError) this.#shell.fail(reason.detail);
     else {
       const message = reason instanceof Error ? reason.message : String(reason);
       const { say } = this.#shell;

@@ -39,9 +39,9 @@ export interface Shell<T extends ZFState, K extends string = string> {
   announce(text: string): void;
   /**
    * Ask Python whether it is there, now and whenever the host says that the line to it has changed;
-   * `answer(false)` if it is silent, `answer(true)` whenever it speaks.
+   * `answer(false)` if it is silent, `answer(true)` whenever it speaks. Returns what asks once more.
    */
-  greet(answer: (alive: boolean) => void): void;
+  greet(answer: (alive: boolean) => void): () => void;
 }
 
 /**
@@ -127,7 +127,7 @@ function greet(
   rpc: Rpc,
   signal: AbortSignal,
   answer: (alive: boolean) => void,
-): void {
+): () => void {
   rpc.onHeard(() => answer(true));
   const ask = (patience: number) => {
     // The question stays open: a kernel that is busy with a cell answers when the cell is done.
@@ -143,6 +143,7 @@ function greet(
   const again = () => ask(DOUBT_MS);
   model.on("comm_live_update", again);
   signal.addEventListener("abort", () => model.off("comm_live_update", again), { once: true });
+  return again;
 }
 
 const WARNING = "M8 1.8 15 14H1L8 1.8zM8 6v4M8 12v.1";

@@ -32,6 +32,7 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
   readonly #scan: ScanBar;
   readonly #panel: Panel;
   readonly #loader: TileLoader;
+  readonly #again: () => void;
   readonly #busy = h("div", { class: "zf-progress" });
   readonly #summary = h("span", { class: "zf-summary" });
   readonly #detail = h("span", { class: "zf-detail" });
@@ -71,7 +72,7 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
     root.append(this.#toolbar.element, this.#scan.element, this.#busy, table, footer);
     signal.addEventListener("abort", () => this.#store.clear(), { once: true });
     this.#followTraits();
-    shell.greet((alive) => this.#showSaved(!alive));
+    this.#again = shell.greet((alive) => this.#showSaved(!alive));
   }
 
   // ------------------------------------------------------------------ what the grid asks of its owner
@@ -125,8 +126,11 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
 
   failed(reason: unknown): void {
     const { say } = this.#shell;
-    if (reason instanceof RpcTimeout) this.#showSaved(true);
-    else if (reason instanceof RpcError) this.#shell.fail(reason.detail);
+    if (reason instanceof RpcTimeout) {
+      // Nothing more is asked then: this one question stays open until the kernel is free.
+      if (!this.#saved) this.#again();
+      this.#showSaved(true);
+    } else if (reason instanceof RpcError) this.#shell.fail(reason.detail);
     else {
       const message = reason instanceof Error ? reason.message : String(reason);
       this.#shell.fail({ title: say("failed"), message, hint: say("failed_hint") });
