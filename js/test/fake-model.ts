@@ -17,9 +17,16 @@ export class FakeModel {
 
   /** As Backbone: listeners hear of a change at once. */
   set(name: string, value: unknown): void {
-    if (this.#state[name] === value) return;
-    this.#state[name] = value;
-    for (const callback of this.#callbacks.get(`change:${name}`) ?? []) callback();
+    this.update({ [name]: value });
+  }
+
+  /** Several traits in one message: all are set before anyone hears of the first. */
+  update(state: Record<string, unknown>): void {
+    const changed = Object.keys(state).filter((name) => this.#state[name] !== state[name]);
+    Object.assign(this.#state, state);
+    for (const name of changed) {
+      for (const callback of this.#callbacks.get(`change:${name}`) ?? []) callback();
+    }
   }
 
   save_changes(): void {

@@ -66,6 +66,8 @@ class View {
   #value = 0;
   #url = "";
   #settle: ReturnType<typeof setTimeout> | undefined;
+  #asked = 0;
+  #asking = new AbortController();
 
   constructor(shell: Shell<State, Key>) {
     this.#shell = shell;
@@ -157,6 +159,10 @@ class View {
 
   #follow(): void {
     const shell = this.#shell;
+    // A look at what was there before gets no answer: it must not keep the next one waiting.
+    shell.follow("epoch", (epoch) => {
+      if (epoch !== this.#asked) this.#asking.abort();
+    });
     shell.follow("transform", (name) => {
       this.#select.value = name;
     });
@@ -197,12 +203,15 @@ class View {
   async #look(value: number): Promise<void> {
     const { rpc, model, signal } = this.#shell;
     const epoch = model.get("epoch");
+    this.#asked = epoch;
+    this.#asking = new AbortController();
+    const both = AbortSignal.any([signal, this.#asking.signal]);
     let photo: DataView | undefined;
     const onChunk = (_: unknown, [data]: DataView[]) => {
       photo = data;
     };
     try {
-      const answer = await rpc.request("look", { value }, { epoch, signal, onChunk });
+      const answer = await rpc.request("look", { value }, { epoch, signal: both, onChunk });
       if (epoch !== model.get("epoch")) return;
       if (photo) this.#draw(photo);
       this.#tell(answer as unknown as Look);

@@ -72,6 +72,8 @@ class View {
   #maps: Maps | null = null;
   #settle: ReturnType<typeof setTimeout> | undefined;
   #told: ReturnType<typeof setTimeout> | undefined;
+  #asked = 0;
+  #asking = new AbortController();
   #square: Square = { top: 0, left: 0, size: 32 };
 
   constructor(shell: Shell<State, Key>) {
@@ -173,6 +175,10 @@ class View {
 
   #follow(): void {
     const shell = this.#shell;
+    // A look at what was there before gets no answer: it must not keep the next one waiting.
+    shell.follow("_epoch", (epoch) => {
+      if (epoch !== this.#asked) this.#asking.abort();
+    });
     shell.follow("_facts", () => this.#open());
     shell.follow("place", () => this.#fromPython());
     shell.follow("size", () => this.#fromPython());
@@ -254,8 +260,11 @@ class View {
     const { rpc, model, signal } = this.#shell;
     const body = { ...square, fill: model.get("fill") };
     const epoch = model.get("_epoch");
+    this.#asked = epoch;
+    this.#asking = new AbortController();
+    const both = AbortSignal.any([signal, this.#asking.signal]);
     try {
-      const answer = await rpc.request("look", body, { epoch, signal });
+      const answer = await rpc.request("look", body, { epoch, signal: both });
       if (epoch === model.get("_epoch")) this.#show(answer as unknown as Look);
       this.#shell.fail(null);
     } catch (reason) {
