@@ -89,8 +89,9 @@ export class Panel {
     const { say, rpc } = this.#shell;
     this.element.hidden = false;
     const title = say("panel", { id, layer: wall.raw.layer });
+    if (title !== this.#title.textContent) this.#clear();
     setText(this.#title, title);
-    this.element.setAttribute("aria-label", title);
+    for (const one of [this.element, this.#pairs]) one.setAttribute("aria-label", title);
     const dead = wall.dead(id);
     setText(this.#about, dead ? say("panel_dead") : say("panel_hint"));
     const wanted = `${wall.raw.epoch} ${id}`;
@@ -122,6 +123,12 @@ export class Panel {
       this.#shown = "";
       if (!isAbort(reason)) this.#owner.failed(reason);
     }
+  }
+
+  /** Nothing of one channel stands under the name of another; keys stay in the panel. */
+  #clear(): void {
+    if (this.#pairs.contains(document.activeElement)) this.#pairs.focus({ preventScroll: true });
+    this.#pairs.replaceChildren();
   }
 
   #fill(
@@ -159,7 +166,6 @@ export class Panel {
     });
     this.#pairs.replaceChildren(...rows);
     this.#pairs.tabIndex = 0;
-    this.#pairs.setAttribute("aria-label", this.#title.textContent ?? "");
   }
 
   #key(event: KeyboardEvent): void {
