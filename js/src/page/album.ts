@@ -89,8 +89,8 @@ export class Album implements Photos {
 
   /** The chosen photo, or its square, as the network takes it. Rejects with PhotoError. */
   async inputs(engine: Engine): Promise<Float32Array> {
-    const id = this.#shelf.get("value") as string;
-    return engine.prepare(pixelsOf(await this.#image(id), this.#shelf.get("crop") as Part));
+    const [id, part] = [this.#shelf.get("value") as string, this.#shelf.get("crop") as Part];
+    return engine.prepare(pixelsOf(await this.#image(id), part));
   }
 
   /** All photos, each with the square of it that was chosen. */

@@ -197,7 +197,7 @@ export class Live implements Beyond {
     if (this.#look?.key === key) return this.#look.look;
     this.#look?.stop.abort();
     const stop = new AbortController();
-    const mine = { key, look: this.#record(stop.signal), stop };
+    const mine = { key, look: this.#record(key, stop.signal), stop };
     this.#look = mine;
     mine.look.catch(() => {
       if (this.#look === mine) this.#look = null;
@@ -205,9 +205,16 @@ export class Live implements Beyond {
     return mine.look;
   }
 
-  async #record(signal: AbortSignal): Promise<Look> {
+  async #record(key: string, signal: AbortSignal): Promise<Look> {
+    // Where the photo chosen meanwhile is a recorded one, nobody has taken the question for this one back.
+    const same = () => {
+      if ((this.#photos.key() ?? "") === key) return;
+      throw new DOMException("another photo was chosen", "AbortError");
+    };
     const engine = await this.#opening;
+    same();
     const inputs = await this.#photos.inputs(engine);
+    same();
     signal.throwIfAborted();
     return Look.at(engine, inputs, signal);
   }
