@@ -3,7 +3,8 @@
  * answers from there. Python writes the list of them before it, as `zfSite`.
  *
  * A file that does not have the hash with which it was written is not kept: neither a damaged one, nor one of
- * another version. A new version takes over when no page of the old one is open any more.
+ * another version. A new version takes over when no page of the old one is open any more, and with it what that one
+ * had kept of files that have not changed.
  */
 
 /** Files by their way from the site's folder, with their hashes as in `integrity`. */
@@ -67,20 +68,31 @@ worker.addEventListener("install", (event) => {
 // A page that was opened before the worker was there says what it has needed.
 worker.addEventListener("message", (event) => {
   const path = later.find((one) => one === event.data);
-  if (path === undefined) return;
-  const done = kept(path).then(
-    ({ ok }) => ok,
-    () => false,
+  // A page of a newer version may need what this one does not know: the page waits for a word all the same.
+  const done = path === undefined ? Promise.resolve(Response.error()) : kept(path);
+  const told = done.then(
+    ({ ok }) => event.ports[0]?.postMessage(ok),
+    () => event.ports[0]?.postMessage(false),
   );
-  event.waitUntil(done.then((ok) => event.ports[0]?.postMessage(ok)));
+  event.waitUntil(told);
 });
 
-worker.addEventListener("activate", (event) => {
-  const old = (name: string) => name.startsWith(mine) && name !== mine + version;
-  event.waitUntil(
-    caches.keys().then((names) => Promise.all(names.filter(old).map((n) => caches.delete(n)))),
-  );
-});
+worker.addEventListener("activate", (event) => event.waitUntil(takeOver()));
+
+/** From the versions before: the files that only some pages need. Their names carry their hashes. */
+async function takeOver(): Promise<void> {
+  const cache = await store();
+  for (const name of await caches.keys()) {
+    if (!name.startsWith(mine) || name === mine + version) continue;
+    const old = await caches.open(name);
+    for (const path of later) {
+      const found = await old.match(request(path));
+      // Without room for it, it is fetched anew when a page needs it.
+      if (found) await cache.put(request(path), found).catch(() => {});
+    }
+    await caches.delete(name);
+  }
+}
 
 worker.addEventListener("fetch", (event) => {
   const { url, method } = event.request;
