@@ -80,8 +80,8 @@ class Session {
     const payload = described["payload"] as EnginePayload;
     this.#texts = payload.texts;
     const [module, bytes] = await Promise.all([
-      code(this.#rpc, described["code"] as string),
-      weights(this.#rpc, payload.graph),
+      this.#shared(() => code(this.#rpc, described["code"] as string)),
+      this.#shared(() => weights(this.#rpc, payload.graph)),
     ]);
     const engine = await module.open(payload.graph, bytes);
     const models = await this.#models();
@@ -99,6 +99,17 @@ class Session {
       shown: (neuron, full) => this.#tell("shown", { neuron, full: full ?? null }),
       failed: (message) => this.#fail(new Error(message)),
     });
+  }
+
+  /** What several widgets wait for: should the one that asked Python be closed meanwhile, this one asks. */
+  async #shared<T>(ask: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (reason) {
+        if (this.#closed || !isAbort(reason)) throw reason;
+      }
+    }
   }
 
   async #models(): Promise<Record<string, NotebookModel>> {

@@ -58,7 +58,10 @@ function once<T>(map: Map<string, Promise<T>>, key: string, make: () => Promise<
   const found = map.get(key) ?? make();
   map.delete(key);
   map.set(key, found); // the latest last
-  found.catch(() => map.delete(key));
+  found.catch(() => {
+    // Whoever waited for it may have begun anew.
+    if (map.get(key) === found) map.delete(key);
+  });
   const [oldest] = map.keys();
   if (map.size > KEPT && oldest !== undefined) map.delete(oldest);
   return found;
