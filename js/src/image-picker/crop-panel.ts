@@ -3,7 +3,6 @@
  * wheel, keyboard or slider. The preview follows at once; Python's own, pixel for pixel, when it rests.
  */
 import { h, setAttribute, setText } from "../core/dom";
-import { isAbort } from "../core/rpc";
 import { bytesOf } from "../core/wire";
 import { keyed, LEAST, moved, resized, type Size, seenOf, whole, within } from "./crop";
 import { type Crop, type PickerShell, signButton } from "./state";
@@ -96,6 +95,7 @@ export class CropPanel {
   close(): void {
     if (!this.isOpen) return;
     this.element.hidden = true;
+    this.#loading?.abort();
     this.#shownFor = null;
     this.#closed();
   }
@@ -105,36 +105,47 @@ export class CropPanel {
   async #load(): Promise<void> {
     const { model, rpc, signal, say } = this.#shell;
     const value = model.get("value");
-    if (!this.isOpen || value === this.#shownFor) return;
+    if (!this.isOpen) return;
     clearTimeout(this.#rest);
     if (value === null) {
       this.close();
       return;
     }
     this.#loading?.abort();
+    if (value === this.#shownFor) {
+      // Back before another one came.
+      this.#arrived();
+      return;
+    }
     this.#loading = new AbortController();
+    const both = AbortSignal.any([signal, this.#loading.signal]);
     this.#stage.classList.add("zf-crop-loading");
     setText(this.#told, say("crop_loading"));
     try {
-      const both = AbortSignal.any([signal, this.#loading.signal]);
       let data: DataView | undefined;
       const onChunk = (_answer: unknown, buffers: DataView[]) => {
         data = buffers[0];
       };
       const question = { picture: value };
       const answer = await rpc.request("photo", question, { signal: both, onChunk });
-      if (!data) return;
+      if (!data || both.aborted) return;
+      this.#shownFor = null;
       this.#size = answer["size"] as [number, number];
       URL.revokeObjectURL(this.#url);
       this.#url = URL.createObjectURL(new Blob([bytesOf(data)], { type: "image/jpeg" }));
       this.#photo.src = this.#url;
       await this.#photo.decode();
+      both.throwIfAborted();
       this.#shownFor = value;
-      this.#stage.classList.remove("zf-crop-loading");
-      this.#sync();
+      this.#arrived();
     } catch (reason) {
-      if (!isAbort(reason)) setText(this.#told, reason instanceof Error ? reason.message : "");
+      if (!both.aborted) setText(this.#told, reason instanceof Error ? reason.message : "");
     }
+  }
+
+  #arrived(): void {
+    this.#stage.classList.remove("zf-crop-loading");
+    this.#sync();
   }
 
   // ------------------------------------------------------------------------ square
@@ -207,9 +218,10 @@ export class CropPanel {
 
   /** Show a square now, and send it once it rests. */
   #change(crop: Crop): void {
+    const sentFor = this.#shell.model.get("value");
+    if (sentFor !== this.#shownFor) return;
     this.#draw(crop);
     clearTimeout(this.#rest);
-    const sentFor = this.#shell.model.get("value");
     this.#rest = setTimeout(() => {
       const { model, commit, announce } = this.#shell;
       if (sentFor !== model.get("value") || model.get("disabled")) return;
