@@ -159,3 +159,34 @@ describe("the square of a photo", () => {
     expect([told(), loading()]).toEqual([said, false]);
   });
 });
+
+describe("what is pasted", () => {
+  /** Paste where the selector leads; whether the browser may do what it does with it. */
+  function paste(one: ReturnType<typeof open>["one"], where: string, files: File[]): boolean {
+    const event = new Event("paste", { bubbles: true, cancelable: true });
+    Object.assign(event, { clipboardData: { files } });
+    return one(where).dispatchEvent(event);
+  }
+
+  it("is text of the search where it is pasted into the wall's search", () => {
+    const { one, press } = open();
+    press("wall_title");
+    expect(paste(one, ".zf-wall-search", [])).toBe(true);
+    expect(one(".zf-notices").textContent).toBe("");
+  });
+
+  it("is a picture where it is one, even in the search", async () => {
+    const { one, press, asked } = open();
+    press("wall_title");
+    const picture = new File(["jay"], "jay.png", { type: "image/png" });
+    Object.assign(picture, { slice: () => ({ arrayBuffer: async () => new ArrayBuffer(3) }) });
+    expect(paste(one, ".zf-wall-search", [picture])).toBe(false);
+    await vi.waitFor(() => expect(asked("upload")).toMatchObject([{ name: "jay.png", size: 3 }]));
+  });
+
+  it("is said to be no picture anywhere else", () => {
+    const { one } = open();
+    expect(paste(one, ".zf-gallery", [])).toBe(false);
+    expect(one(".zf-notices").textContent).toContain(texts["nothing_pasted"]);
+  });
+});

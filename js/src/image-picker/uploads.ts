@@ -38,8 +38,10 @@ export class Uploads {
   }
 
   #onPaste(event: ClipboardEvent): void {
-    event.preventDefault();
     event.stopPropagation();
+    // Text for the wall's search.
+    if (event.target instanceof HTMLInputElement && !event.clipboardData?.files.length) return;
+    event.preventDefault();
     this.#takeOrSay(event.clipboardData, "nothing_pasted");
   }
 
