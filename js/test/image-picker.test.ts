@@ -190,3 +190,48 @@ describe("what is pasted", () => {
     expect(one(".zf-notices").textContent).toContain(texts["nothing_pasted"]);
   });
 });
+
+describe("a thumbnail", () => {
+  /** Everything comes into sight at once. */
+  class Sight {
+    readonly #sighted: IntersectionObserverCallback;
+
+    constructor(sighted: IntersectionObserverCallback) {
+      this.#sighted = sighted;
+    }
+
+    observe(target: Element) {
+      this.#sighted([{ target, isIntersecting: true }] as never, this as never);
+    }
+    unobserve() {}
+    disconnect() {}
+  }
+
+  it("is not that of a picture which had the name before", async () => {
+    vi.stubGlobal("IntersectionObserver", Sight);
+    const freed = vi.spyOn(URL, "revokeObjectURL");
+    const { model, one, asked, answer } = open({ items: [item("cat.jpg")], value: null });
+    const shown = () => one(".zf-thumb").style.backgroundImage;
+    await vi.waitFor(() => expect(asked("thumbs")).toHaveLength(1));
+    answer("thumbs", 0, { item: "cat.jpg" });
+    const before = shown();
+    expect(before).toContain("blob:1");
+    model.set("items", []);
+    expect(freed).toHaveBeenCalledWith("blob:1");
+    model.set("items", [item("cat.jpg")]);
+    expect(shown()).toBe("");
+    await vi.waitFor(() => expect(asked("thumbs")).toHaveLength(2));
+    answer("thumbs", 1, { item: "cat.jpg" });
+    expect(shown()).not.toBe(before);
+  });
+
+  it("of a picture that is gone before it comes is left out", async () => {
+    vi.stubGlobal("IntersectionObserver", Sight);
+    const { model, one, asked, answer } = open({ items: [item("cat.jpg")], value: null });
+    await vi.waitFor(() => expect(asked("thumbs")).toHaveLength(1));
+    model.set("items", []);
+    answer("thumbs", 0, { item: "cat.jpg" });
+    model.set("items", [item("cat.jpg")]);
+    expect(one(".zf-thumb").style.backgroundImage).toBe("");
+  });
+});

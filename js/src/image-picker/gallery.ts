@@ -124,6 +124,9 @@ export class Gallery {
       this.#observer.unobserve(option);
       option.remove();
       this.#options.delete(id);
+      // Another picture may get its name.
+      URL.revokeObjectURL(this.#urls.get(id) ?? "");
+      this.#urls.delete(id);
     }
     this.#draw();
   }
@@ -256,9 +259,10 @@ export class Gallery {
   }
 
   #arrived(id: string, data: DataView): void {
+    const option = this.#options.get(id);
+    if (!option) return;
     const blob = new Blob([bytesOf(data)], { type: "image/webp" });
     this.#urls.set(id, URL.createObjectURL(blob));
-    const option = this.#options.get(id);
-    if (option) this.#paint(option, id, false);
+    this.#paint(option, id, false);
   }
 }
