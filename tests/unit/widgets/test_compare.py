@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import traitlets
+from ipywidgets.widgets import widget as widgets
 from PIL import Image
 
 from tests.unit.widgets.fakes import LAYERS, FakeLayer, FakeNet, picture
@@ -349,6 +350,14 @@ def test_what_cannot_be_compared_is_an_error_at_once() -> None:
         Compare(FakeNet(), images="cat")
     with pytest.raises((KeyError, traitlets.TraitError), match="conv9"):
         Compare(FakeNet(), FakeNet(), image=GALLERY, layer="conv9")
+
+
+@pytest.mark.parametrize("wrong", [{"layer": "conv9"}, {"mode": "movie"}, {"rule": "magic"}])
+def test_what_cannot_be_begun_with_leaves_no_widget(wrong: dict[str, Any]) -> None:
+    before = set(widgets._instances)
+    with pytest.raises((KeyError, traitlets.TraitError)):
+        Compare(FakeNet(), FakeNet(), image=GALLERY, **wrong)
+    assert set(widgets._instances) <= before
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import traitlets
+from ipywidgets.widgets import widget as widgets
 from PIL import Image
 
 from tests.unit.widgets.browsing import TinyNet
@@ -158,6 +159,79 @@ def test_what_cannot_be_begun_with_is_an_error_at_once() -> None:
         Inspector(FakeNet(), GALLERY, layer="conv9")
     with pytest.raises(ImageError, match="no-such-file"):
         Inspector(FakeNet(), "no-such-file.png")
+
+
+@pytest.mark.parametrize("wrong", [{"layer": "conv9"}, {"mode": "movie"}, {"rule": "magic"}])
+def test_what_cannot_be_begun_with_leaves_no_widget_and_no_network(wrong: dict[str, Any]) -> None:
+    net = FakeNet()
+    gone, before = weakref.ref(net), set(widgets._instances)
+    with pytest.raises(traitlets.TraitError, match="expected one of"):
+        Inspector(net, GALLERY, **wrong)
+    assert set(widgets._instances) <= before
+    del net
+    gc.collect()
+    assert gone() is None
+
+
+def names(inspector: Inspector) -> set[tuple[str, int | None]]:
+    """Layer and channel, wherever they are said."""
+    strip, view = inspector.strip, inspector.view
+    return {
+        (inspector.layer, inspector.channel),
+        (inspector.layers.value, inspector.channel),
+        (inspector.browser.layer, inspector.browser.active),
+        (view.layer, view.channel),
+        (strip.layer, strip.channel),
+    }
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda inspector: setattr(inspector, "layer", "conv9"),
+        lambda inspector: setattr(inspector.browser, "layer", "conv9"),
+        lambda inspector: setattr(inspector, "channel", -1),
+        lambda inspector: inspector.go("conv9", 1),
+        lambda inspector: inspector.go("conv1", -1),
+    ],
+)
+def test_a_layer_or_channel_that_there_is_not_is_refused_and_every_part_stays(
+    make: Make, wrong: Callable[[Inspector], None]
+) -> None:
+    inspector = make(FakeNet())
+    with pytest.raises(traitlets.TraitError):
+        wrong(inspector)
+    worker().join()
+    assert names(inspector) == {("conv2", 5)}
+    assert inspector.status == "ready"
+    inspector.layer = "conv1"
+    worker().join()
+    assert names(inspector) == {("conv1", 3)}
+
+
+def test_before_a_picture_is_recorded_the_layers_are_those_of_the_network(make: Make) -> None:
+    gate = threading.Event()
+    worker().put(lambda: hold(gate), 0)
+    inspector = Inspector(FakeNet(), GALLERY)
+    inspector.layer = "conv1"
+    with pytest.raises(traitlets.TraitError, match="expected one of conv1, pool1"):
+        inspector.layer = "conv9"
+    gate.set()
+    worker().join()
+    assert names(inspector) == {("conv1", 3)}
+    inspector.close()
+
+
+@pytest.mark.parametrize(("layer", "channel"), [("conv9", 1), ("conv1", 99)])
+def test_a_pin_of_another_network_leads_nowhere(make: Make, layer: str, channel: int) -> None:
+    inspector = make(FakeNet())
+    sent: list[dict[str, Any]] = []
+    browser: Any = inspector.browser
+    browser._responder._send = lambda content, _buffers: sent.append(content)
+    visit(browser, layer, channel)
+    assert sent[0]["error"]["title"] == "No such channel"
+    assert f"{layer}, channel {channel}: not in this network" in sent[0]["error"]["message"]
+    assert names(inspector) == {("conv2", 5)}
 
 
 def test_inspectors_of_one_name_share_one_network(

@@ -390,7 +390,11 @@ class ChannelBrowser(BrowserState):
         layer, channel = job.request.body.get("layer"), job.request.integer("channel", 0, 2**31)
         if not isinstance(layer, str):
             raise WireError("Unreadable message", f"expected layer as text, got {layer!r:.80}")
-        self.layer = layer
+        known = getattr(self.recording or self.net, "layers", {})
+        if layer not in known or channel >= known[layer].channels:
+            why = self.say("pin_missing", layer=layer, id=channel)
+            raise WireError(self.say("no_pin"), why, self.say("no_pin_hint"))
+        self.layer = known[layer].name
         self.active = channel
 
     @t.observe("hover")

@@ -11,11 +11,13 @@ import ipywidgets
 import traitlets as t
 
 from zfwidgets.images.sheet import stacked
+from zfwidgets.widgets.channel_browser.tiles import MODES
 from zfwidgets.widgets.compare.counterpart import counterpart
 from zfwidgets.widgets.compare_side import Side
 from zfwidgets.widgets.core.base import ZFWidget
-from zfwidgets.widgets.core.composed import STATIC_SECONDS, Composed
+from zfwidgets.widgets.core.composed import STATIC_SECONDS, Composed, one_of
 from zfwidgets.widgets.core.nets import as_net, when_back
+from zfwidgets.widgets.core.neuron import RULES
 from zfwidgets.widgets.core.rpc import Job, Responder, settle
 from zfwidgets.widgets.core.strings import default_locale
 from zfwidgets.widgets.core.wire import describe_error
@@ -112,6 +114,9 @@ class Compare(Composed):
         """`inline` computes in the calling thread: for tests and platforms without threads."""
         photos = _photos(right, image, images)
         one = as_net(left)
+        begin = None if layer is None else one.layers[layer].name
+        one_of("mode", mode, MODES)
+        one_of("rule", rule, RULES)
         nets = one, one if right is None else as_net(right)
         called = tuple(names) if names is not None else tuple(net.name for net in nets)
         locale = locale or default_locale()
@@ -131,8 +136,8 @@ class Compare(Composed):
         self._connect()
         for side in (self.left, self.right):
             when_back(side.net, self._come_back)
-        if layer is not None:
-            self.left.layer = self.left.net.layers[layer].name
+        if begin is not None:
+            self.left.layer = begin
         else:
             self._pair(self.left)
         for side in (self.left, self.right):

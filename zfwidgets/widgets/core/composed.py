@@ -1,18 +1,31 @@
-"""A widget made of widgets: how it ends, and how long its static picture is waited for."""
+"""A widget made of widgets: what it may begin with, how it ends, what its static picture waits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import anywidget
 import ipywidgets
+import traitlets as t
 
 from zfwidgets.widgets.core.base import StaticPicture, dispose
 from zfwidgets.widgets.core.rpc import Responder
 
 STATIC_SECONDS = 1.5
 """How long the display of a widget of several parts may wait for its picture."""
+
+
+def one_of(name: str, value: str, known: Iterable[str]) -> str:
+    """The value, if it is a known one. Asked before the first part is made, nothing stays open.
+
+    Raises:
+        traitlets.TraitError: it is not.
+    """
+    names = [*known]
+    if value not in names:
+        raise t.TraitError(f"{name}={value!r:.80}: expected one of {', '.join(names) or 'none'}")
+    return value
 
 
 class Composed(StaticPicture, ipywidgets.Box):

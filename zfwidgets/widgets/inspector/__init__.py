@@ -11,9 +11,10 @@ import traitlets as t
 
 from zfwidgets.images.sheet import stacked
 from zfwidgets.widgets.channel_browser import ChannelBrowser
+from zfwidgets.widgets.channel_browser.tiles import MODES
 from zfwidgets.widgets.charts import Charts
 from zfwidgets.widgets.core.address import write
-from zfwidgets.widgets.core.composed import STATIC_SECONDS, Composed
+from zfwidgets.widgets.core.composed import STATIC_SECONDS, Composed, one_of
 from zfwidgets.widgets.core.layers import describe
 from zfwidgets.widgets.core.nets import as_net, when_back
 from zfwidgets.widgets.core.neuron import RULES
@@ -80,9 +81,9 @@ class Inspector(Composed):
     """
 
     layer = t.Unicode()
-    """Name of the chosen layer."""
+    """Name of the chosen layer, one of ``layers.layers``."""
 
-    channel = t.Int(None, allow_none=True)
+    channel = t.Int(None, allow_none=True, min=0)
     """Index of the chosen channel. A change of layer chooses the one that answers most."""
 
     rule = t.Enum(RULES, "deconvnet")
@@ -123,6 +124,10 @@ class Inspector(Composed):
         """
         self.net = as_net(net)
         compute = computing(self.net, compute)
+        if layer is not None:
+            one_of("layer", layer, self.net.layers)
+        one_of("mode", mode, MODES)
+        one_of("rule", rule, RULES)
         begin = None if state is None else checked(self.net, state, layer)
         say: dict[str, Any] = {"locale": locale or default_locale()}
         name = f"{self.net.name} on {self.net.device}"
@@ -187,6 +192,8 @@ class Inspector(Composed):
         Without a channel, another layer begins with the one that answers most; without a place, a
         channel with its strongest neuron.
         """
+        if channel is not None:
+            type(self).channel.validate(self, channel)  # before anything is chosen
         self._next = channel
         try:
             self.layer = layer
@@ -321,7 +328,20 @@ class Inspector(Composed):
 
     def _follow_browser(self, change: Any) -> None:
         """A pinned channel of another layer was gone to."""
-        self.layer = change["new"]
+        try:
+            self.layer = change["new"]
+        except t.TraitError:
+            there = self.browser.recording
+            if there is None or self.layer in there.layers:  # it is no other network's
+                self.browser.layer = self.layer
+                self._choose_channel()
+            raise
+
+    @t.validate("layer")
+    def _is_layer(self, proposal: dict[str, Any]) -> str:
+        name: str = proposal["value"]
+        known = [layer["name"] for layer in self.layers.layers]
+        return one_of("layer", name, known) if known or name else name
 
     def _change_layer(self, _change: object) -> None:
         # An index means nothing in another layer, and may not exist there.
