@@ -204,6 +204,25 @@ def test_a_prepared_photo_is_recorded_when_it_is_needed(make: Make, zfnet: Decon
     np.testing.assert_array_equal(pictures(one, "photo"), pictures(other, "photo"))
 
 
+def test_an_error_of_the_answers_goes_with_the_next_ones_and_others_stay(
+    make: Make, tiny: DeconvNet
+) -> None:
+    strip = make(tiny, recording=tiny.record(zf.sample("cat").open()), layer="conv2", channel=3)
+    strip.channel = 99
+    worker().join()
+    assert "99" in strip.error["message"]
+    strip.channel = 4
+    worker().join()
+    assert (strip._answers["channel"], strip.error) == (4, {})
+    strip.channel = 99
+    worker().join()
+    strip.fail(ValueError("a scan broke off"))
+    strip.channel = 5
+    worker().join()
+    assert strip._answers["channel"] == 5
+    assert strip.error["message"] == "a scan broke off"
+
+
 def test_a_closed_strip_lets_go_of_the_recording(zfnet: DeconvNet) -> None:
     recording = zfnet.record(zf.sample("cat").open())
     strip = ExemplarStrip(zfnet, four=True, in_sight=True, layer="conv1", channel=0)

@@ -64,6 +64,7 @@ class Answering(ZFWidget):
         """Look after the answers from now on."""
         self._answering: Job | None = None
         self._climb: Climb | None = None
+        self._refused: dict[str, str] | None = None  # the error that answers were given up with
         self._synthesised: OrderedDict[tuple[str, int], Pictures] = OrderedDict()
         wanted = ["layer", "channel", "rule", "opened", "in_sight", "four", "recording"]
         self.observe(self._ask_answers, wanted)
@@ -154,7 +155,12 @@ class Answering(ZFWidget):
             cells = draw(recording, layer, channel, rule, job.check, self._px, made)
         except Exception as error:  # noqa: BLE001 - the person who looks must see it
             if job.wanted:
-                self.error = describe_error(error)
+                with self.hold_sync():
+                    self.error = describe_error(error)
+                    self._refused = self.error
             return
-        job.check()
-        self._answers = {"layer": layer, "channel": channel, "rule": rule, "cells": cells}
+        with self.hold_sync():
+            job.check()
+            self._answers = {"layer": layer, "channel": channel, "rule": rule, "cells": cells}
+            if self.error is self._refused:  # others' errors are not these answers' to clear
+                self.clear_error()
