@@ -139,6 +139,35 @@ def test_a_picture_that_the_network_refuses_is_said_and_the_last_state_stays(mak
     assert (inspector.status, inspector.error, inspector.head.error) == ("ready", {}, {})
 
 
+def test_a_picture_that_is_removed_while_it_is_recorded_leaves_what_was_there(make: Make) -> None:
+    inspector = make(FakeNet(), {"red": picture("red")})
+    inspector.picker.remove()
+    worker().join()
+    assert (inspector.status, inspector.head.status) == ("ready", "ready"), "it is still in sight"
+    before = inspector.recording
+    gate = threading.Event()
+    worker().put(lambda: hold(gate), 0)
+    inspector.picker.add(picture("white"), "white")
+    assert inspector.status == "busy"
+    inspector.picker.remove()
+    gate.set()
+    worker().join()
+    assert (inspector.status, inspector.head.status) == ("ready", "ready")
+    assert inspector.recording is before
+
+
+def test_a_picture_that_is_removed_before_any_is_recorded_leaves_none() -> None:
+    gate = threading.Event()
+    worker().put(lambda: hold(gate), 0)
+    inspector = Inspector(FakeNet(), {"red": picture("red")})
+    inspector.picker.remove()
+    gate.set()
+    worker().join()
+    assert (inspector.status, inspector.head.status) == ("empty", "empty")
+    assert inspector.recording is None
+    inspector.close()
+
+
 def test_a_network_without_class_names_shows_none(make: Make) -> None:
     assert make(FakeNet()).head.classes == []
 

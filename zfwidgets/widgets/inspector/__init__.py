@@ -384,6 +384,8 @@ class Inspector(Composed):
         self._visit.noticed()
         image = self.picker.image
         if image is None:
+            shown = self.recording is not None or (self._page is not None and self._page.shows)
+            self._set("ready" if shown else "empty", {})
             return
         self._set("busy")
         self._job = self._responder.submit(lambda job: self._work(job, image))

@@ -47,6 +47,11 @@ class PageSide:
         """Whether it is the page's turn: it computes, or is on its way to it."""
         return self.engine.state != "failed"
 
+    @property
+    def shows(self) -> bool:
+        """Whether the page has recorded a photo, and it is still the page's turn."""
+        return self.computes and bool(self.engine.recorded)
+
     def say(self) -> None:
         """In the head: where is computed, and why not in the page."""
         head, net = self._head, self._net
