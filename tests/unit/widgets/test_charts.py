@@ -164,6 +164,41 @@ def test_an_error_is_shown_and_the_last_charts_stay() -> None:
     assert (charts.head.status, charts.head.error) == ("ready", {})
 
 
+def test_a_layer_that_there_is_not_is_said_and_not_waited_for() -> None:
+    charts = shown()
+    before = list(charts.strength._bars.y)
+    charts.layer = "conv9"
+    assert charts.head.status == "error"
+    assert charts.head.error["message"] == "layer='conv9': expected one of conv1"
+    assert list(charts.strength._bars.y) == before
+    charts.layer = "conv1"
+    assert (charts.head.status, charts.head.error) == ("ready", {})
+
+
+def test_a_recording_and_its_layer_that_come_one_after_the_other_end_without_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    browser = Browser(recording=Recording(), layer="conv1")
+    charts = make(browser)
+    other = Recording()
+    other.layers = {"features.0": object()}
+    monkeypatch.setattr(other, "feature_maps", lambda _layer: MAPS[None])
+    browser.recording, browser.layer = other, "features.0"
+    assert (charts.head.status, charts.head.error) == ("ready", {})
+    assert "features.0" in charts.strength.title.value
+
+
+def test_without_a_recording_the_charts_are_empty() -> None:
+    charts = shown()
+    charts.channel = 3
+    charts.recording = None
+    for chart in (charts.strength, charts.histogram):
+        assert (chart.title.value, chart._bars.y.any(), chart._sign.visible) == ("", False, False)
+    assert (charts.head.status, charts.head.classes) == ("empty", [])
+    charts.recording = Recording()
+    assert np.allclose(charts.strength._bars.y, [3.0, 2.0, 1.0, 0.0])
+
+
 def test_another_language_is_spoken_at_once() -> None:
     charts = shown()
     charts.locale = "ko"

@@ -157,9 +157,12 @@ class Charts(Composed):
         if self._job is not None:
             self._job.cancel()
         if self.recording is None or not self.layer:
-            self._drawn = None
-            with self.head.hold_sync():
+            with self.head.hold_sync():  # what is being drawn is drawn before, or not at all
+                self._drawn = None
+                for chart in (self.strength, self.histogram):
+                    chart.show("", [0.0, 1.0], [0.0, 0.0])
                 self.head.classes, self.head.status = [], "empty"
+                self.head.clear_error()
             return
         if not self.head.opened:
             return
@@ -172,12 +175,13 @@ class Charts(Composed):
     ) -> None:
         """On the worker. Whatever goes wrong is shown, and the last charts stay."""
         try:
-            # A browser sets recording and layer one after the other; in between they may not fit.
             if layer not in recording.layers:
-                return
+                known = ", ".join(recording.layers)
+                raise ValueError(f"layer={layer!r:.80}: expected one of {known}")
             numbers = _numbers(recording, image, layer, sort, channel)
-            job.check()
-            self._draw(numbers)
+            with self.head.hold_sync():
+                job.check()
+                self._draw(numbers)
         except Exception as error:  # noqa: BLE001 - the person who looks must see it
             if job.wanted:
                 with self.head.hold_sync():
@@ -204,9 +208,8 @@ class Charts(Composed):
         known = numbers.channel is not None and numbers.channel in numbers.ids
         self.strength.mark(numbers.ids.index(numbers.channel) if known else None)  # type: ignore[arg-type]
         self._draw_histogram(numbers)
-        with self.head.hold_sync():
-            self.head.classes, self.head.status = numbers.classes, "ready"
-            self.head.clear_error()
+        self.head.classes, self.head.status = numbers.classes, "ready"
+        self.head.clear_error()
 
     def _draw_histogram(self, numbers: _Numbers) -> None:
         say = self.head.say
