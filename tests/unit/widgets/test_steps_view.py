@@ -163,6 +163,17 @@ def test_leaving_out_every_rectification_is_the_linear_rule(recording: zf.Record
     assert made.step <= 1
 
 
+def test_another_layer_is_looked_at_where_the_channel_is_strongest(
+    recording: zf.Recording,
+) -> None:
+    made = view(recording, place=(0, 3))
+    assert (made._plan["row"], made._plan["col"]) == (0, 3)
+    made.layer = "conv1"
+    strongest = recording.strongest("conv1", channels=[1])
+    assert made.place is None
+    assert (made.status, made._plan["value"]) == ("ready", float(strongest.value[0]))
+
+
 def test_an_unpooling_left_out_points_to_the_middle(recording: zf.Recording) -> None:
     made = view(recording)
     made.off = [made.plan[2]["name"]]

@@ -65,7 +65,7 @@ class StepsView(ZFWidget):
     """The recorded forward pass; Python only."""
 
     layer = t.Unicode()
-    """Name of the layer; empty for none."""
+    """Name of the layer; empty for none. Another layer takes `place` back to None."""
 
     channel = t.Int(None, allow_none=True)
     """Index of the channel in the layer, from 0."""
@@ -101,6 +101,7 @@ class StepsView(ZFWidget):
         handlers = {"step": self._draw}
         self._responder = Responder(self.send, handlers, self._epoch, inline=inline)
         self.on_msg(self._responder.on_msg)
+        self.observe(self._to_strongest, "layer")
         self.observe(self._forget_off, ["recording", "layer"])
         self.observe(self._ask, ["recording", "layer", "channel", "place", "image", "rule", "off"])
         self._ask()
@@ -170,6 +171,9 @@ class StepsView(ZFWidget):
 
     def _epoch(self) -> int:
         return 0 if self._way is None else self._way.epoch
+
+    def _to_strongest(self, _change: object) -> None:
+        self.place = None  # a row and column mean nothing on another layer's maps
 
     def _forget_off(self, _change: object) -> None:
         self.off = []  # another layer's way has other steps
