@@ -6,6 +6,7 @@ import gc
 import io
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,15 @@ from torch import nn
 import zfwidgets as zf
 from tests.unit.widgets.fakes import SIDE, FakeNet, FakeRecording, picture
 from zfwidgets.images.signed import signed_colours
+from zfwidgets.widgets import projection_view
 from zfwidgets.widgets.core.neuron import RULES
 from zfwidgets.widgets.core.rpc import worker
+from zfwidgets.widgets.core.wire import sheet
 from zfwidgets.widgets.projection_view import ProjectionView
 from zfwidgets.widgets.projection_view.answer import pictures
 
 Pixels = np.ndarray[Any, Any]
+Meanwhile = Callable[[Callable[[], None]], None]
 
 
 def recording(colour: str = "red") -> FakeRecording:
@@ -209,6 +213,62 @@ def test_of_quick_changes_only_the_last_is_shown() -> None:
     assert view.neuron["channel"] == 5
     assert len(made.net.rules) == 1
     view.close()
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
+    """Call something once while the next pictures are drawn."""
+
+    def once(change: Callable[[], None]) -> None:
+        left = [change]
+
+        def drawn(*args: Any) -> Any:
+            if left:
+                left.pop()()
+            return sheet(*args)
+
+        monkeypatch.setattr(projection_view, "sheet", drawn)
+
+    return once
+
+
+@pytest.mark.parametrize("asked", [{"channel": 3}, {"colours": "signed"}])
+def test_what_is_no_longer_asked_for_once_it_is_drawn_is_not_shown(
+    meanwhile: Meanwhile, asked: dict[str, Any]
+) -> None:
+    view = ProjectionView(recording(), layer="conv1", channel=1)
+    worker().join()
+    meanwhile(lambda: setattr(view, "recording", None))
+    for name, value in asked.items():
+        setattr(view, name, value)
+    worker().join()
+    assert (view.status, view.neuron, view._shown, view._photo) == ("empty", {}, {}, {})
+    assert view.contact_sheet() is None
+    view.close()
+
+
+def test_the_photo_is_sent_though_another_channel_was_chosen_while_it_was_drawn(
+    meanwhile: Meanwhile,
+) -> None:
+    view = ProjectionView(recording("red"), layer="conv1", channel=1)
+    worker().join()
+    meanwhile(lambda: setattr(view, "channel", 2))
+    view.recording = recording("lime")
+    worker().join()
+    assert (photo(view) == (0, 255, 0)).all()
+    assert view.neuron["channel"] == view._shown["channel"] == 2
+    view.close()
+
+
+def test_a_neuron_that_cannot_be_drawn_is_drawn_once_the_contrast_can_be() -> None:
+    view = ProjectionView(recording(), layer="conv1", channel=1, contrast="fixed", inline=True)
+    view.full = -1.0
+    assert view.status == "error"
+    view.channel = 2
+    assert view.status == "error"
+    view.full = 1.0
+    assert (view.status, view.error) == ("ready", {})
+    assert view.neuron["channel"] == view._shown["channel"] == 2
 
 
 def test_an_activation_that_is_no_number_is_an_error_and_what_was_shown_stays() -> None:

@@ -15,7 +15,9 @@ from PIL import Image
 from torch import nn
 
 import zfwidgets as zf
+from zfwidgets.widgets import steps_view
 from zfwidgets.widgets.core.rpc import worker
+from zfwidgets.widgets.core.wire import sheet
 from zfwidgets.widgets.steps_view import StepsView, pictures
 
 KINDS = ["rectify", "filter", "unpool", "rectify", "filter"]
@@ -214,6 +216,31 @@ def test_the_static_picture_has_every_step(recording: zf.Recording) -> None:
     sheet = view(recording).contact_sheet()
     assert sheet is not None
     assert pixels(sheet).shape[1] > 300
+
+
+@pytest.mark.parametrize(("change", "shown"), [({"recording": None}, []), ({"channel": 2}, [2])])
+def test_what_is_no_longer_asked_for_once_it_is_drawn_is_not_shown(
+    recording: zf.Recording,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    change: dict[str, Any],
+    shown: list[int],
+) -> None:
+    made, left = StepsView(layer="conv2", channel=1), [change]
+    channels: list[int] = []
+    made.observe(lambda told: channels.extend([told.new["channel"]] if told.new else []), "_plan")
+
+    def and_changed(*args: Any) -> Any:
+        for name, value in left.pop().items() if left else ():
+            setattr(made, name, value)
+        return sheet(*args)
+
+    monkeypatch.setattr(steps_view, "sheet", and_changed)
+    made.recording = recording
+    worker().join()
+    assert (channels, made.status) == (shown, "ready" if shown else "empty")
+    assert caplog.records == []
+    made.close()
 
 
 def test_closing_lets_go_of_the_recording() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from zfwidgets import StepsView
 
 _PATIENCE = 10.0  # seconds that a static picture waits for what is being computed
+
+
+@dataclass(frozen=True)
+class _Painted:
+    """An answer in its colours. shown: the trait `_shown`, as `Shown` of the page side."""
+
+    answer: Answer | None
+    shown: dict[str, Any]
+    pixels: Picture | None = None
 
 
 class ProjectionView(ZFWidget):
@@ -198,8 +208,7 @@ class ProjectionView(ZFWidget):
             self._answer = self._pixels = None
             return
         if self.recording is None:
-            self._answer = self._pixels = None
-            self._publish("empty", {})
+            self._publish("empty", _Painted(None, {}), {})
             return
         rules = RULES if self.all_rules else (self.rule,)
         question = Question(self.recording, self.image, self.layer, self.channel, rules, self.place)
@@ -210,73 +219,82 @@ class ProjectionView(ZFWidget):
     def _work(self, job: Job, question: Question) -> None:
         """On the worker thread. Whatever goes wrong is shown."""
         try:
-            found = answer(question, self._answer, job.check)
+            before = self._answer
+            found = answer(question, before, job.check)
             job.check()
-            before, self._answer = self._answer, found
-            shown = self._painted(found)
+            painted = self._painted(found)
+            new = before is None or before.photo is not found.photo or not self._photo
+            photo = _photo(found) if new else None
         except Exception as error:  # noqa: BLE001 - the person who looks must see it
-            if job.wanted:
-                self._refuse(error)
+            self._refuse(error, job)
             return
-        new = before is None or before.photo is not found.photo or not self._photo
-        self._publish("empty" if not found.neuron else "ready", shown, _photo(found) if new else {})
+        with self.hold_sync():
+            job.check()  # something else may have been asked for while this was painted
+            self._publish("empty" if not found.neuron else "ready", painted, photo)
 
     def _repaint(self, change: Any) -> None:
         """Other colours for what is known already."""
         if change["name"] == "full" and self.contrast != "fixed":
             return
-        if self._answer is not None and self._answer.values is not None:
-            assert self._responder is not None
+        assert self._responder is not None
+        if self.status == "error":
+            self._ask()  # it may have been the colours
+        elif self._answer is not None or self.status == "busy":
             self._responder.submit(self._paint_again)
 
-    def _paint_again(self, _job: Job) -> None:
+    def _paint_again(self, job: Job) -> None:
         found = self._answer
         if found is None or found.values is None:
             return
         try:
-            shown = self._painted(found)
+            painted = self._painted(found)
         except ValueError as error:
-            self._refuse(error)
+            self._refuse(error, job)
             return
         with self.hold_sync():
-            self._shown = shown
-            self.clear_error()
+            if self._answer is found:
+                self._show(painted)
+                self.clear_error()
 
     # ------------------------------------------------------------------------ answer
 
-    def _painted(self, found: Answer) -> dict[str, Any]:
-        """The trait `_shown`, as `Shown` of the page side."""
+    def _painted(self, found: Answer) -> _Painted:
+        contrast, colours = self.contrast, self.colours
         if found.values is None:
-            self._pixels = None
-            return {}
-        self._pixels, full = pictures(found.values, self.contrast, self.colours, self.full)
-        if self.contrast != "fixed" and full[0] > 0:
-            self.full = full[0]  # to go on from, when it is to be fixed
-        made = sheet(range(len(self._pixels)), self._pixels)
-        return {
+            return _Painted(found, {})
+        pixels, full = pictures(found.values, contrast, colours, self.full)
+        made = sheet(range(len(pixels)), pixels)
+        shown = {
             **found.facts,
             "rules": list(found.rules),
             "full": list(full),
-            "contrast": self.contrast,
-            "colours": self.colours,
+            "contrast": contrast,
+            "colours": colours,
             "sheet": made.head(),
             "data": made.data,
         }
+        return _Painted(found, shown, pixels)
 
-    def _publish(
-        self, status: str, shown: dict[str, Any], photo: dict[str, Any] | None = None
-    ) -> None:
+    def _publish(self, status: str, painted: _Painted, photo: dict[str, Any] | None) -> None:
+        """photo: the trait `_photo`; None: it is the same."""
         with self.hold_sync():
-            if photo or (status == "empty" and self._answer is None):
-                self._photo = photo or {}
-            self._shown = shown
-            self.set_trait("neuron", self._answer.neuron if self._answer else {})
+            if photo is not None:
+                self._photo = photo
+            self._answer = painted.answer
+            self._show(painted)
+            self.set_trait("neuron", painted.answer.neuron if painted.answer else {})
             self.clear_error()
             self.set_trait("status", status)
         self._settled.set()
 
-    def _refuse(self, error: BaseException) -> None:
+    def _show(self, painted: _Painted) -> None:
+        self._pixels, self._shown = painted.pixels, painted.shown
+        if self.contrast != "fixed" and painted.shown and painted.shown["full"][0] > 0:
+            self.full = painted.shown["full"][0]  # to go on from, when it is to be fixed
+
+    def _refuse(self, error: BaseException, job: Job) -> None:
         with self.hold_sync():
+            job.check()
             self.error = describe_error(error)
             self.set_trait("status", "error")
         self._settled.set()

@@ -183,8 +183,7 @@ class StepsView(ZFWidget):
         if self._job is not None:
             self._job.cancel()
         if self.recording is None or self.channel is None or not self.layer:
-            self._way = None
-            self._publish("empty", {})
+            self._publish("empty", None, {})
             return
         place: Place = self.place
         question = Question(
@@ -207,30 +206,32 @@ class StepsView(ZFWidget):
             results = [contrast(whole.to_rgb(picture))[0][0] for picture in pixels]
             names = {step.name: pictures.facts(step) for step in steps}
             job.check()
+            facts = {
+                "net": question.recording.net.name,
+                "layer": question.layer,
+                "channel": question.channel,
+                "row": int(found.row[0]),
+                "col": int(found.col[0]),
+                "value": float(found.value[0]),
+                "steps": list(names.values()),
+            }
+            way = _Way(next(self._epochs), steps, np.stack(results), facts)
+            made = sheet(range(len(results)), way.results)
         except Exception as error:  # noqa: BLE001 - the person who looks must see it
-            if job.wanted:
-                with self.hold_sync():
-                    self.error = describe_error(error)
-                    self.set_trait("status", "error")
-                self._settled.set()
+            with self.hold_sync():
+                job.check()
+                self.error = describe_error(error)
+                self.set_trait("status", "error")
+            self._settled.set()
             return
-        facts = {
-            "net": question.recording.net.name,
-            "layer": question.layer,
-            "channel": question.channel,
-            "row": int(found.row[0]),
-            "col": int(found.col[0]),
-            "value": float(found.value[0]),
-            "steps": list(names.values()),
-        }
-        self._way = _Way(next(self._epochs), steps, np.stack(results), facts)
-        made = sheet(range(len(results)), self._way.results)
-        plan = {**facts, "epoch": self._way.epoch, "sheet": made.head(), "data": made.data}
-        self._publish("ready", plan)
-
-    def _publish(self, status: str, plan: dict[str, Any]) -> None:
+        plan = {**facts, "epoch": way.epoch, "sheet": made.head(), "data": made.data}
         with self.hold_sync():
-            self._plan = plan
+            job.check()  # something else may have been asked for while this was drawn
+            self._publish("ready", way, plan)
+
+    def _publish(self, status: str, way: _Way | None, plan: dict[str, Any]) -> None:
+        with self.hold_sync():
+            self._way, self._plan = way, plan
             if plan:
                 self.step = min(self.step, len(plan["steps"]) - 1)
             self.clear_error()
