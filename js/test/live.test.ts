@@ -128,7 +128,12 @@ function open(opening: Promise<Engine>) {
   };
   const head = (trait: string) => kernel.model("head").get(trait);
   const chosen = () => kernel.model("picker").get("value");
-  return { choose, head, chosen };
+  /** Waits for the next error. */
+  const said = () =>
+    new Promise<void>((done) => {
+      kernel.model("head").on("change:error", () => done());
+    });
+  return { choose, head, chosen, said };
 }
 
 function later<T>(): [Promise<T>, (value: T) => void] {
@@ -185,5 +190,58 @@ describe("an album", () => {
     traits["crop"] = null;
     await asked;
     expect(cut).toEqual([2]);
+  });
+});
+
+describe("a photo that the engine cannot look at", () => {
+  const refused = { title: "It cannot", message: "out of memory" };
+
+  /** The page, on the dog; `refuse` chooses the photo that fails and waits until the dog is back. */
+  async function failing() {
+    const page = open(Promise.resolve(engine(["own"])));
+    const back = (classes: unknown) =>
+      vi.waitFor(() => {
+        const { chosen, head } = page;
+        expect([head("status"), head("classes"), chosen()]).toEqual(["ready", classes, "dog"]);
+      });
+    const dog = [{ label: "dog", p: 1 }];
+    page.choose("dog");
+    await back(dog);
+    const refuse = async () => {
+      page.choose("own");
+      await back(dog);
+    };
+    return { ...page, refuse };
+  }
+
+  it("is left, and why stays there beside the photo from before", async () => {
+    const { refuse, head } = await failing();
+    await refuse();
+    await settled();
+    expect(head("error")).toMatchObject(refused);
+  });
+
+  it("is said again each time, and no longer once another one is chosen", async () => {
+    const { refuse, choose, head } = await failing();
+    await refuse();
+    choose("cat");
+    expect(head("error")).toEqual({});
+    choose("dog");
+    await vi.waitFor(() => expect(head("classes")).toEqual([{ label: "dog", p: 1 }]));
+    expect(head("error")).toEqual({});
+    await refuse();
+    expect(head("error")).toMatchObject(refused);
+  });
+
+  it("is forgotten where another one is chosen before the one from before is back", async () => {
+    const { choose, head, chosen, said } = await failing();
+    const first = said();
+    choose("own");
+    await first;
+    expect([chosen(), head("status")]).toEqual(["dog", "busy"]);
+    choose("cat");
+    choose("dog");
+    await vi.waitFor(() => expect(head("status")).toBe("ready"));
+    expect(head("error")).toEqual({});
   });
 });

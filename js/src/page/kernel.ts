@@ -85,6 +85,10 @@ export class StaticKernel implements Host {
   /** The last values for which a scene had something to show. */
   readonly #good = new Map<Scene, unknown[]>();
   readonly #beyond: Beyond | undefined;
+  /** The part that goes back, and why. */
+  #back: { part: string; error: WireError } | null = null;
+  /** Errors of parts that will show what they showed before, once it is there. */
+  readonly #refused = new Map<string, WireError>();
 
   constructor(payload: Payload, beyond?: (host: Host) => Beyond | undefined) {
     this.#payload = payload;
@@ -166,6 +170,8 @@ export class StaticKernel implements Host {
   /** Show what was recorded; for what was not, ask `Beyond`, or say that it is not there. */
   #show(scene: Scene): void {
     const state = scene.states[this.#key(scene.by)];
+    if (this.#back?.part === scene.part) this.#refused.set(scene.part, this.#back.error);
+    else this.#refused.delete(scene.part);
     if (state) {
       this.#beyond?.drop(scene.part);
       this.show(scene.part, this.#revived(state) as Traits);
@@ -196,11 +202,14 @@ export class StaticKernel implements Host {
         scene.by.map((ref) => this.#value(ref)),
       );
     }
-    this.model(part).apply(traits);
+    const error = this.#refused.get(part);
+    this.#refused.delete(part);
+    this.model(part).apply(error ? { ...traits, error } : traits);
   }
 
   /** Show the little that is there with the error; else the traits that asked for it go back. */
   refuse(part: string, error: WireError): void {
+    this.#refused.delete(part);
     for (const scene of this.#payload.scenes) {
       if (scene.part !== part) continue;
       const other = scene.otherwise;
@@ -209,7 +218,9 @@ export class StaticKernel implements Host {
       if (instead) {
         this.model(part).apply({ ...(this.#revived(instead) as Traits), error });
       } else if (good) {
+        this.#back = { part, error };
         this.#goBack(scene, good);
+        this.#back = null;
         this.model(part).apply({ error });
       }
     }
