@@ -63,10 +63,10 @@ def concepts(
     found: a scan, best with 50 pictures a channel: `zf.exemplars("zfnet", layer="conv5", k=50)`.
     images: those that were scanned; default: `gallery()`, of which true classes and their families
     (dog, bird, vehicle, food, building, ...) are known. Of a folder the names of the folders within
-    are the classes. labels: one per picture in order instead, each a name or several. channels:
-    which ones, all by default. top: of how many pictures of a channel; those that it does not
-    answer to at all do not count. level: probability that a channel whose pictures are a draw by
-    lot gets a name.
+    are the classes. labels: one per picture in order instead, each a name or number, or several.
+    channels: which ones, all by default. top: of how many pictures of a channel; those that it does
+    not answer to at all do not count. level: probability that a channel whose pictures are a draw
+    by lot gets a name.
 
     Pictures drawn by lot without replacement follow the hypergeometric distribution, so that its
     tail is exact; it is multiplied by the number of names (Bonferroni), since the most striking of

@@ -16,7 +16,7 @@ from torch import Tensor
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.shared_images import SharedImages, repeatable
 from zfwidgets.analysis.similarity import responses
-from zfwidgets.analysis.stream import Images, batches, items, pair
+from zfwidgets.analysis.stream import Images, batches, items, pair, plain
 from zfwidgets.deconv import DeconvNet
 
 if TYPE_CHECKING:
@@ -148,7 +148,10 @@ def _labels(
     listed = list(items(images))
     if not listed:
         raise ValueError("confusion() got no images; expected one or more.")
-    given = [pair(item.load())[1] for item in listed] if labels is None else list(labels)
+    if labels is None:
+        given = [pair(item.load())[1] for item in listed]
+    else:
+        given = [plain(label) for label in labels]
     if len(given) != len(listed):
         raise ValueError(f"got {len(given)} labels for {len(listed)} images; expected one each.")
     return [item.id for item in listed], given

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -128,7 +129,7 @@ def groups(
     group: list[Item] = []
     for item in some:
         if given is not None:
-            item = replace(item, labels=(_next(given, item.id),))
+            item = replace(item, labels=(plain(_next(given, item.id)),))
         group.append(item)
         if len(group) == batch:
             yield group
@@ -180,11 +181,25 @@ def _path(member: Any) -> str | None:
 
 
 def pair(member: Any) -> tuple[Any, Hashable | None]:
-    """Picture and label; labels that are Tensors of one number become that number."""
+    """Picture and label, which is `plain`."""
     if not (isinstance(member, tuple) and len(member) == 2):
         return member, None
     picture, label = member
-    return picture, label.item() if isinstance(label, Tensor) else label
+    return picture, plain(label)
+
+
+def plain(label: Any) -> Any:
+    """A label; one number or text of NumPy or torch, which compare otherwise, as Python's own."""
+    if isinstance(label, Tensor) and label.numel() != 1:
+        raise ValueError(
+            f"a label is a Tensor of shape {list(label.shape)}: expected one number or text per "
+            "image."
+        )
+    if isinstance(label, Tensor | np.generic) or (
+        isinstance(label, np.ndarray) and label.size == 1
+    ):
+        return label.item()
+    return label
 
 
 def _next(labels: Iterator[Hashable], name: str) -> Hashable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -10,13 +10,13 @@ from pathlib import Path, PurePosixPath
 import torch
 from torch import Tensor
 
-from zfwidgets.analysis.stream import Images, items
+from zfwidgets.analysis.stream import Images, items, plain
 from zfwidgets.analysis.strongest import Exemplars
 from zfwidgets.images import Gallery
 from zfwidgets.images.families import KOREAN
 
-Labels = Iterable[str | Sequence[str]]
-"""One per picture, in order: a name, or several from the wide to the narrow."""
+Labels = Iterable[Hashable | Sequence[Hashable]]
+"""One per picture, in order: a name or number, or several from the wide to the narrow."""
 
 TOP = 50
 """Pictures of a channel that are counted."""
@@ -166,8 +166,12 @@ def _table(known: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], Tensor]:
     return names, members[:, [number[name] for name in names]]
 
 
-def _listed(label: str | Sequence[str]) -> tuple[str, ...]:
-    return (label,) if isinstance(label, str) else tuple(map(str, label))
+def _listed(label: Hashable | Sequence[Hashable]) -> tuple[str, ...]:
+    label = plain(label)
+    if label is None:
+        return ()
+    several = isinstance(label, Iterable) and not isinstance(label, str)
+    return tuple(map(str, label)) if several else (str(label),)
 
 
 def _folders(name: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zfwidgets.analysis.stream import Images, items
+from zfwidgets.analysis.stream import Images, items, plain
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.images import Gallery
 
@@ -19,7 +19,7 @@ def labels_of(images: Images, labels: Iterable[Hashable] | None) -> list[Hashabl
     are loaded; labels may come with them.
     """
     if labels is not None:
-        return list(labels)
+        return [plain(label) for label in labels]
     if isinstance(images, Gallery):
         return [photo.category.name for photo in images.values()]
     if isinstance(images, str | Path):

@@ -1,0 +1,98 @@
+"""Pictures and labels as people keep them: whatever holds them, the numbers are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import zfwidgets as zf
+from zfwidgets.analysis.confusion import confusion
+from zfwidgets.analysis.review.labels import labels_of
+
+NUMBERS = [0, 1, 2] * 4
+
+
+@pytest.fixture
+def net() -> zf.DeconvNet:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3)
+    )
+    preparation = zf.Preprocess(size=16, resize=16)
+    return zf.DeconvNet(model.eval(), preparation, ["a", "b", "c"], device="cpu", name="small")
+
+
+def pictures() -> list[Tensor]:
+    return list(torch.randn(12, 3, 16, 16, generator=torch.Generator().manual_seed(1)))
+
+
+# -------------------------------------------------------------------------------- labels
+
+Kind = Callable[[list[int]], Any]
+
+
+@pytest.mark.parametrize("kind", [np.array, torch.tensor, lambda some: np.array(some)[:, None]])
+def test_labels_in_an_array_or_a_tensor_are_the_numbers_in_it(
+    net: zf.DeconvNet, kind: Kind, tmp_path: Path
+) -> None:
+    photos, held = pictures(), kind(NUMBERS)
+    how: dict[str, Any] = {"progress": False}
+
+    def selectivity(labels: Any, **more: Any) -> Tensor:
+        found = zf.scan(net, photos, ["conv1"], labels=labels, **more, **how).usage["conv1"]
+        assert found.selectivity is not None
+        return found.selectivity
+
+    expected = selectivity(NUMBERS)
+    assert torch.equal(selectivity(held), expected)
+    assert torch.equal(selectivity(held, checkpoint=tmp_path / "a"), expected)
+    pairs = list(zip(photos, held, strict=True))
+    found = zf.usage(net, pairs, layers=["conv1"], **how)["conv1"].selectivity
+    assert found is not None
+    assert torch.equal(found, expected)
+    right = zf.ablate(net, photos, "conv1", [0], labels=NUMBERS, **how).accuracy
+    assert right is not None
+    assert zf.ablate(net, photos, "conv1", [0], labels=held, **how).accuracy == right
+    assert torch.equal(confusion(net, photos, held).truth, confusion(net, photos, NUMBERS).truth)
+    assert labels_of(photos, held) == NUMBERS
+
+
+def test_names_in_an_array_are_names(net: zf.DeconvNet) -> None:
+    names = ["a", "b", "c"] * 4
+    expected = confusion(net, pictures(), names)
+    assert torch.equal(confusion(net, pictures(), np.array(names)).truth, expected.truth)
+    probed = zf.linear_probe(
+        net,
+        pictures(),
+        np.array(names),
+        folds=2,
+        seeds=[0],
+        control=False,
+        progress=False,
+    )
+    assert probed.classes == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("kind", [list, np.array, torch.tensor])
+def test_numbers_are_words_for_channels(kind: Kind) -> None:
+    """Channel 0 answers to red, which the first twenty of sixty pictures are."""
+    photos = torch.zeros(60, 3, 8, 8)
+    photos[:20, 0] = torch.linspace(1, 2, 20)[:, None, None]
+    model = nn.Sequential(nn.Conv2d(3, 1, 1, bias=False), nn.ReLU())
+    with torch.no_grad():
+        model.get_parameter("0.weight").copy_(torch.tensor([1.0, 0, 0])[None, :, None, None])
+    red = zf.DeconvNet(model.eval(), device="cpu")
+    found = zf.exemplars(red, list(photos), "conv1", k=20, progress=False)
+    (word,) = zf.concepts(found, list(photos), kind([1] * 20 + [0] * 40))[0]
+    assert (word.name, word.count, word.of) == ("1", 20, 20)
+
+
+def test_a_tensor_of_several_numbers_is_no_label(net: zf.DeconvNet) -> None:
+    with pytest.raises(ValueError, match=r"a label is a Tensor of shape \[3\]: expected one"):
+        zf.usage(net, pictures(), labels=torch.eye(3).repeat(4, 1), progress=False)
