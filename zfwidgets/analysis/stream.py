@@ -139,13 +139,20 @@ def groups(
 
 
 def loaded(net: DeconvNet, group: Sequence[Item]) -> Batch:
-    """Decode and prepare some pictures."""
+    """Decode and prepare some pictures. Raises ValueError for one that is NaN or infinite."""
     pairs = [pair(item.load()) for item in group]
     known = [
         item.labels[0] if item.labels else label
         for item, (_, label) in zip(group, pairs, strict=True)
     ]
     inputs = prepared(net, [picture for picture, _ in pairs])
+    if not bool(inputs.isfinite().all()):
+        wrong = int((~inputs.isfinite()).flatten(1).any(1).nonzero()[0])
+        raise ValueError(
+            f"image {group[wrong].id!r} has {int((~inputs[wrong].isfinite()).sum())} values that "
+            "are NaN or infinite as the network takes it; expected finite ones. Mend it or leave "
+            "it out."
+        )
     return Batch([item.id for item in group], inputs, known)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from zfwidgets.analysis import Exemplars, exemplars
+from zfwidgets.analysis.scanning.top import Top
 from zfwidgets.deconv import DeconvNet
 
 FIELDS = ("value", "image", "row", "col")
@@ -185,6 +186,33 @@ def test_an_id_that_comes_twice_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (20, 20)).save(path)
     with pytest.raises(ValueError, match="comes twice"):
         exemplars(network(), [path, path], "conv1", progress=False)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_picture_that_is_no_number_is_named(number: float) -> None:
+    photos = pictures()
+    photos["photo 05"][1, 4, 4] = number
+    with pytest.raises(ValueError, match="image 'photo 05' has 1 values that are NaN or infinite"):
+        exemplars(network(), photos, "conv1", progress=False)
+
+
+def test_what_is_no_number_comes_after_all_numbers_and_before_empty_places() -> None:
+    nan = float("nan")
+    peaks = torch.tensor([[1.0], [nan], [3.0], [-2.0]])
+    maps, ids = peaks[:, :, None, None], ["a", "b", "c", "d"]
+    places = []
+    for names in (None, ids):
+        top = Top.empty(1, 5, maps.device)
+        top = top.with_batch(maps[:2], peaks[:2], 0, names and names[:2])
+        places.append(top.with_batch(maps[2:], peaks[2:], 2, names))
+    for one in places:
+        assert one.image.tolist() == [[2, 0, 3, 1, -1]]
+        assert one.value[0, 3].isnan()
+    parts = [
+        Top.empty(1, 5, maps.device).with_batch(maps[at], peaks[at], at.start, ids)
+        for at in (slice(0, 2), slice(2, 4))
+    ]
+    assert parts[1].merged(parts[0], ids).image.tolist() == [[2, 0, 3, 1, -1]]
 
 
 def test_no_images_and_unknown_layers_are_refused() -> None:

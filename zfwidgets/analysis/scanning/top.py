@@ -84,7 +84,11 @@ class Top:
 
 
 def _best(value: Tensor, image: Tensor, k: int, ids: Sequence[str] | None) -> Tensor:
-    """Columns of the k best of each channel: value downwards, then id; else as they stand."""
+    """Columns of the k best of each channel: value downwards, then id; else as they stand.
+
+    What is no number comes after all numbers, and only before empty places.
+    """
+    value = value.nan_to_num(torch.finfo(value.dtype).min, torch.inf, -torch.inf)
     if ids is None:
         return value.sort(dim=1, descending=True, stable=True)[1][:, :k]
     by_id = _ranks(ids, image)[image].sort(dim=1, stable=True)[1]
