@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from zfwidgets.analysis.result import Result
-from zfwidgets.analysis.stream import Images, batches
+from zfwidgets.analysis.stream import Images, batches, no_images
 from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.deconv.neurons import Indices
 
@@ -155,7 +155,7 @@ def ablate(
         ids += part.ids
         truth += [_class(label, names, was.shape[1]) for label in part.labels]
     if not ids:
-        raise ValueError("ablate() got no images; expected one or more.")
+        raise no_images("ablate()", images)
     before, after, p_before, p_after = (torch.cat(each) for each in zip(*numbers, strict=True))
     return AblationStudy(
         net=net.name,

@@ -16,7 +16,7 @@ from torch import Tensor
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.shared_images import SharedImages, repeatable
 from zfwidgets.analysis.similarity import responses
-from zfwidgets.analysis.stream import Images, batches, items, pair, plain
+from zfwidgets.analysis.stream import Images, batches, items, no_images, pair, plain
 from zfwidgets.deconv import DeconvNet
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _labels(
     """Every picture's id and label; pictures are only loaded where the label comes with them."""
     listed = list(items(images))
     if not listed:
-        raise ValueError("confusion() got no images; expected one or more.")
+        raise no_images("confusion()", images)
     if labels is None:
         given = [pair(item.load())[1] for item in listed]
     else:

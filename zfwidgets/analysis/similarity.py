@@ -17,7 +17,7 @@ from torch import Tensor
 from zfwidgets.analysis.arguments import layer_names
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.shared_images import SharedImages
-from zfwidgets.analysis.stream import Images, batches
+from zfwidgets.analysis.stream import Images, batches, no_images
 from zfwidgets.deconv import DeconvNet
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def responses(
             cells = F.interpolate(F.adaptive_avg_pool2d(maps, side), (grid, grid))
             rows.append(cells.flatten(2).transpose(1, 2).flatten(0, 1).double().cpu())
     if not all(found.values()):
-        raise ValueError("no images were given; expected one or more.")
+        raise no_images("responses()", images)
     return {name: torch.cat(rows) for name, rows in found.items()}
 
 

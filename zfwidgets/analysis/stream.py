@@ -15,16 +15,16 @@ from tqdm.auto import tqdm
 
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.images import Sample
+from zfwidgets.images.decode import SUFFIXES
 
 Images = str | Path | Mapping[str, Any] | Iterable[Any]
 """A folder, a mapping from id to picture, a torchvision-like dataset, or any iterable.
 
 Members are what `DeconvNet.record` takes (paths, PIL images, uint8 arrays, prepared Tensors
 [C, H, W]), samples, or pairs (picture, label). Ids are paths relative to the folder, the mapping's
-keys, the path as given, or the place in the sequence as nine digits.
+keys, the path as given, or the place in the sequence as nine digits. Of a folder all files count
+that end as pictures do, in any folder within; what is hidden (`.name`) does not.
 """
-
-_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"))
 
 
 @runtime_checkable
@@ -61,7 +61,7 @@ class Batch:
 def items(images: Images) -> Iterator[Item]:
     """Every picture with its id, in order."""
     if isinstance(images, str | Path):
-        folder = Path(images)
+        folder = Path(images).expanduser()
         for path in _files(folder):
             name = path.relative_to(folder).as_posix() if path != folder else str(path)
             yield Item(name, partial(_same, path))
@@ -168,13 +168,29 @@ def _files(folder: Path) -> list[Path]:
         return [folder]
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder and no file; expected a folder of images.")
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    return sorted(path for path in folder.rglob("*") if _shown(path.relative_to(folder)))
+
+
+def _shown(path: Path) -> bool:
+    """Whether it is a picture by its name; macOS and Jupyter keep copies in hidden files."""
+    hidden = any(part.startswith(".") for part in path.parts)
+    return not hidden and path.name.lower().endswith(SUFFIXES)
+
+
+def no_images(who: str, images: Images) -> ValueError:
+    """What to raise where there are none."""
+    if not isinstance(images, str | Path):
+        return ValueError(f"{who} got no images; expected one or more.")
+    return ValueError(
+        f"{who} got no images: {images} has none, nor have the folders in it; expected one or more "
+        f"files that end in {', '.join(SUFFIXES)}."
+    )
 
 
 def count(images: Images) -> int | None:
     """How many pictures there are, if that can be known without going through them."""
     if isinstance(images, str | Path):
-        return len(_files(Path(images)))
+        return len(_files(Path(images).expanduser()))
     return len(images) if isinstance(images, Sized) else None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 import zfwidgets as zf
 from zfwidgets.analysis.confusion import confusion
 from zfwidgets.analysis.review.labels import labels_of
+from zfwidgets.analysis.stream import items
+from zfwidgets.images.decode import SUFFIXES
 
 NUMBERS = [0, 1, 2] * 4
 
@@ -96,3 +101,68 @@ def test_numbers_are_words_for_channels(kind: Kind) -> None:
 def test_a_tensor_of_several_numbers_is_no_label(net: zf.DeconvNet) -> None:
     with pytest.raises(ValueError, match=r"a label is a Tensor of shape \[3\]: expected one"):
         zf.usage(net, pictures(), labels=torch.eye(3).repeat(4, 1), progress=False)
+
+
+# ------------------------------------------------------------------------------- folders
+
+
+def folder(where: Path, *names: str) -> Path:
+    """Grey pictures of these names, in the format that each name tells."""
+    for number, name in enumerate(names):
+        path = where / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shade = Image.new("RGB", (20, 20), (10 * number, 0, 0))
+        shade.save(path, "JPEG" if name.endswith("jfif") else None)
+    return where
+
+
+def test_of_a_folder_every_format_counts_that_is_read_and_nothing_hidden(
+    net: zf.DeconvNet, tmp_path: Path
+) -> None:
+    names = ["A.PNG", "b.ppm", "c.jfif", "deep/d.bmp", "deep/er/e.webp"]
+    folder(tmp_path, *names, ".ipynb_checkpoints/a-checkpoint.png")
+    (tmp_path / "._A.PNG").write_bytes(b"\0\5\x16\7" + bytes(60))
+    (tmp_path / "notes.txt").write_text("no picture")
+    assert [item.id for item in items(tmp_path)] == names
+    assert zf.exemplars(net, tmp_path, "conv1", progress=False).scanned == len(names)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_whatever_the_package_reads_is_found_in_a_folder(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / f"a{suffix}").touch()
+    (tmp_path / f"B{suffix.upper()}").touch()
+    assert [item.id for item in items(tmp_path)] == [f"B{suffix.upper()}", f"a{suffix}"]
+
+
+def test_a_file_whose_reader_is_not_installed_is_named_with_what_to_install(
+    net: zf.DeconvNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder(tmp_path, "a.png")
+    (tmp_path / "slice.dcm").write_bytes(bytes(128) + b"DICM" + bytes(60))
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    with pytest.raises(ValueError, match=r"slice.dcm needs a package.*zfwidgets\[medical\]"):
+        zf.exemplars(net, tmp_path, "conv1", progress=False)
+
+
+def test_a_tilde_is_the_home_folder(
+    net: zf.DeconvNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder(tmp_path / "photos", "a/1.png", "b/2.png")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert zf.usage(net, "~/photos", progress=True).images == 2
+    assert labels_of("~/photos", None) == ["a", "b"]
+    assert zf.exemplars(net, "~/photos", "conv1", progress=False).ids == ("a/1.png", "b/2.png")
+
+
+def test_a_folder_without_pictures_is_named(net: zf.DeconvNet, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    told = rf"got no images: {re.escape(str(tmp_path))} has none.*\.png"
+    for ask in (
+        lambda: zf.exemplars(net, tmp_path, "conv1", progress=False),
+        lambda: zf.ablate(net, tmp_path, "conv1", 0, progress=False),
+        lambda: confusion(net, tmp_path),
+        lambda: zf.similarity(net, tmp_path, ["conv1"]),
+    ):
+        with pytest.raises(ValueError, match=told):
+            ask()

@@ -24,7 +24,7 @@ def labels_of(images: Images, labels: Iterable[Hashable] | None) -> list[Hashabl
         return [photo.category.name for photo in images.values()]
     if isinstance(images, str | Path):
         parts = [item.id.split("/") for item in items(images)]
-        folder = Path(images).is_dir()
+        folder = Path(images).expanduser().is_dir()
         found: list[Hashable | None] = [
             part[0] if folder and len(part) > 1 else None for part in parts
         ]

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from zfwidgets.analysis.scanning.checkpoint import Checkpoint, first_look
 from zfwidgets.analysis.scanning.state import RUN, Plan, State
-from zfwidgets.analysis.stream import Images, Item, count, groups, items, loaded
+from zfwidgets.analysis.stream import Images, Item, count, groups, items, loaded, no_images
 from zfwidgets.deconv import DeconvNet, Layers
 
 _SAVE_SECONDS = 3.0
@@ -93,7 +93,7 @@ class Scanner:
                     saved = time.monotonic()
                 yield state
         if self.state is None:
-            raise ValueError("a scan got no images; expected one or more.")
+            raise no_images("a scan", self.images)
         self._save(self.state)
         self.complete = True
 
