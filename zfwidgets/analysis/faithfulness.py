@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from zfwidgets.analysis.result import Result
-from zfwidgets.deconv import DeconvNet, Projections, Recording
+from zfwidgets.deconv import Projections, Recording
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,14 +116,15 @@ def _cascade(
     weighted = [
         layer
         for layer in recording.layers.values()
-        if layer.step <= start and layer.kind in ("conv", "linear")
+        if layer.step <= start
+        and layer.kind in ("conv", "linear")
+        and not recording.call_of(layer.name).added  # directions are no weights of the model
     ][::-1]
     model = copy.deepcopy(net.model)
     similarity = []
     for layer in tqdm(weighted, desc="shuffling weights", disable=not progress, leave=False):
         _shuffle(_module(model, layer.path), generator)
-        shuffled = DeconvNet(model, net.transforms, device=net.device, name=net.name)
-        again = _again(shuffled.record(recording.inputs), projections)
+        again = _again(net.with_model(model).record(recording.inputs), projections)
         similarity.append(torch.cosine_similarity(pictures, again, dim=1))
     table = torch.stack(similarity, 1) if similarity else pictures.new_zeros(len(pictures), 0)
     return tuple(layer.name for layer in weighted), table.cpu()

@@ -168,7 +168,7 @@ def untrained(net: DeconvNet, seed: int = 0) -> DeconvNet:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()
-    return DeconvNet(model, net.transforms, net.categories, net.device, f"{net.name} untrained")
+    return net.with_model(model, f"{net.name} untrained")
 
 
 def _layers(net: DeconvNet) -> tuple[str, ...]:

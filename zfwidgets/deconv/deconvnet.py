@@ -337,6 +337,20 @@ class DeconvNet:
         other._forget_sizes()  # noqa: SLF001 - of our kind
         return other
 
+    def with_model(self, model: nn.Module, name: str = "") -> DeconvNet:
+        """The same settings and added directions around another model of this architecture.
+
+        model: on this network's device. name: the same one by default. Nothing is known of any size
+        of pictures, but ways back that autograd has confirmed are those of the same operations.
+        """
+        other = copy.copy(self)
+        other.model, other.name = model, name or self.name
+        # Once a size has been seen, that of prepared pictures is settled here as well as there.
+        other._any_size = self._any_size and self._shape is None  # noqa: SLF001 - of our kind
+        other._forget_sizes()  # noqa: SLF001 - of our kind
+        other._checked_ways = set(self._checked_ways)  # noqa: SLF001 - of our kind
+        return other
+
     def _known_shape(self) -> tuple[int, ...]:
         assert self._shape is not None
         return self._shape

@@ -70,6 +70,42 @@ def test_a_silent_neuron_has_no_drop() -> None:
     assert faithfulness(recording, projections, progress=False).drop.isnan().all()
 
 
+class Steered(nn.Module):
+    """A detector whose contrast is given beside the picture."""
+
+    def __init__(self, seen: nn.Sequential) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def forward(self, picture: Tensor, contrast: Tensor) -> Tensor:
+        maps: Tensor = self.seen(picture * contrast)
+        return maps
+
+
+def test_a_network_with_further_inputs_keeps_them_while_its_weights_are_shuffled() -> None:
+    model, picture = detector()
+    inputs = {"contrast": torch.tensor(2.0)}
+    recording = DeconvNet(Steered(model), device="cpu", inputs=inputs).record(picture)
+    (layer,) = recording.layers
+    projections = recording.project(recording.strongest(layer, channels=[0]))
+    result = faithfulness(recording, projections, progress=False)
+    assert result.layers == (layer,)
+    assert abs(float(result.randomised[0, 0])) < 0.5
+
+
+def test_a_direction_is_checked_by_the_weights_that_it_looks_at() -> None:
+    model, picture = detector()
+    net = DeconvNet(model, device="cpu").with_directions("cross", "conv1", torch.eye(8)[0])
+    recording = net.record(picture)
+    along, channel = recording.strongest("cross"), recording.strongest("conv1", channels=[0])
+    found, same = (
+        faithfulness(recording, recording.project(one), progress=False) for one in (along, channel)
+    )
+    assert found.layers == same.layers == ("conv1",)
+    assert torch.equal(found.randomised, same.randomised)
+    assert torch.equal(found.drop, same.drop)
+
+
 def test_an_area_that_is_no_share_is_refused() -> None:
     model, picture = detector()
     recording = DeconvNet(model, device="cpu").record(picture)

@@ -118,6 +118,30 @@ def test_the_control_is_random_but_blind_in_no_layer() -> None:
     assert net.weights_hash() != other.weights_hash()
 
 
+def test_the_control_of_a_network_has_its_inputs_and_directions() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, picture: Tensor, scale: Tensor) -> Tensor:
+            return self.conv(picture).relu() * scale
+
+    torch.manual_seed(0)
+    plain = DeconvNet(Scaled(), device="cpu", inputs={"scale": torch.tensor(2.0)}, strict=True)
+    plain.record(torch.zeros(1, 3, 8, 8))
+    net = plain.with_directions("dirs", "conv", torch.randn(5, 4))
+    pictures = list(torch.randn(12, 3, 8, 8))
+    found = linear_probe(net, pictures, [0, 1] * 6, layers=["dirs"], folds=2, progress=False)
+    assert found.control is not None
+    assert found.control.shape == found.accuracy.shape
+    other = untrained(net)
+    assert (other.strict, other.name) == (True, f"{net.name} untrained")
+    maps = other.record(torch.stack(pictures)).feature_maps("dirs")
+    assert maps.shape[1] == 5
+    assert not torch.equal(maps, net.record(torch.stack(pictures)).feature_maps("dirs"))
+
+
 def test_what_cannot_be_learned_from_is_refused() -> None:
     net = DeconvNet(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), device="cpu")
     pictures = list(torch.randn(6, 3, 8, 8))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import Tensor, nn
 
 from tests.unit.analysis.test_scan import bits, network, pictures, stopping_after
 from zfwidgets.analysis import scan
 from zfwidgets.analysis.scanning import scanner as scanner_module
 from zfwidgets.analysis.scanning import workers
+from zfwidgets.deconv import DeconvNet
 from zfwidgets.images import Preprocess
 
 # Ray's own: threads and sockets that end with the interpreter, and what pandas says to it.
@@ -35,7 +39,7 @@ class InThisProcess:
         return self
 
     def map(self, worker: Any, fn_constructor_args: tuple[Any, ...], **_: Any) -> InThisProcess:
-        work = worker(*fn_constructor_args)
+        work = worker(*copy.deepcopy(fn_constructor_args))  # nothing is shared with another process
         self.rows = [work(row) for row in reversed(self.rows)]
         return self
 
@@ -60,6 +64,29 @@ def test_workers_go_on_with_a_folder_where_one_process_stopped(
     scan(net, folder, should_stop=stopping_after(5), **how)
     resumed = scan(net, folder, ray=2, **how)
     assert bits(resumed) == bits(scan(net, folder, batch=1, progress=False))
+
+
+class Lit(nn.Module):
+    """Takes the light of the scene beside the picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, picture: Tensor, light: Tensor) -> Tensor:
+        maps: Tensor = self.conv(picture * light).relu()
+        return maps
+
+
+def test_workers_see_further_inputs_and_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_ray", InThisProcess)
+    monkeypatch.setattr(workers, "_cluster", lambda *_: nullcontext(2))
+    torch.manual_seed(0)
+    plain = DeconvNet(Lit().eval(), device="cpu", inputs=[torch.tensor(3.0)], name="lit")
+    plain.record(torch.zeros(1, 3, 10, 10))
+    net = plain.with_directions("dirs", "conv", torch.randn(5, 4))
+    how: dict[str, Any] = {"layers": ["conv", "dirs"], "batch": 4, "progress": False}
+    assert bits(scan(net, pictures(), ray=2, **how)) == bits(scan(net, pictures(), **how))
 
 
 def test_what_can_be_gone_through_only_once_cannot_be_shared() -> None:

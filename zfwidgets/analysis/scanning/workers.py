@@ -53,7 +53,14 @@ def shared_out(
     with _cluster(library, ray) as workers:
         found = library.data.from_items(rows, override_num_blocks=len(rows)).map(
             _Worker,
-            fn_constructor_args=(_parts(net), images, plan, deepest, torch.get_num_threads()),
+            # Tracing is done anew in each process.
+            fn_constructor_args=(
+                net.with_model(net.model),
+                images,
+                plan,
+                deepest,
+                torch.get_num_threads(),
+            ),
             concurrency=min(workers, len(rows)),
             num_gpus=1 if net.device.type == "cuda" else None,
         )
@@ -88,10 +95,10 @@ class _Worker:
     """One process: the network and the images, kept from run to run."""
 
     def __init__(
-        self, parts: dict[str, Any], images: Images, plan: Plan, deepest: str, threads: int
+        self, net: DeconvNet, images: Images, plan: Plan, deepest: str, threads: int
     ) -> None:
         torch.set_num_threads(threads)
-        self._net = DeconvNet(**parts)
+        self._net = net
         self._items = list(items(images))
         self._plan, self._deepest = plan, deepest
 
@@ -107,17 +114,6 @@ class _Worker:
         tensors, texts = state.tensors()
         copied = {name: tensor.clone() for name, tensor in tensors.items()}
         return {"run": row["run"], "tensors": save(copied), "texts": json.dumps(texts)}
-
-
-def _parts(net: DeconvNet) -> dict[str, Any]:
-    """What the same network is made of in another process; its tracing is done anew there."""
-    return {
-        "model": net.model,
-        "transforms": net.transforms,
-        "device": str(net.device),
-        "name": net.name,
-        "memory": net.memory,
-    }
 
 
 def _ray() -> Any:
