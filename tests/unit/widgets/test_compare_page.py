@@ -13,7 +13,8 @@ from PIL import Image
 from torch import nn
 
 import zfwidgets as zf
-from tests.unit.widgets.test_export import payload, prepared
+from tests.unit.widgets.test_export import payload
+from zfwidgets.images import Preprocess
 from zfwidgets.widgets.core.rpc import worker
 
 Follow = dict[str, Any]
@@ -25,7 +26,7 @@ def net(name: str, second: int, seed: int) -> zf.DeconvNet:
     model = nn.Sequential(
         nn.Conv2d(3, 5, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(5, second, 3), nn.ReLU()
     ).eval()
-    return zf.DeconvNet(model, prepared, device="cpu", name=name)
+    return zf.DeconvNet(model, Preprocess(size=32, resize=32), device="cpu", name=name)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,101 @@ def test_every_reference_of_the_page_is_to_a_part_that_is_there(
     compare.close()
 
 
+def begun(page: Path) -> dict[str, dict[str, Any]]:
+    """The parts' traits when the page is opened."""
+    return {part["name"]: part["state"] for part in payload(page)["parts"]}
+
+
+def drawn(page: Path, part: str) -> set[tuple[str, int]]:
+    """Layers and channels whose large projections are in the page."""
+    (scene,) = (scene for scene in payload(page)["scenes"] if scene["part"] == part)
+    layer, channel = (scene["by"].index([part, name]) for name in ("layer", "channel"))
+    keys = [json.loads(key) for key in scene["states"]]
+    return {(key[layer], key[channel]) for key in keys}
+
+
+@pytest.mark.parametrize("engine", [False, True])
+@pytest.mark.parametrize("second", [7, 6])
+def test_the_page_begins_with_the_channels_that_are_shown_in_the_same_colours(
+    photos: dict[str, Image.Image], tmp_path: Path, second: int, engine: bool
+) -> None:
+    compare = zf.Compare(
+        net("first", 7, 1), net("second", second, 2), image=photos["one"], layer="conv2"
+    )
+    worker().join()
+    left, right = compare.left, compare.right
+    left.browser.active = left.ranks("conv2")[-2]
+    worker().join()
+    left.view.contrast, left.view.opacity = "largest", 0.5
+    page = tmp_path / "compare.html"
+    compare.to_html(page, channels=1, engine=engine, progress=False)
+    states = begun(page)
+    for name, side in (("left", left), ("right", right)):
+        channel = side.browser.active
+        assert states[f"{name}.browser"]["active"] == channel
+        assert states[f"{name}.view"]["channel"] == channel
+        assert (states[f"{name}.view"]["contrast"], states[f"{name}.view"]["opacity"]) == (
+            "largest",
+            0.5,
+        )
+        assert ("conv2", channel) in drawn(page, f"{name}.view")
+    assert states["compare"]["channel"] == left.browser.active
+    compare.close()
+
+
+def test_on_other_photos_the_right_side_begins_with_the_channel_of_the_left_ones_rank(
+    photos: dict[str, Image.Image], tmp_path: Path
+) -> None:
+    nets = net("first", 7, 1), net("second", 6, 2)
+    compare = zf.Compare(*nets, image=photos["one"], layer="conv2")
+    worker().join()
+    compare.left.browser.active = compare.left.ranks("conv2")[3]
+    worker().join()
+    page = tmp_path / "compare.html"
+    compare.to_html(page, photos={"two": photos["two"]}, channels=1, progress=False)
+    states = begun(page)
+    ranks = [
+        some.record(photos["two"])
+        .strongest("conv2")
+        .value.argsort(descending=True, stable=True)
+        .tolist()
+        .index(states[f"{side}.browser"]["active"])
+        for side, some in zip(("left", "right"), nets, strict=True)
+    ]
+    assert states["left.browser"]["active"] == compare.left.browser.active
+    assert ranks[0] == ranks[1]
+    only = next(one for one in reversed(compare.left.ranks("conv2")) if one < 6)
+    compare.to_html(page, channels={"conv2": [only]}, progress=False)
+    assert begun(page)["left.browser"]["active"] == only
+    compare.close()
+
+
+def test_the_page_names_the_channels_that_changed_for_every_layer_and_photo(
+    photos: dict[str, Image.Image], tmp_path: Path
+) -> None:
+    compare = zf.Compare(net("first", 7, 1), net("second", 7, 2), image=photos, layer="conv2")
+    worker().join()
+    page = tmp_path / "compare.html"
+    compare.to_html(page, photos=("one", "two"), channels=1, progress=False)
+    head = begun(page)["compare"]
+    assert compare.head.changed
+    assert (head["layer"], head["changed"]) == ("conv2", compare.head.changed)
+    for when in ("left.layers.value", "right.layers.value", "picker.value"):
+        (start,) = follows(page, "compare.changed", when)
+        assert start["otherwise"] == []
+        for photo in photos:
+            compare.pickers[0].value = photo
+            for layer in ("conv1", "conv2"):
+                compare.left.layer = layer
+                worker().join()
+                key = json.dumps(["number", photo, photo, layer, layer], separators=(",", ":"))
+                assert start["values"][key] == compare.head.changed
+    links = payload(page)["links"]
+    assert [["left.browser", "active"], ["compare", "channel"]] in links
+    assert [["left.layers", "value"], ["compare", "layer"]] in links
+    compare.close()
+
+
 def test_the_page_speaks_and_begins_as_the_comparison_does(
     photos: dict[str, Image.Image], tmp_path: Path
 ) -> None:
@@ -125,9 +221,9 @@ def test_the_page_speaks_and_begins_as_the_comparison_does(
     compare.head.link_channels = "free"
     page = tmp_path / "compare.html"
     compare.to_html(page, channels=1, progress=False)
-    begun = {part["name"]: part["state"] for part in payload(page)["parts"]}
-    assert begun["compare"]["link_channels"] == "free"
-    assert begun["left.view"]["rule"] == begun["right.view"]["rule"] == "guided"
+    states = begun(page)
+    assert states["compare"]["link_channels"] == "free"
+    assert states["left.view"]["rule"] == states["right.view"]["rule"] == "guided"
     text = page.read_text("utf-8")
     assert '<html lang="ko">' in text
     assert "first와(과) second" in text

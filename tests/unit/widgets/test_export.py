@@ -106,6 +106,39 @@ def test_channels_can_be_listed_or_be_all(
     assert "Channels</dt><dd>all</dd>" in page.read_text("utf-8")
 
 
+def test_the_page_begins_with_the_strongest_of_the_channels_that_are_listed(
+    net: zf.DeconvNet, photos: dict[str, Image.Image], page: Path
+) -> None:
+    ranks = net.record(photos["one"]).strongest("conv2").value.argsort(descending=True).tolist()
+    listed = {"conv1": [4], "conv2": [ranks[5], ranks[2], ranks[3]]}
+    zf.to_html(net, page, photos={"one": photos["one"]}, channels=listed, progress=False)
+    read = payload(page)
+    begun = {part["name"]: part["state"] for part in read["parts"]}
+    assert begun["browser"]["active"] == begun["view"]["channel"] == ranks[2]
+    (start,) = (start for start in read["starts"] if start["set"] == ["browser", "active"])
+    assert start["values"] == {'["one","conv1"]': 4, '["one","conv2"]': ranks[2]}
+
+
+def test_the_page_begins_with_the_inspectors_channel_contrast_colours_and_opacity(
+    net: zf.DeconvNet, photos: dict[str, Image.Image], page: Path
+) -> None:
+    inspector = zf.Inspector(net, photos, layer="conv2")
+    worker().join()
+    weakest = int(net.record(photos["one"]).strongest("conv2").value.argmin())
+    inspector.channel = weakest
+    view = inspector.view
+    view.contrast, view.full, view.colours, view.opacity = "fixed", 0.25, "signed", 0.75
+    worker().join()
+    inspector.to_html(page, channels=1, progress=False)
+    begun = {part["name"]: part["state"] for part in payload(page)["parts"]}
+    assert begun["browser"]["active"] == begun["view"]["channel"] == weakest
+    looks = {name: begun["view"][name] for name in ("contrast", "full", "colours", "opacity")}
+    assert looks == {"contrast": "fixed", "full": 0.25, "colours": "signed", "opacity": 0.75}
+    keys = [json.loads(key) for key in states(page, "view") if "conv2" in key]
+    assert ["one", "conv2", weakest, "deconvnet", None, False, "fixed", "signed"] in keys
+    inspector.close()
+
+
 def test_every_tile_is_in_the_sheets_of_its_epoch(
     net: zf.DeconvNet, photos: dict[str, Image.Image], page: Path
 ) -> None:

@@ -12,6 +12,7 @@ import traitlets as t
 
 from zfwidgets.images.sheet import stacked
 from zfwidgets.widgets.channel_browser.tiles import MODES
+from zfwidgets.widgets.compare.changed import changed_most
 from zfwidgets.widgets.compare.counterpart import counterpart
 from zfwidgets.widgets.compare_side import Side
 from zfwidgets.widgets.core.base import ZFWidget
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 _TOGETHER = ("mode", "sort", "rule", "tile_size")
 """Settings of a browser that are always the other's, too: two kinds of pictures tell nothing."""
-_CHANGED = 12
-"""How many of the channels that changed are named."""
 _LOOKS = ("contrast", "colours", "opacity", "all_rules", "frame")
 
 
@@ -166,7 +165,16 @@ class Compare(Composed):
 
         speaks = str(locale or self.head.locale)
         shown = [
-            Shown(side.net, side.layer, side.browser.rule, speaks, side.browser, side.picker)
+            Shown(
+                net=side.net,
+                layer=side.layer,
+                channel=side.browser.active,
+                rule=side.browser.rule,
+                locale=speaks,
+                browser=side.browser,
+                picker=side.picker,
+                view=side.view,
+            )
             for side in (self.left, self.right)
         ]
         names = ("link_layers", "link_channels", "link_zoom")
@@ -347,14 +355,7 @@ class Compare(Composed):
         changed: list[dict[str, Any]] = []
         if head.link_channels == "number" and self._comparable():
             before, after = (side.recording.strongest(side.layer).value for side in (left, right))
-            if len(before) == len(after):
-                change = (after - before).abs()
-                order = change.argsort(descending=True, stable=True)[:_CHANGED].tolist()
-                changed = [
-                    {"channel": i, "before": float(before[i]), "after": float(after[i])}
-                    for i in order
-                    if change[i] > 0
-                ]
+            changed = changed_most(before, after)
         with head.hold_sync():
             head.layer, head.changed = left.layer, changed
 

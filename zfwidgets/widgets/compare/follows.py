@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
+from zfwidgets.widgets.compare.changed import changed_most
 from zfwidgets.widgets.compare.counterpart import counterpart
 from zfwidgets.widgets.export.engine import InPage
 from zfwidgets.widgets.export.plan import Plan
@@ -61,6 +63,20 @@ class Half:
         names = self.plan.layers if self.inside is None else [*every]
         return {name: every[name] for name in names}
 
+    def begin_with(self, channel: int | None, *, add: bool) -> None:
+        """Begin with this channel, or with the first photo's strongest of those that are chosen.
+
+        add: whether its large projection is written, too, if it is not one of them.
+        """
+        layer = self.plan.layer
+        if add and channel is not None:
+            self.channels[layer] = tuple(sorted({*self.channels[layer], channel}))
+        some = self.channels[layer]
+        if channel not in some:
+            ranks = self.ranks(next(iter(self.recordings)), layer)
+            channel = next((one for one in ranks if one in some), ranks[0])
+        self.plan = replace(self.plan, channel=channel)
+
     def ranks(self, photo: str, layer: str) -> list[int]:
         """Channels of the layer on a photo, the strongest first."""
         value = self.recordings[photo].strongest(layer).value
@@ -95,7 +111,39 @@ def follows(halves: tuple[Half, Half]) -> list[dict[str, Any]]:
             causes += [other.layer, ["compare", "link_channels"], *photos]
         for by, values in (_by_number(one, other), _by_rank(one, other)):
             found += [_start(other.active, cause, by, values) for cause in causes]
+    if left.inside is None:
+        by, values = _changes(halves)
+        named: Ref = ["compare", "changed"]
+        causes = [ref for n, ref in enumerate(by) if ref not in by[:n]]
+        found += [{**_start(named, cause, by, values), "otherwise": []} for cause in causes]
     return found
+
+
+def begin_changed(halves: tuple[Half, Half], head: Mapping[str, Any]) -> dict[str, Any]:
+    """The channels that changed most, as the page begins; nothing where it computes them."""
+    if halves[0].inside is not None:
+        return {}
+    _, values = _changes(halves)
+    photos = (next(iter(half.recordings)) for half in halves)
+    layers = (half.plan.layer for half in halves)
+    found = values.get(_key(head["link_channels"], *photos, *layers), [])
+    return {"layer": halves[0].plan.layer, "changed": found}
+
+
+def _changes(halves: tuple[Half, Half]) -> tuple[list[Ref], dict[str, Any]]:
+    left, right = halves
+    photos = [half.ref("picker", "value") for half in halves]
+    by = [["compare", "link_channels"], *photos, left.layer, right.layer]
+    values: dict[str, Any] = {}
+    for mine, theirs in product(left.recordings, right.recordings):
+        if left.shared and mine != theirs:
+            continue
+        for here in left.layers():
+            there = counterpart(here, left.layers(), right.layers())
+            before = left.recordings[mine].strongest(here).value
+            after = right.recordings[theirs].strongest(there).value
+            values[_key("number", mine, theirs, here, there)] = changed_most(before, after)
+    return by, values
 
 
 def _by_number(one: Half, other: Half) -> tuple[list[Ref], dict[str, Any]]:

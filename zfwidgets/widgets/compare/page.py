@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zfwidgets.widgets.compare.counterpart import counterpart
-from zfwidgets.widgets.compare.follows import Half, Ref, follows
+from zfwidgets.widgets.compare.follows import Half, Ref, begin_changed, follows
 from zfwidgets.widgets.core.neuron import RULES
 from zfwidgets.widgets.core.strings import table
 from zfwidgets.widgets.export import SavedPage
@@ -35,10 +35,12 @@ class Shown:
 
     net: Any
     layer: str
+    channel: int | None
     rule: str
     locale: str
     browser: Any
     picker: Any
+    view: Any
 
 
 def write_comparison(
@@ -169,14 +171,37 @@ def computed(
 
 
 def _choose(halves: tuple[Half, Half], channels: Channels, linked: str) -> None:
-    """Whose large projections are written; where channels go by number, the same of both sides."""
+    """Whose large projections are written; where channels go by number, the same of both sides.
+
+    Those that the page begins with are among them.
+    """
     left, right = halves
     if left.inside is not None:
         return  # the page computes them
+    _choose_strongest(halves, channels, linked)
+    left.begin_with(left.plan.channel, add=isinstance(channels, int))
+    right.begin_with(_partner(halves, linked), add=isinstance(channels, int))
+
+
+def _partner(halves: tuple[Half, Half], linked: str) -> int | None:
+    """The right side's channel that goes with the left one's; None: there is none."""
+    left, right = halves
+    channel = left.plan.channel
+    if linked == "free" or channel is None:
+        return right.plan.channel
+    if linked == "number":
+        return channel if channel < right.layers()[right.plan.layer].channels else None
+    mine, theirs = (half.ranks(next(iter(half.recordings)), half.plan.layer) for half in halves)
+    return dict(zip(mine, theirs, strict=False)).get(channel)
+
+
+def _choose_strongest(halves: tuple[Half, Half], channels: Channels, linked: str) -> None:
+    left, right = halves
     sizes = [{name: layer.channels for name, layer in half.layers().items()} for half in halves]
     if linked == "number" and sizes[0] == sizes[1]:
         both = {f"{half.name} {p}": r for half in halves for p, r in half.recordings.items()}
-        left.channels = right.channels = chosen_channels(channels, left.plan.layers, both)
+        left.channels = chosen_channels(channels, left.plan.layers, both)
+        right.channels = dict(left.channels)
         return
     for half in halves:
         half.channels = chosen_channels(channels, half.plan.layers, half.recordings)
@@ -198,13 +223,17 @@ def _joined(
     """The payload of both: the parts under their new names, and what leads from side to side."""
     sides = [_renamed(half, payload) for half, payload in zip(halves, recorded, strict=True)]
     first, second = sides
+    begun = {part["name"]: part["state"] for part in first["parts"]}
+    head = {**head, "channel": begun["left.browser"]["active"], **begin_changed(halves, head)}
     if halves[0].shared:
         second["parts"] = [part for part in second["parts"] if part["name"] != "picker"]
     together = [[half.ref("browser", name) for half in halves] for name in _LINKED]
     computes = _engines(halves, recorded)
+    together.append([halves[0].active, ["compare", "channel"]])
     if computes:
         together += [[half.ref("view", name) for half in halves] for name in _LOOKS]
-        together.append([halves[0].active, ["compare", "channel"]])
+    else:
+        together.append([halves[0].layer, ["compare", "layer"]])
     return {
         **computes,
         **{name: first[name] for name in ("absent", "kernelless", "blobs")},

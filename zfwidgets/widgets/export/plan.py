@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -65,6 +65,8 @@ class Plan:
     """Of the channel's neuron, row and column; only an engine shows another than the strongest."""
     exemplars: Source | None = None
     """The scan whose strongest pictures are shown; None: none is known of the network."""
+    looks: Mapping[str, Any] = field(default_factory=dict)
+    """Of the view: contrast, colours and opacity, where others than its own were set."""
 
 
 def plan_for(
@@ -114,7 +116,15 @@ def plan_for(
         channel=getattr(shown, "channel", None) if stays else None,
         place=getattr(getattr(shown, "view", None), "place", None) if stays else None,
         exemplars=_exemplars(net, shown),
+        looks=_looks(getattr(shown, "view", None)),
     )
+
+
+def _looks(view: Any) -> dict[str, Any]:
+    if view is None:
+        return {}
+    names = ("contrast", "colours", "opacity", *(["full"] if view.contrast == "fixed" else []))
+    return {name: getattr(view, name) for name in names}
 
 
 def _exemplars(net: Any, shown: Explorer | None) -> Source | None:

@@ -7,7 +7,7 @@ the payload of js/src/page/kernel.ts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -149,7 +149,7 @@ class Stage:
         self.browser = ChannelBrowser(
             layer=layer, mode=plan.mode, rule=rule, sort="strength", inset=False, **say
         )
-        self.view = ProjectionView(layer=layer, rule=rule, **say)
+        self.view = ProjectionView(layer=layer, rule=rule, **plan.looks, **say)
         self.parts: dict[str, Any] = {
             "head": self.head,
             "picker": self.picker,
@@ -249,7 +249,7 @@ class Stage:
         self.browser.recording = recording
         for layer in self.plan.layers:
             before = self._blobs.size
-            best = int(recording.strongest(layer).value.argmax())
+            best = _strongest(recording, layer, self.channels[layer] if not self.inside else ())
             self._best[_key(*self._whole(photo), layer)] = best
             for rule in self.plan.rules:
                 yield from self._tiles(photo, layer, rule)
@@ -450,12 +450,18 @@ class Stage:
 
     def _begin(self) -> str:
         """The neuron with which the page begins, as an address; empty: the strongest."""
-        plan = self.plan
-        there = plan.channel in self.channels.get(plan.layer, ())
-        if plan.channel is None or not (there or self.inside):
+        plan, channel = self.plan, self._asked
+        if channel is None:
             return ""
         place = plan.place if self.inside else None
-        return write({"layer": plan.layer, "channel": plan.channel, "at": place})
+        return write({"layer": plan.layer, "channel": channel, "at": place})
+
+    @property
+    def _asked(self) -> int | None:
+        """The channel to begin with, if it was asked for and the page can show it."""
+        plan = self.plan
+        there = self.inside or plan.channel in self.channels.get(plan.layer, ())
+        return plan.channel if there else None
 
     def _starts(self, chosen: Ref) -> list[dict[str, Any]]:
         """What another layer leaves nothing of; its strongest channel is the one to begin with."""
@@ -484,7 +490,9 @@ class Stage:
     def _parts(self) -> list[dict[str, Any]]:
         plan = self.plan
         photo = next(iter(self.photos))
-        channel = self._best[_key(*self._whole(photo), plan.layer)]
+        channel = self._asked
+        if channel is None:
+            channel = self._best[_key(*self._whole(photo), plan.layer)]
         shared = {"layer": plan.layer, "rule": plan.rule}
         browser = {**shared, "mode": plan.mode, "active": channel, "_page": {}}
         # None: nobody to ask what the network says without the pinned channels.
@@ -508,6 +516,12 @@ class Stage:
             }
             for name, part in self.parts.items()
         ]
+
+
+def _strongest(recording: Any, layer: str, among: Sequence[int]) -> int:
+    """The channel that answers most; if some are given, the one of them."""
+    value = recording.strongest(layer).value.tolist()
+    return max(among or range(len(value)), key=value.__getitem__)
 
 
 def _key(*values: Any) -> str:
