@@ -170,8 +170,9 @@ def _listed(label: Hashable | Sequence[Hashable]) -> tuple[str, ...]:
     label = plain(label)
     if label is None:
         return ()
-    several = isinstance(label, Iterable) and not isinstance(label, str)
-    return tuple(map(str, label)) if several else (str(label),)
+    if isinstance(label, Iterable) and not isinstance(label, str):
+        return tuple(map(str, label))
+    return (str(label),)
 
 
 def _folders(name: str) -> tuple[str, ...]:
