@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from zfwidgets.analysis.result import Result
+from zfwidgets.analysis.untrained import shuffle
 from zfwidgets.deconv import Projections, Recording
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ def _cascade(
     model = copy.deepcopy(net.model)
     similarity = []
     for layer in tqdm(weighted, desc="shuffling weights", disable=not progress, leave=False):
-        _shuffle(_module(model, layer.path), generator)
+        for parameter in _module(model, layer.path).parameters():
+            shuffle(parameter, generator)
         again = _again(net.with_model(model).record(recording.inputs), projections)
         similarity.append(torch.cosine_similarity(pictures, again, dim=1))
     table = torch.stack(similarity, 1) if similarity else pictures.new_zeros(len(pictures), 0)
@@ -138,14 +140,6 @@ def _module(model: nn.Module, path: str) -> nn.Module:
             f"layer {path!r} is a function call, not a module: its weights cannot be shuffled "
             "here. Make it a module, such as nn.Conv2d."
         ) from None
-
-
-def _shuffle(module: nn.Module, generator: torch.Generator) -> None:
-    """The same weights in another order: their distribution stays, what they learned does not."""
-    with torch.no_grad():
-        for parameter in module.parameters():
-            order = torch.randperm(parameter.numel(), generator=generator).to(parameter.device)
-            parameter.copy_(parameter.flatten()[order].view_as(parameter))
 
 
 def _neighbours(

@@ -17,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from zfwidgets.analysis.arguments import check_finite, layer_names
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.stream import Images, batches
+from zfwidgets.analysis.untrained import untrained
 from zfwidgets.deconv import DeconvNet
 
 if TYPE_CHECKING:
@@ -149,26 +150,6 @@ def linear_probe(
         features=tuple(x.shape[1] for x in features),
         folds=folds,
     )
-
-
-def untrained(net: DeconvNet, seed: int = 0) -> DeconvNet:
-    """The same architecture with the random weights that training starts from.
-
-    N(0, 2 / fan-in), biases zero (He et al. 2015): signals keep their size through the rectifiers,
-    so that no layer is blind by accident.
-    """
-    import copy
-
-    model = copy.deepcopy(net.model)
-    generator = torch.Generator().manual_seed(seed)
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.BatchNorm2d):
-            module.reset_parameters()
-    return net.with_model(model, f"{net.name} untrained")
 
 
 def _layers(net: DeconvNet) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from zfwidgets.analysis.probe import linear_probe, untrained
+from zfwidgets.analysis.probe import linear_probe
+from zfwidgets.analysis.untrained import untrained
 from zfwidgets.deconv import DeconvNet
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from zfwidgets.analysis.faithfulness import Faithfulness, faithfulness
 from zfwidgets.analysis.invariance import Trial
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.transforms import UNITS, Transform
+from zfwidgets.analysis.untrained import drawn_anew
 from zfwidgets.deconv import DeconvNet, Recording
 
 STAYS = 0.75
@@ -174,31 +174,5 @@ def _faithful(
 
 
 def untrained(net: DeconvNet, seed: int = 2013) -> DeconvNet:
-    """The same architecture with weights drawn anew, by each module's own way of doing so.
-
-    Parameters of modules that have none are shuffled.
-    """
-    model = copy.deepcopy(net.model)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
-        for module in model.modules():
-            reset = getattr(module, "reset_parameters", None)
-            if callable(reset):
-                reset()
-            else:
-                _shuffle(module)
-    return DeconvNet(
-        model,
-        net.transforms,
-        net.categories,
-        device=net.device,
-        name=f"{net.name}, untrained",
-        inputs=net.inputs,
-        check=False,
-    )
-
-
-def _shuffle(module: nn.Module) -> None:
-    for parameter in module.parameters(recurse=False):
-        order = torch.randperm(parameter.numel()).to(parameter.device)
-        parameter.copy_(parameter.flatten()[order].view_as(parameter))
+    """The same architecture with weights drawn anew, by each module's own way of doing so."""
+    return net.with_model(drawn_anew(net.model, seed), f"{net.name}, untrained")
