@@ -166,11 +166,10 @@ def trial(
     inputs = net.preprocess(photos)
     _check(boxes, len(inputs), (int(inputs.shape[2]), int(inputs.shape[3])))
     generator = torch.Generator().manual_seed(masking.seed)
-    recording = net.record(inputs)
-    chosen = layer_names(_layers(recording) if layers is None else layers)
-    for name in chosen:
-        check_finite(recording.feature_maps(name), name, "the photos")
-    clean = [recording.feature_maps(name).flatten(1).float().cpu() for name in chosen]
+    chosen = layer_names(_layers(net.record(inputs[:1])) if layers is None else layers)
+    clean = _features(net, inputs, chosen, masking.batch)
+    for name, maps in zip(chosen, clean, strict=True):
+        check_finite(maps, name, "the photos")
     paint = fill_colour(net, inputs, masking.fill)
     drawn = [list(boxes[name]) for name in boxes]
     sets = drawn + [
@@ -183,7 +182,8 @@ def trial(
         hidden = inputs.clone()
         for picture, colour_, (top, left, bottom, right) in zip(hidden, paint, masks, strict=True):
             picture[:, top:bottom, left:right] = colour_
-        signs = _signs(net, hidden, clean, chosen, masking.batch)
+        seen = _features(net, hidden, chosen, masking.batch)
+        signs = [(old - new).sign() for old, new in zip(clean, seen, strict=True)]
         found.append(
             torch.stack([torch.stack([hamming(s[i], s[j]) for i, j in pairs]) for s in signs])
         )
@@ -210,15 +210,18 @@ def hamming(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).abs()[counted].float().mean() / 2
 
 
-def _signs(
-    net: DeconvNet, hidden: Tensor, clean: list[Tensor], layers: Sequence[str], batch: int
-) -> list[Tensor]:
-    """Signs of what hiding takes away, per layer [B, D]."""
-    parts = [net.record(part) for part in hidden.split(batch)]
-    return [
-        (old - torch.cat([p.feature_maps(name).flatten(1).float().cpu() for p in parts])).sign()
-        for name, old in zip(layers, clean, strict=True)
-    ]
+def _features(net: DeconvNet, inputs: Tensor, layers: Sequence[str], batch: int) -> list[Tensor]:
+    """Per layer [B, D].
+
+    Photos and hidden photos are recorded in the same batches: in another one sums may be rounded
+    otherwise, and every feature would have changed, if only in its last bit.
+    """
+    found: list[list[Tensor]] = [[] for _ in layers]
+    for part in inputs.split(batch):
+        seen = net.record(part)
+        for kept, name in zip(found, layers, strict=True):
+            kept.append(seen.feature_maps(name).flatten(1).float().cpu())
+    return [torch.cat(kept) for kept in found]
 
 
 def _layers(recording: Recording) -> list[str]:

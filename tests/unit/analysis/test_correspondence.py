@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from zfwidgets.analysis.correspondence import correspondence, hamming
 from zfwidgets.deconv import DeconvNet
@@ -94,6 +94,31 @@ def test_it_equals_two_forward_passes_by_hand() -> None:
     costs = [abs(a - b) / 2 for a, b in zip(*eps, strict=True) if a or b]
     assert found.layers[0] == "conv1"
     assert float(found.differences[0, 0, 0]) == pytest.approx(np.mean(costs), abs=1e-3)
+
+
+class RoundedByBatch(nn.Module):
+    """Rounds in the last bit as arithmetic for batches of another size may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 1, bias=False)
+        nn.init.ones_(self.conv.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps: Tensor = self.conv(x * (1 + len(x) * torch.finfo(x.dtype).eps))
+        return maps
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 64])
+def test_another_batch_is_no_change(batch: int) -> None:
+    """What no mask reaches has not changed, however sums are rounded: boxes apart are a half."""
+    photos = torch.rand(5, 1, 16, 16, generator=torch.Generator().manual_seed(6)) + 0.5
+    boxes = {"apart": [(3 * i, 0, 3 * i + 2, 16) for i in range(5)]}
+    made = DeconvNet(RoundedByBatch(), device="cpu")
+    found = correspondence(
+        made, photos, boxes, layers=["conv"], fill=0.0, random=2, batch=batch, progress=False
+    )
+    assert found.differences.flatten().tolist() == [0.5] * 10
 
 
 def test_the_same_seed_gives_the_same_masks_and_the_table_holds_all() -> None:
