@@ -110,6 +110,7 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
   furnish = (cell: Cell): void => this.#pinning.furnish(cell);
 
   pick(id: number, how: Pick): void {
+    if (this.#isStale()) return;
     const { model } = this.#shell;
     const before: Selection = { chosen: model.get("selected"), anchor: this.#anchor };
     const after = how.select ? SELECT[how.select](before, id, this.#order) : before;
@@ -120,6 +121,12 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
     const { say, announce } = this.#shell;
     const told = this.#page ? name(say, this.#page, id) : String(id);
     announce(`${told}, ${say("chosen", { count: after.chosen.length })}`);
+  }
+
+  /** Whether the table is of another layer than the chosen one, which is not there yet or cannot be shown. */
+  #isStale(): boolean {
+    const { model } = this.#shell;
+    return model.get("status") !== "ready" && this.#page?.raw.layer !== model.get("layer");
   }
 
   regard(id: number | null): void {

@@ -213,6 +213,42 @@ def test_an_unknown_layer_is_an_error_and_the_last_good_page_still_answers(
     assert (browser.status, browser.error, browser._page["layer"]) == ("ready", {}, "conv1")
 
 
+def test_what_stays_of_another_layer_or_photo_hands_on_no_place(
+    make: Make, recording: Recording
+) -> None:
+    browser = make(recording, layer="conv1", mode="filter")
+
+    def channel() -> int | None:
+        return browser.hovered and browser.hovered["channel"]
+
+    browser.hover = 3
+    assert channel() == 3
+    browser.layer = "conv2"
+    settle(browser)
+    assert (browser.status, browser._page["layer"]) == ("error", "conv1")
+    assert channel() is None
+    browser.hover = 4
+    assert channel() is None
+    browser.mode = "feature map"
+    settle(browser)
+    assert channel() == 4
+    browser.image = 7
+    settle(browser)
+    browser.hover = 5
+    assert (browser.status, channel()) == ("error", None)
+
+
+def test_a_layer_that_is_called_by_its_path_hands_on_the_places_of_its_channels(
+    make: Make,
+) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.ReLU())
+    recording = DeconvNet(model.eval(), device="cpu").record(torch.rand(1, 3, 16, 16))
+    path = recording.layers["conv2"].path
+    browser = make(recording, layer=path)
+    browser.hover = 3
+    assert (browser.layer, browser.hovered["channel"]) == (path, 3)
+
+
 def test_an_engine_that_fails_is_heard_in_the_widget(
     make: Make, recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:

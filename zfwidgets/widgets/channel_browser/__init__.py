@@ -299,6 +299,7 @@ class ChannelBrowser(BrowserState):
             self.status = "error"
             if self._shown is not None:
                 self.epoch = self._shown.epoch
+        self._where()
         self._settled.set()
 
     # --------------------------------------------------------- the first page, when there is time
@@ -399,11 +400,19 @@ class ChannelBrowser(BrowserState):
 
     @t.observe("hover")
     def _where(self, _change: Any = None) -> None:
-        responses, channel = self._shown, self.hover
+        responses, channel = self._looked_at(), self.hover
         if responses is None or channel is None or channel >= responses.count:
             self.hovered = None
         else:
             self.hovered = responses.where(channel)
+
+    def _looked_at(self) -> Responses | None:
+        """What is shown, unless it only stayed because something else cannot be."""
+        shown, recording = self._shown, self.recording
+        if shown is None or recording is not shown.recording or shown.image != self.image:
+            return None
+        layer = shown.recording.layers.get(self.layer)  # by its name or its path
+        return shown if layer is not None and layer.name == shown.layer.name else None
 
     # ------------------------------------------------------------------------------- tiles
 
