@@ -16,6 +16,7 @@ from PIL import Image
 from torch import nn
 
 from zfwidgets.analysis import invariance
+from zfwidgets.analysis.invariance import Trial
 from zfwidgets.analysis.transforms import DEFAULTS
 from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.images import Preprocess
@@ -190,6 +191,41 @@ def test_without_a_photo_the_view_is_empty() -> None:
     view.running = True
     assert not view.running
     assert view.contact_sheet() is None
+    view.close()
+
+
+def test_a_photo_that_is_taken_away_leaves_nothing_and_nobody_is_answered(
+    view: InvarianceView, recording: Recording
+) -> None:
+    assert view.contact_sheet()
+    view.recording = None
+    panel = view.panel
+    assert (view.status, view.result, view.contact_sheet()) == ("empty", None, None)
+    assert (panel.photo, panel.facts, panel.progress) == (b"", {}, 0)
+    assert [*view.distances._figure.marks, *view.probabilities._figure.marks] == []
+    refused, _ = ask(view, 10)
+    assert (refused["ok"], refused["error"]["title"]) == (False, "Nothing to look at")
+    view.running = True
+    assert (view.running, view.result) == (False, None)
+    view.recording = recording
+    assert (view.status, panel.progress) == ("ready", 1)
+    assert ask(view, 10)[0]["ok"]
+
+
+def test_curves_whose_photo_is_taken_away_meanwhile_have_no_result(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = InvarianceView(inline=True)
+    at = Trial.at
+
+    def taken_away(trial: Trial, value: float) -> Any:
+        view.recording = None
+        return at(trial, value)
+
+    monkeypatch.setattr(Trial, "at", taken_away)
+    view.recording = recording
+    assert (view.status, view.running, view.result) == ("empty", False, None)
+    assert view.panel.progress == 0
     view.close()
 
 

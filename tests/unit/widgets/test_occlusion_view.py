@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from zfwidgets.analysis import occlusion
+from zfwidgets.analysis.occlusion import scan
 from zfwidgets.deconv import DeconvNet, Recording
 from zfwidgets.widgets.core.rpc import worker
 from zfwidgets.widgets.occlusion_view import OcclusionView
@@ -182,6 +183,36 @@ def test_without_a_photo_the_view_is_empty() -> None:
     view.scan()
     assert not view.scanning
     view.close()
+
+
+def test_a_photo_that_is_taken_away_leaves_nothing_and_nobody_is_answered(
+    view: OcclusionView, recording: Recording
+) -> None:
+    view.scan()
+    view.recording = None
+    assert (view.status, view.result, view.overlay, view.progress) == ("empty", None, "none", 0)
+    assert (view._photo, view._facts, view._maps) == (b"", {}, {})
+    assert view.contact_sheet() is None
+    refused = ask(view, top=0, left=0)
+    assert (refused["ok"], refused["error"]["title"]) == (False, "Nothing to look at")
+    view.scan()
+    assert (view.scanning, view.result) == (False, None)
+    view.recording = recording
+    assert view.status == "ready"
+    assert ask(view, top=0, left=0)["ok"]
+
+
+def test_a_scan_whose_photo_is_taken_away_meanwhile_has_no_result(
+    view: OcclusionView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken_away(*args: Any, **options: Any) -> Iterator[Any]:
+        for found in scan(*args, **options):
+            view.recording = None
+            yield found
+
+    monkeypatch.setattr("zfwidgets.widgets.occlusion_view.scan", taken_away)
+    view.scan()
+    assert (view.status, view.scanning, view.result, view._maps) == ("empty", False, None, {})
 
 
 def test_closing_lets_go_of_everything(recording: Recording) -> None:

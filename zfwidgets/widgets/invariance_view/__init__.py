@@ -84,6 +84,7 @@ class InvarianceView(Composed):
         self.distances = CurveChart(self.panel.say("distance_title"))
         self.probabilities = CurveChart("p")
         self._trial: Trial | None = None
+        self._net: Any = None  # the trial's
         self._job: Job | None = None
         self._moved: dict[float, Moved] = {}
         responder = Responder(
@@ -111,7 +112,7 @@ class InvarianceView(Composed):
         self._prepare()
 
     def _let_go(self) -> None:
-        self._trial = self._job = None
+        self._trial = self._net = self._job = None
         self._moved = {}
         self.recording = None
         self.set_trait("result", None)
@@ -135,17 +136,30 @@ class InvarianceView(Composed):
         if self._job is not None:
             self._job.cancel()
         if self.recording is None:
-            self.status = "empty"
+            self._forget()
             return
         self.status = "busy"
         self._job = self._responder.submit(self._open)
 
+    def _forget(self) -> None:
+        self._trial = self._net = self._job = None
+        self._moved = {}
+        with self.panel.hold_sync():
+            self.panel.epoch += 1
+            self.panel.facts, self.panel.photo, self.panel.progress = {}, b"", 0.0
+            self.panel.clear_error()
+        for chart in (self.distances, self.probabilities):
+            chart.show([], {}, (0.0, 0.0, 1.0, 1.0))
+        self.set_trait("result", None)
+        self.status = "empty"
+
     def _open(self, job: Job) -> None:
         """On the worker thread: the photo as it was, then all of the curves."""
+        recording = self.recording
         try:
             trial = Trial(
-                self.recording.net,
-                self.recording.inputs[self.image : self.image + 1],
+                recording.net,
+                recording.inputs[self.image : self.image + 1],
                 self.transform,
                 layers=self.layers,
                 labels=None if self.label is None else [self.label],
@@ -157,13 +171,13 @@ class InvarianceView(Composed):
                 self.panel.running = False  # the page may have asked for curves meanwhile
             return
         job.check()
-        self._trial, self._moved = trial, {}
+        self._trial, self._net, self._moved = trial, recording.net, {}
         title = self.panel.say("probability_title", label=trial.names[0])
         self.probabilities.title.value = title
         with self.panel.hold_sync():
             self.panel.epoch += 1
-            self.panel.facts = _facts(trial, self.recording.net, self.panel.locale)
-            self.panel.photo = _encoded(self.recording.net, trial, NEUTRAL[self.transform])
+            self.panel.facts = _facts(trial, recording.net, self.panel.locale)
+            self.panel.photo = _encoded(recording.net, trial, NEUTRAL[trial.transform])
             self.panel.progress = 0.0
             self.panel.clear_error()
         self.value = NEUTRAL[self.transform]
@@ -172,7 +186,7 @@ class InvarianceView(Composed):
 
     def _look(self, job: Job) -> Answer:
         """The photo at one value: {value}. On the worker thread."""
-        trial = self._trial
+        trial, net = self._trial, self._net
         if trial is None:
             raise WireError("Nothing to look at", "The view has no photo yet.")
         value = job.request.body.get("value")
@@ -183,10 +197,11 @@ class InvarianceView(Composed):
                 f"expected a value from {min(values)} to {max(values)}, got {value!r:.80}",
             )
         moved = trial.at(float(value))
+        job.check()
         shares = moved.distance[:, 0] / trial.norm[:, 0].clamp_min(1e-12)
         body: dict[str, Any] = {"value": value, "shares": shares.tolist()}
         if moved.chances is not None:
-            chances, names = moved.chances[0], self.recording.net.categories
+            chances, names = moved.chances[0], net.categories
             best = int(chances.argmax())
             body |= {
                 "p": [float(chances[index]) for index in self.panel.facts["watched"]],
@@ -194,7 +209,7 @@ class InvarianceView(Composed):
                 "same": best == self.panel.facts["winner"],
                 "best_p": float(chances[best]),
             }
-        return Answer(body, [_encoded(self.recording.net, trial, float(value))], last=True)
+        return Answer(body, [_encoded(net, trial, float(value))], last=True)
 
     # --------------------------------------------------------------------- the curves
 
@@ -218,11 +233,14 @@ class InvarianceView(Composed):
             self.running = False
             return
         try:
-            self._moved[float(value)] = trial.at(float(value))
+            moved = trial.at(float(value))
         except Exception as error:  # noqa: BLE001 - the person who looks must see it
             self.panel.fail(error)
             self.running = False
             return
+        if trial is not self._trial:
+            return  # another photo meanwhile, or none
+        self._moved[float(value)] = moved
         self._draw(trial)
         self._responder.submit(lambda _job: self._go_on(trial, todo), AHEAD)
 

@@ -197,10 +197,19 @@ class OcclusionView(ZFWidget):
         if self._job is not None:
             self._job.cancel()
         if self.recording is None:
-            self.status = "empty"
+            self._forget()
             return
         self.status = "busy"
         self._job = self._responder.submit(self._open)
+
+    def _forget(self) -> None:
+        self._occluder = self._steps = self._job = None
+        with self.hold_sync():
+            self._epoch += 1
+            self._photo, self._facts, self._maps = b"", {}, {}
+            self.set_trait("result", None)
+            self.overlay, self.progress, self.status = "none", 0.0, "empty"
+            self.clear_error()
 
     def _open(self, job: Job) -> None:
         """On the worker thread: look at the photo with nothing hidden."""
@@ -248,6 +257,7 @@ class OcclusionView(ZFWidget):
         left = job.request.integer("left", 0, width - size)
         self._paint(occluder, job.request.body.get("fill"))
         total, chances = occluder.look(torch.tensor([[top, left]]), size)
+        job.check()
         best = int(chances[0].argmax())
         return Answer(
             {
@@ -305,6 +315,8 @@ class OcclusionView(ZFWidget):
         except Exception as error:  # noqa: BLE001 - the person who looks must see it
             self.fail(error)
             found = None
+        if self._steps is not steps:
+            return  # another photo meanwhile, or none
         if found is None:
             self.scanning = False
             return
