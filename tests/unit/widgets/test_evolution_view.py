@@ -160,6 +160,22 @@ def test_a_new_photo_is_recorded(view: EvolutionView) -> None:
     assert not view.recording.inputs.any()
 
 
+def test_an_error_goes_with_what_caused_it(view: EvolutionView) -> None:
+    view.photo = "/no/such/photo.jpg"
+    assert view.wait(60)
+    assert view.error
+    view.photo = pictures()["photo 1"]
+    assert view.wait(60)
+    assert view.error == {}
+    view.channels = [99]
+    assert view.wait(60)
+    refused = view.error
+    assert "99" in refused["message"]
+    view.step = 0
+    assert view.wait(60)
+    assert view.error == refused, "that of the table stays"
+
+
 def test_two_views_share_one_time(run: Checkpoints, view: EvolutionView) -> None:
     other = EvolutionView(run, pictures(), layer="conv1")
     link = ipywidgets.link((view, "step"), (other, "step"))

@@ -146,6 +146,7 @@ class EvolutionView(ZFWidget):
         self._recordings: dict[int, Recording] = {}
         self._found: Evolution | None = None
         self._jobs: dict[str, Job] = {}
+        self._errors: dict[str, dict[str, Any]] = {}  # what went wrong last, by the work's name
         self._waiting: set[str] = set()
         self._settled = threading.Condition()
         super().__init__(**kwargs)
@@ -278,8 +279,12 @@ class EvolutionView(ZFWidget):
             with self.hold_sync():
                 job.check()
                 self.fail(error)
+                self._errors[what] = self.error
                 if what == "table":
                     self.status = "error"
+        else:
+            if self._errors.pop(what, None) is self.error:
+                self.clear_error()
         self._finish(what)
 
     def _finish(self, *what: str) -> None:
