@@ -109,8 +109,10 @@ def confusion(
     images = repeatable(images)
     ids, given = _labels(images, labels)
     shared = SharedImages(images, batch)
+    wide = 0
     if against is not None:
-        given = list(_outputs(against, shared, batch))
+        answered, wide = _outputs(against, shared, batch)
+        given = list(answered)
     missing = [name for name, label in zip(ids, given, strict=True) if label is None]
     if missing:
         raise ValueError(
@@ -122,14 +124,14 @@ def confusion(
         answers = [_by_features(net, shared, layer, truth, len(classes), batch) for net in several]
         names, by = [str(one) for one in classes], f"features of {layer}, leave one out"
     else:
-        numbers = [_number(several[0], label) for label in given]
-        outputs = [_outputs(net, shared, batch) for net in several]
+        outputs, sizes = zip(*(_outputs(net, shared, batch) for net in several), strict=True)
+        numbers = [_number(several[0], label, max(*sizes, wide)) for label in given]
         used = sorted({*numbers, *(answer for row in outputs for answer in row)})
         place = {number: index for index, number in enumerate(used)}
         truth = torch.tensor([place[number] for number in numbers])
         answers = [torch.tensor([place[answer] for answer in row]) for row in outputs]
         known = several[0].categories
-        names = [known[number] if known else str(number) for number in used]
+        names = [known[number] if known and number < len(known) else str(number) for number in used]
         by = "outputs" if against is None else f"outputs, {against.name} taken as truth"
     return Confusion(
         tuple(net.name for net in several),
@@ -163,8 +165,13 @@ def _classes(given: list[Hashable | None]) -> tuple[Tensor, list[Hashable]]:
     return torch.tensor([place[label] for label in given if label is not None]), classes
 
 
-def _number(net: DeconvNet, label: Hashable) -> int:
+def _number(net: DeconvNet, label: Hashable, outputs: int) -> int:
     if isinstance(label, int):
+        if not 0 <= label < outputs:
+            raise ValueError(
+                f"label {label} is none of the {outputs} outputs of {net.name}; expected a number "
+                f"from 0 to {outputs - 1}."
+            )
         return label
     if isinstance(label, str) and label in (net.categories or ()):
         return (net.categories or []).index(label)
@@ -174,8 +181,9 @@ def _number(net: DeconvNet, label: Hashable) -> int:
     )
 
 
-def _outputs(net: DeconvNet, shared: SharedImages, batch: int) -> list[int]:
-    found: list[int] = []
+def _outputs(net: DeconvNet, shared: SharedImages, batch: int) -> tuple[list[int], int]:
+    """The answers, and of how many outputs."""
+    found, size = list[int](), 0
     for part in batches(net, shared.of(net), batch, progress=False):
         logits = net.record(part.inputs).logits
         if logits is None:
@@ -183,7 +191,8 @@ def _outputs(net: DeconvNet, shared: SharedImages, batch: int) -> list[int]:
                 f"{net.name} gives no class outputs; give layer= to answer by features."
             )
         found += logits.argmax(1).tolist()
-    return found
+        size = logits.shape[1]
+    return found, size
 
 
 def _by_features(

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import (
+    Callable,
+    Collection,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+    Sized,
+)
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import cycle, repeat
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -25,6 +35,9 @@ Members are what `DeconvNet.record` takes (paths, PIL images, uint8 arrays, prep
 keys, the path as given, or the place in the sequence as nine digits. Of a folder all files count
 that end as pictures do, in any folder within; what is hidden (`.name`) does not.
 """
+
+
+_END = object()
 
 
 @runtime_checkable
@@ -111,9 +124,23 @@ def batches(
     """
     bar = tqdm(total=count(images), desc="images", unit="image", disable=not progress)
     with bar:
-        for group in groups(items(images), batch, labels):
+        for group in labelled(images, batch, labels):
             yield loaded(net, group)
             bar.update(len(group))
+
+
+def labelled(
+    images: Images, batch: int, labels: Iterable[Hashable] | None = None
+) -> Iterator[list[Item]]:
+    """As `groups`. More labels than pictures are refused before the first, if both have a length.
+
+    Raises ValueError, as `groups` does.
+    """
+    if isinstance(labels, Collection):
+        known = count(images)
+        if known is not None and len(labels) > known:
+            raise ValueError(f"got {len(labels)} labels for {known} images; expected one each.")
+    return groups(items(images), batch, labels)
 
 
 def groups(
@@ -121,7 +148,8 @@ def groups(
 ) -> Iterator[list[Item]]:
     """The pictures, not yet loaded, `batch` at a time; labels replace those of the pictures.
 
-    Raises ValueError for a batch below 1, and for a picture without a label if some are given.
+    Raises ValueError for a batch below 1, for a picture without a label if some are given, and
+    after the last picture for a label that is left, unless there is no end to them.
     """
     if batch < 1:
         raise ValueError(f"batch={batch}: expected 1 or more pictures at once.")
@@ -136,6 +164,12 @@ def groups(
             group = []
     if group:
         yield group
+    if given is not None and not isinstance(given, cycle | repeat):
+        left = next(given, _END)
+        if left is not _END:
+            raise ValueError(
+                f"there is a label more than images, {left!r}: expected one label per image."
+            )
 
 
 def loaded(net: DeconvNet, group: Sequence[Item]) -> Batch:

@@ -170,9 +170,9 @@ def _listed(label: Hashable | Sequence[Hashable]) -> tuple[str, ...]:
     label = plain(label)
     if label is None:
         return ()
-    if isinstance(label, Iterable) and not isinstance(label, str):
-        return tuple(map(str, label))
-    return (str(label),)
+    if isinstance(label, str) or not isinstance(label, Iterable):
+        return (str(label),)
+    return tuple(map(str, label))
 
 
 def _folders(name: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,38 @@ def test_numbers_are_words_for_channels(kind: Kind) -> None:
 def test_a_tensor_of_several_numbers_is_no_label(net: zf.DeconvNet) -> None:
     with pytest.raises(ValueError, match=r"a label is a Tensor of shape \[3\]: expected one"):
         zf.usage(net, pictures(), labels=torch.eye(3).repeat(4, 1), progress=False)
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_number_of_no_output_is_no_true_class(net: zf.DeconvNet, label: int) -> None:
+    with pytest.raises(ValueError, match=rf"label {label} is none of the 3 outputs of small"):
+        confusion(net, pictures(), [label, *NUMBERS[1:]])
+
+
+def test_more_labels_than_pictures_are_refused(net: zf.DeconvNet) -> None:
+    loads: list[int] = []
+
+    class Watched(list[Tensor]):
+        def __getitem__(self, index: Any) -> Any:
+            loads.append(index)
+            return super().__getitem__(index)
+
+    photos, many = pictures(), [*NUMBERS, 0, 0]
+    with pytest.raises(ValueError, match="got 14 labels for 12 images; expected one each"):
+        zf.usage(net, Watched(photos), labels=many, progress=False)
+    assert loads == []
+    for images, labels in ((photos, iter(many)), (iter(photos), many)):
+        with pytest.raises(ValueError, match="a label more than images, 0: expected one label"):
+            zf.ablate(net, images, "conv1", [0], labels=labels, progress=False)
+
+
+def test_labels_without_an_end_are_as_many_as_the_pictures(net: zf.DeconvNet) -> None:
+    how: dict[str, Any] = {"layers": ["conv1"], "progress": False}
+    found = zf.usage(net, pictures(), labels=cycle([0, 1, 2]), **how)["conv1"].selectivity
+    expected = zf.usage(net, pictures(), labels=NUMBERS, **how)["conv1"].selectivity
+    assert found is not None
+    assert expected is not None
+    assert torch.equal(found, expected)
 
 
 # ------------------------------------------------------------------------------- folders

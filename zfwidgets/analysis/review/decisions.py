@@ -25,7 +25,7 @@ from zfwidgets.analysis.scanning.checkpoint import (
     read,
     write,
 )
-from zfwidgets.analysis.stream import Batch, Images, Item, count, groups, items, loaded
+from zfwidgets.analysis.stream import Batch, Images, Item, count, groups, labelled, loaded
 from zfwidgets.deconv import DeconvNet
 
 _FORMAT = "zfwidgets decisions in progress 2"
@@ -213,7 +213,7 @@ def decide(
     file = None if checkpoint is None else _File(checkpoint, net, layer)
     channels = net.layers[layer].channels
     ids, columns, responses = _nothing(channels)
-    following = chain.from_iterable(groups(items(images), batch, labels))
+    following = chain.from_iterable(labelled(images, batch, labels))
     if file is not None and (first := list(islice(following, batch))):
         look, following = first_look(net, first), chain(first, following)
         ids, columns, responses = file.load(channels, look, following, classes)

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from zfwidgets.analysis.scanning.checkpoint import Checkpoint, first_look
 from zfwidgets.analysis.scanning.state import RUN, Plan, State
-from zfwidgets.analysis.stream import Images, Item, count, groups, items, loaded, no_images
+from zfwidgets.analysis.stream import Images, Item, count, groups, labelled, loaded, no_images
 from zfwidgets.deconv import DeconvNet, Layers
 
 _SAVE_SECONDS = 3.0
@@ -75,7 +75,7 @@ class Scanner:
         self.complete = False
         self._layers = [layers] if isinstance(layers, str) else layers
         self._wish = (k, usage, threshold, batch)
-        self._groups = _different(groups(items(images), batch, labels))
+        self._groups = _different(labelled(images, batch, labels))
         self._checkpoint = None if checkpoint is None else Checkpoint(checkpoint, net)
         self._from = 0
         self._ray = ray
