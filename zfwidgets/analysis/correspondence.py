@@ -167,7 +167,7 @@ def trial(
     _check(boxes, len(inputs), (int(inputs.shape[2]), int(inputs.shape[3])))
     generator = torch.Generator().manual_seed(masking.seed)
     chosen = layer_names(_layers(net.record(inputs[:1])) if layers is None else layers)
-    clean = _features(net, inputs, chosen, masking.batch)
+    clean = _maps(net, inputs, chosen, masking.batch)
     for name, maps in zip(chosen, clean, strict=True):
         check_finite(maps, name, "the photos")
     paint = fill_colour(net, inputs, masking.fill)
@@ -182,8 +182,8 @@ def trial(
         hidden = inputs.clone()
         for picture, colour_, (top, left, bottom, right) in zip(hidden, paint, masks, strict=True):
             picture[:, top:bottom, left:right] = colour_
-        seen = _features(net, hidden, chosen, masking.batch)
-        signs = [(old - new).sign() for old, new in zip(clean, seen, strict=True)]
+        seen = _maps(net, hidden, chosen, masking.batch)
+        signs = [(old - new).flatten(1).sign() for old, new in zip(clean, seen, strict=True)]
         found.append(
             torch.stack([torch.stack([hamming(s[i], s[j]) for i, j in pairs]) for s in signs])
         )
@@ -210,8 +210,8 @@ def hamming(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).abs()[counted].float().mean() / 2
 
 
-def _features(net: DeconvNet, inputs: Tensor, layers: Sequence[str], batch: int) -> list[Tensor]:
-    """Per layer [B, D].
+def _maps(net: DeconvNet, inputs: Tensor, layers: Sequence[str], batch: int) -> list[Tensor]:
+    """Feature maps, per layer [B, C, h, w].
 
     Photos and hidden photos are recorded in the same batches: in another one sums may be rounded
     otherwise, and every feature would have changed, if only in its last bit.
@@ -220,7 +220,7 @@ def _features(net: DeconvNet, inputs: Tensor, layers: Sequence[str], batch: int)
     for part in inputs.split(batch):
         seen = net.record(part)
         for kept, name in zip(found, layers, strict=True):
-            kept.append(seen.feature_maps(name).flatten(1).float().cpu())
+            kept.append(seen.feature_maps(name).float().cpu())
     return [torch.cat(kept) for kept in found]
 
 
