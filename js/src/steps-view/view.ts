@@ -79,8 +79,12 @@ export class StepsPage {
     return isPlan(plan) ? plan : null;
   }
 
+  get #last(): number {
+    return (this.#plan?.steps.length ?? 1) - 1;
+  }
+
   get #index(): number {
-    return Math.min(this.#shell.model.get("step"), (this.#plan?.steps.length ?? 1) - 1);
+    return Math.min(this.#shell.model.get("step"), this.#last);
   }
 
   get #step(): Step | undefined {
@@ -90,8 +94,7 @@ export class StepsPage {
   // ---------------------------------------------------------------------------------------- walking
 
   #go(index: number, focus = true): void {
-    const last = (this.#plan?.steps.length ?? 1) - 1;
-    this.#shell.commit("step", Math.min(Math.max(index, 0), last));
+    this.#shell.commit("step", Math.min(Math.max(index, 0), this.#last));
     this.#timeline.mark(this.#index, focus);
   }
 
@@ -104,11 +107,10 @@ export class StepsPage {
       this.#stop();
       return;
     }
-    const last = (this.#plan?.steps.length ?? 1) - 1;
-    if (this.#index >= last) this.#go(0, false);
+    if (this.#index >= this.#last) this.#go(0, false);
     this.#playing = window.setInterval(() => {
       this.#walk(1);
-      if (this.#index >= last) this.#stop();
+      if (this.#index >= this.#last) this.#stop();
     }, PACE);
     this.#showPlaying();
   }
@@ -184,8 +186,7 @@ export class StepsPage {
 
   #show(): void {
     const { say } = this.#shell;
-    const [plan, step, index] = [this.#plan, this.#step, this.#index];
-    const last = (plan?.steps.length ?? 1) - 1;
+    const [plan, step, index, last] = [this.#plan, this.#step, this.#index, this.#last];
     this.#timeline.mark(index, false);
     this.#previous.disabled = !step || index === 0;
     this.#next.disabled = !step || index === last;
@@ -231,6 +232,7 @@ export class StepsPage {
       };
       const answer = await this.#shell.rpc.request("step", { index }, options);
       if (answer["before"]) await this.#fill(answer as Drawn, data, step, signal);
+      if (!signal.aborted) this.#shell.fail(null);
     } catch (reason) {
       if (reason instanceof RpcError) this.#shell.fail(reason.detail);
       else if (!isAbort(reason)) this.#shell.fail(null);
