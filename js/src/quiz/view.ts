@@ -102,6 +102,8 @@ export class QuizView {
   #key(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "1" || event.key === "2") this.#choose(Number(event.key) - 1);
+    // On the button that copies the code, Enter is that button's.
+    else if (this.#score.element.contains(event.target as Node)) return;
     else if (event.key === "Enter" && this.#solution && this.#open) this.#ask("go");
     else return;
     event.preventDefault();
