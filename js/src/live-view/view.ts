@@ -229,7 +229,8 @@ export class LiveViewPage {
   #freeze(): void {
     const frozen = !this.#shell.model.get("frozen");
     this.#shell.commit("frozen", frozen);
-    if (!frozen && this.#mode === "off") void this.#open();
+    const closed = this.#mode === "off" || this.#mode === "paused";
+    if (!frozen && closed) void this.#open();
   }
 
   #explain(reason: unknown): void {
