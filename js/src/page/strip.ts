@@ -62,7 +62,8 @@ export class StripSide implements Side {
     const channel = model.get("channel") as number | null;
     const folded = !model.get("in_sight") || !model.get("opened");
     if (folded || channel === null) {
-      this.#host.show(PART, { status: model.get("_shown") ? "ready" : "empty", error: {} });
+      const status = model.get("_shown") ? "ready" : "empty";
+      this.#host.show(PART, { status, progress: {}, error: {} });
       return;
     }
     model.apply({ status: "busy" });
@@ -165,12 +166,12 @@ export class StripSide implements Side {
     if (lacking.length === 0) return;
     const engine = await this.#engine();
     for (const [n, shot] of lacking.entries()) {
+      signal.throwIfAborted();
       const scanned = shots.length - lacking.length + n;
       const state = this.#stopped ? "stopped" : "running";
       const progress = { state, scanned, total: shots.length };
       this.#host.model(PART).apply({ progress });
       if (this.#stopped) return;
-      signal.throwIfAborted();
       try {
         const recording = await engine.record(await this.#album.inputsOf(engine, shot));
         const layers = new Map<string, Best>();
