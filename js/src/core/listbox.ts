@@ -12,6 +12,8 @@ const TYPE_AHEAD_MS = 800;
 export class Listbox {
   readonly element: HTMLElement;
   readonly #choose: (id: string) => void;
+  /** Place and name of the option that was brought into sight last. */
+  #revealed = "";
   #typed = "";
   #typedAt = 0;
 
@@ -41,7 +43,10 @@ export class Listbox {
     return this.options.find((option) => option.dataset["id"] === id);
   }
 
-  /** Mark the chosen option, make it the tab stop, and bring it into sight within the list. */
+  /**
+   * Mark the chosen option, make it the tab stop, and bring it into sight within the list. Whoever has scrolled on is
+   * not fetched back: that is done once for each choice, and when the option has got another place.
+   */
   mark(id: string | null): void {
     const options = this.options;
     const chosen = options.find((option) => option.dataset["id"] === id);
@@ -51,9 +56,16 @@ export class Listbox {
       setAttribute(option, "aria-selected", option === chosen ? "true" : "false");
       option.tabIndex = option === stop ? 0 : -1;
     }
-    if (!chosen) return;
+    if (!chosen) {
+      this.#revealed = "";
+      return;
+    }
     if (hadFocus && document.activeElement !== chosen) chosen.focus({ preventScroll: true });
+    const place = `${options.indexOf(chosen)} ${id}`;
+    if (place === this.#revealed) return;
     this.reveal(chosen);
+    // Before the list is on the screen nothing comes into sight.
+    if (this.element.clientWidth > 0) this.#revealed = place;
   }
 
   /** Scroll the list, never the page, so that the option is in sight. */
