@@ -5,6 +5,7 @@ import core from "../../zfwidgets/widgets/core/strings.json";
 import own from "../../zfwidgets/widgets/image_picker/strings.json";
 import picker from "../src/image-picker";
 import { FakeModel } from "./fake-model";
+import { furnish } from "./whole-widget";
 
 const texts = Object.fromEntries(
   Object.entries({ ...core, ...own }).map(([key, languages]) => [key, languages.en]),
@@ -13,18 +14,10 @@ const texts = Object.fromEntries(
 let leave = () => {};
 
 beforeEach(() => {
-  class Observer {
-    observe() {}
-    unobserve() {}
-    disconnect() {}
-  }
-  vi.stubGlobal("ResizeObserver", Observer);
-  vi.stubGlobal("IntersectionObserver", Observer);
-  vi.stubGlobal("matchMedia", () => new EventTarget());
+  furnish();
   let made = 0;
   Object.assign(URL, { createObjectURL: () => `blob:${++made}`, revokeObjectURL: () => {} });
   Object.assign(HTMLImageElement.prototype, { decode: async () => {} });
-  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(null);
 });
 
 afterEach(() => {

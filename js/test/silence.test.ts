@@ -5,7 +5,7 @@ import channelTexts from "../../zfwidgets/widgets/channel_browser/strings.json";
 import exemplarTexts from "../../zfwidgets/widgets/exemplar_browser/strings.json";
 import channelBrowser from "../src/channel-browser/index";
 import exemplarBrowser from "../src/exemplar-browser/index";
-import { bytes, floats, furnish, open } from "./whole-widget";
+import { bytes, channelTable, floats, furnish, open } from "./whole-widget";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -19,23 +19,8 @@ afterEach(() => {
 const COUNT = 300;
 const strengths = () => floats(Array.from({ length: COUNT }, (_, channel) => channel));
 
-function channels() {
-  const page = {
-    ...{ epoch: 1, layer: "conv4", mode: "feature map", rule: "deconvnet", count: COUNT },
-    ...{ map: [13, 13], native: [13, 13], field: [1, 1], jump: [1, 1], offset: [0, 0] },
-    ...{ filters: false, synthesised: false, labels: [], sheet: null, picture: null },
-    places: new DataView(new Int32Array(2 * COUNT).buffer),
-    measures: Object.fromEntries(
-      ["strength", "mean", "sparsity", "energy"].map((name) => [name, strengths()]),
-    ),
-  };
-  return open(channelBrowser, channelTexts, {
-    ...{ _page: page, epoch: 1, layer: "conv4", mode: "feature map", rule: "deconvnet" },
-    ...{ height: 300, tile_size: 72, sort: "index", show: "all", threshold: 0, inset: true },
-    ...{ pins: [], _pinned: {}, selected: [], active: null, hover: null, _photo: {} },
-    ...{ status: "ready", without: false, _without: {} },
-  });
-}
+const channels = () =>
+  open(channelBrowser, channelTexts, channelTable("conv4", "feature map", COUNT));
 
 function exemplars() {
   const page = {

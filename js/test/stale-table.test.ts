@@ -3,31 +3,14 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import texts from "../../zfwidgets/widgets/channel_browser/strings.json";
 import channelBrowser from "../src/channel-browser/index";
-import { floats, furnish, open } from "./whole-widget";
+import { channelTable, furnish, open } from "./whole-widget";
 
 beforeEach(furnish);
 afterEach(() => vi.restoreAllMocks());
 
-const COUNT = 12;
-const strengths = () => floats(Array.from({ length: COUNT }, (_, channel) => channel));
-
 /** The table of conv1, and a click on one of its channels. */
 function table() {
-  const page = {
-    ...{ epoch: 1, layer: "conv1", mode: "filter", rule: "deconvnet", count: COUNT },
-    ...{ map: [13, 13], native: [13, 13], field: [1, 1], jump: [1, 1], offset: [0, 0] },
-    ...{ filters: true, synthesised: false, labels: [], sheet: null, picture: null },
-    places: new DataView(new Int32Array(2 * COUNT).buffer),
-    measures: Object.fromEntries(
-      ["strength", "mean", "sparsity", "energy"].map((name) => [name, strengths()]),
-    ),
-  };
-  const { model, one } = open(channelBrowser, texts, {
-    ...{ _page: page, epoch: 1, layer: "conv1", mode: "filter", rule: "deconvnet" },
-    ...{ height: 300, tile_size: 72, sort: "index", show: "all", threshold: 0, inset: true },
-    ...{ pins: [], _pinned: {}, selected: [], active: null, hover: null, _photo: {} },
-    ...{ status: "ready", without: false, _without: {} },
-  });
+  const { model, one } = open(channelBrowser, texts, channelTable("conv1", "filter", 12));
   const click = (channel: number) => one(`[data-channel="${channel}"]`).click();
   return { model, click };
 }

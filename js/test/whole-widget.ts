@@ -31,6 +31,26 @@ export const bytes = () => new DataView(new ArrayBuffer(64));
 
 export const floats = (values: number[]) => new DataView(new Float32Array(values).buffer);
 
+/** Traits of a browser of `count` channels, all of whose measures are the channel's number. */
+export function channelTable(layer: string, mode: string, count: number) {
+  const strengths = () => floats(Array.from({ length: count }, (_, channel) => channel));
+  const page = {
+    ...{ epoch: 1, layer, mode, rule: "deconvnet", count },
+    ...{ map: [13, 13], native: [13, 13], field: [1, 1], jump: [1, 1], offset: [0, 0] },
+    ...{ filters: mode === "filter", synthesised: false, labels: [], sheet: null, picture: null },
+    places: new DataView(new Int32Array(2 * count).buffer),
+    measures: Object.fromEntries(
+      ["strength", "mean", "sparsity", "energy"].map((name) => [name, strengths()]),
+    ),
+  };
+  return {
+    ...{ _page: page, epoch: 1, layer, mode, rule: "deconvnet" },
+    ...{ height: 300, tile_size: 72, sort: "index", show: "all", threshold: 0, inset: true },
+    ...{ pins: [], _pinned: {}, selected: [], active: null, hover: null, _photo: {} },
+    ...{ status: "ready", without: false, _without: {} },
+  };
+}
+
 /** Put a widget with these traits onto the page, in English. */
 export function open(
   widget: { render(props: never): unknown },

@@ -146,11 +146,17 @@ def test_another_layer_lets_go_of_the_channel_for_the_page_to_choose(make: Make)
     assert inspector.browser.layer == "conv1"
 
 
-def test_the_channel_that_the_page_begins_with_is_taken_where_none_is_chosen(make: Make) -> None:
-    inspector = make()
-    page = Page(inspector)
+def at_conv2(make: Make) -> Page:
+    """A page that computes, at a layer of which no channel is chosen."""
+    page = Page(make())
     page.open()
-    inspector.layer = "conv2"
+    page.inspector.layer = "conv2"
+    return page
+
+
+def test_the_channel_that_the_page_begins_with_is_taken_where_none_is_chosen(make: Make) -> None:
+    page = at_conv2(make)
+    inspector = page.inspector
     page.ask("proposed", layer="conv2", channel=3)
     assert (inspector.layer, inspector.channel) == ("conv2", 3)
 
@@ -158,10 +164,8 @@ def test_the_channel_that_the_page_begins_with_is_taken_where_none_is_chosen(mak
 def test_a_channel_that_was_chosen_while_the_page_looked_for_the_strongest_stays(
     make: Make,
 ) -> None:
-    inspector = make()
-    page = Page(inspector)
-    page.open()
-    inspector.layer = "conv2"
+    page = at_conv2(make)
+    inspector = page.inspector
     inspector.set_trait("channel", 4)
     page.ask("proposed", layer="conv2", channel=3)
     assert inspector.channel == 4
@@ -172,10 +176,8 @@ def test_a_channel_that_was_chosen_while_the_page_looked_for_the_strongest_stays
 
 
 def test_the_page_goes_to_a_pinned_channel_of_another_layer(make: Make) -> None:
-    inspector = make()
-    page = Page(inspector)
-    page.open()
-    inspector.layer = "conv2"
+    page = at_conv2(make)
+    inspector = page.inspector
     page.ask("visit", layer="conv1", channel=2)
     assert (inspector.layer, inspector.channel) == ("conv1", 2)
     answer, _ = page.ask("visit", layer="fc9", channel=0)
