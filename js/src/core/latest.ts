@@ -3,12 +3,20 @@
  * hand that drags is never ahead of the kernel by more than one answer.
  */
 export class Latest<Q> {
-  readonly #ask: (question: Q) => Promise<void>;
+  readonly #ask: (question: Q, signal: AbortSignal) => Promise<void>;
+  readonly #epoch: () => number;
   #busy = false;
   #next: { question: Q } | null = null;
+  /** The epoch of the question under way, and what takes that one back. */
+  #asked = 0;
+  #asking = new AbortController();
 
-  constructor(ask: (question: Q) => Promise<void>) {
-    this.#ask = ask;
+  /** epoch: of what is looked at now. */
+  constructor(
+    ask: (question: Q, signal: AbortSignal) => Promise<void>,
+    epoch: () => number = () => 0,
+  ) {
+    [this.#ask, this.#epoch] = [ask, epoch];
   }
 
   /** Ask now, or as soon as the present answer is there. */
@@ -17,12 +25,19 @@ export class Latest<Q> {
     if (!this.#busy) void this.#run();
   }
 
+  /** Another epoch may have begun: a question of before gets no answer, and must not keep the next one waiting. */
+  renewed(): void {
+    if (this.#epoch() !== this.#asked) this.#asking.abort();
+  }
+
   async #run(): Promise<void> {
     this.#busy = true;
     while (this.#next) {
       const { question } = this.#next;
       this.#next = null;
-      await this.#ask(question);
+      this.#asked = this.#epoch();
+      this.#asking = new AbortController();
+      await this.#ask(question, this.#asking.signal);
     }
     this.#busy = false;
   }

@@ -66,13 +66,14 @@ class View {
   #value = 0;
   #url = "";
   #settle: ReturnType<typeof setTimeout> | undefined;
-  #asked = 0;
-  #asking = new AbortController();
 
   constructor(shell: Shell<State, Key>) {
     this.#shell = shell;
     const { say, signal } = shell;
-    this.#latest = new Latest((value) => this.#look(value));
+    this.#latest = new Latest(
+      (value, wanted) => this.#look(value, wanted),
+      () => shell.model.get("epoch"),
+    );
     this.#classBars = new Bars(say("classes"));
     this.#layerBars = new Bars(say("distances"));
     this.#layerBars.element.classList.add("zf-keyed");
@@ -159,10 +160,7 @@ class View {
 
   #follow(): void {
     const shell = this.#shell;
-    // A look at what was there before gets no answer: it must not keep the next one waiting.
-    shell.follow("epoch", (epoch) => {
-      if (epoch !== this.#asked) this.#asking.abort();
-    });
+    shell.follow("epoch", () => this.#latest.renewed());
     shell.follow("transform", (name) => {
       this.#select.value = name;
     });
@@ -200,12 +198,10 @@ class View {
     this.#latest.ask(value);
   }
 
-  async #look(value: number): Promise<void> {
+  async #look(value: number, wanted: AbortSignal): Promise<void> {
     const { rpc, model, signal } = this.#shell;
     const epoch = model.get("epoch");
-    this.#asked = epoch;
-    this.#asking = new AbortController();
-    const both = AbortSignal.any([signal, this.#asking.signal]);
+    const both = AbortSignal.any([signal, wanted]);
     let photo: DataView | undefined;
     const onChunk = (_: unknown, [data]: DataView[]) => {
       photo = data;

@@ -72,14 +72,15 @@ class View {
   #maps: Maps | null = null;
   #settle: ReturnType<typeof setTimeout> | undefined;
   #told: ReturnType<typeof setTimeout> | undefined;
-  #asked = 0;
-  #asking = new AbortController();
   #square: Square = { top: 0, left: 0, size: 32 };
 
   constructor(shell: Shell<State, Key>) {
     this.#shell = shell;
     const { say, signal } = shell;
-    this.#latest = new Latest((square) => this.#look(square));
+    this.#latest = new Latest(
+      (square, wanted) => this.#look(square, wanted),
+      () => shell.model.get("_epoch"),
+    );
     this.#stage = new Stage(
       {
         moved: (square, done) => this.#move(square, done),
@@ -175,10 +176,7 @@ class View {
 
   #follow(): void {
     const shell = this.#shell;
-    // A look at what was there before gets no answer: it must not keep the next one waiting.
-    shell.follow("_epoch", (epoch) => {
-      if (epoch !== this.#asked) this.#asking.abort();
-    });
+    shell.follow("_epoch", () => this.#latest.renewed());
     shell.follow("_facts", () => this.#open());
     shell.follow("place", () => this.#fromPython());
     shell.follow("size", () => this.#fromPython());
@@ -256,13 +254,11 @@ class View {
     this.#latest.ask(this.#square);
   }
 
-  async #look(square: Square): Promise<void> {
+  async #look(square: Square, wanted: AbortSignal): Promise<void> {
     const { rpc, model, signal } = this.#shell;
     const body = { ...square, fill: model.get("fill") };
     const epoch = model.get("_epoch");
-    this.#asked = epoch;
-    this.#asking = new AbortController();
-    const both = AbortSignal.any([signal, this.#asking.signal]);
+    const both = AbortSignal.any([signal, wanted]);
     try {
       const answer = await rpc.request("look", body, { epoch, signal: both });
       if (epoch === model.get("_epoch")) this.#show(answer as unknown as Look);
