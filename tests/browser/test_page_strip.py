@@ -66,6 +66,13 @@ def shows(opened: Computing, layer: str, channel: int, photos: int) -> list[dict
     return pictures
 
 
+def goes_to(opened: Computing, layer: str) -> None:
+    """Choose a layer. A click on a channel before the grid is its own lands on another one."""
+    opened.choose_layer(layer)
+    opened.wait_for_layer(layer)
+    opened.settled()
+
+
 def test_the_strip_shows_the_photos_of_the_page_that_excite_the_channel_most(
     opened: Computing, net: zf.DeconvNet, screenshots: Path
 ) -> None:
@@ -114,7 +121,7 @@ def test_beside_them_stands_what_the_chosen_photo_and_the_filter_say(
 ) -> None:
     photo = opened.chosen_photo()
     recording = net.record(zf.sample(photo).open())
-    opened.choose_layer("conv1")
+    goes_to(opened, "conv1")
     channel = 9
     opened.click_channel(channel)
     shows(opened, "conv1", channel, len(PHOTOS))
@@ -134,10 +141,10 @@ def test_beside_them_stands_what_the_chosen_photo_and_the_filter_say(
         top + 8 : bottom + 8, left + 8 : right + 8
     ]
     assert float((np.abs(patch.astype(int) - inside) <= LEVELS).mean()) > 0.9
-    opened.choose_layer("conv5")
 
 
 def test_a_click_shows_the_neuron_in_its_photo(opened: Computing, net: zf.DeconvNet) -> None:
+    goes_to(opened, "conv5")
     channel = 70
     opened.click_channel(channel)
     shows(opened, "conv5", channel, len(PHOTOS))
@@ -157,6 +164,7 @@ def test_a_click_shows_the_neuron_in_its_photo(opened: Computing, net: zf.Deconv
 def test_a_photo_of_ones_own_joins_the_others(
     opened: Computing, net: zf.DeconvNet, tmp_path: Path
 ) -> None:
+    goes_to(opened, "conv5")
     picture = tmp_path / "mine.png"
     zf.sample("raccoon").open().save(picture)
     opened.upload(picture)
