@@ -20,7 +20,11 @@ import zfwidgets as zf
 from tests.browser import hosts
 from tests.browser.sites import WAY, Server
 
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: The first of them is Chromium without a window; the others open one for each page, unseen.
+CHROMIUM_NAMES = (
+    "chromium-headless-shell",
+    *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+)
 KERNEL_LIMIT = 120_000  # ms; importing torch on two busy cores is what takes long
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 FLAGS = [
