@@ -4,6 +4,7 @@ import gc
 import threading
 import weakref
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -210,3 +211,25 @@ def test_an_idle_worker_keeps_nobody_alive(page: Page) -> None:
     del responder
     gc.collect()
     assert gone() is None
+
+
+def test_a_job_is_in_the_name_of_who_asked() -> None:
+    """And so is what it queues itself: ipykernel keeps the message it answers in a context."""
+    name, found = ContextVar("name", default="nobody"), []
+    done = threading.Event()
+
+    def later() -> None:
+        found.append(name.get())
+        done.set()
+
+    def first() -> None:
+        found.append(name.get())
+        worker().put(later, AHEAD)
+
+    for asker in ("one", "other"):
+        done.clear()
+        name.set(asker)
+        worker().put(first, VISIBLE)
+        name.set("nobody")
+        assert done.wait(LIMIT)
+    assert found == ["one", "one", "other", "other"]

@@ -41,6 +41,16 @@ def bundle(name: str, suffix: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def heard_as_addressed(comm: Any) -> None:
+    """Let what a page says on `comm` go to the subshell of the kernel that the page names.
+
+    ipykernel 7.4 sends it to the one in whose name Python spoke last. When the page is opened anew
+    that one is gone, and the kernel would refuse all that the page says.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda _data, named: named  # noqa: SLF001 - it has no other
+
+
 class StaticPicture:
     """For a widget: a picture and a line of text for places where widgets do not run."""
 
@@ -101,6 +111,10 @@ class ZFWidget(StaticPicture, anywidget.AnyWidget):
                 f"it understands {', '.join(own)}"
             )
         super().__init__(**kwargs)
+
+    @t.observe("comm")
+    def _hear(self, change: dict[str, Any]) -> None:
+        heard_as_addressed(change["new"])
 
     @t.default("locale")
     def _default_locale(self) -> str:

@@ -9,7 +9,7 @@ import bqplot
 import ipywidgets
 import numpy as np
 
-from zfwidgets.widgets.core.base import dispose
+from zfwidgets.widgets.core.base import dispose, heard_as_addressed
 
 Box = tuple[float, float, float, float]
 
@@ -153,6 +153,7 @@ class BarChart(ipywidgets.Box):
         self.add_class("zf-bar-chart")
         if clicked is not None:
             self.add_class("zf-bar-choose")
+            heard_as_addressed(self._bars.comm)
             self._bars.on_element_click(lambda _, told: clicked(int(told["data"]["index"])))
 
     def label(self, x: str, y: str) -> None:

@@ -9,6 +9,7 @@ taken back or has become stale. An exception travels to the widget that asked.
 from __future__ import annotations
 
 import atexit
+import contextvars
 import itertools
 import logging
 import os
@@ -16,6 +17,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from zfwidgets.widgets.core.wire import Answer, Request, WireError, refusal
@@ -51,8 +53,13 @@ class Worker:
         self._thread.start()
 
     def put(self, call: Callable[[], None], priority: int) -> None:
-        """Queue `call`. An error it does not handle is logged, and the next call is run."""
-        self._queue.put((priority, next(self._order), call))
+        """Queue `call`. An error it does not handle is logged, and the next call is run.
+
+        It runs in the context of who queued it: the kernel names in all that is said there the
+        message that asked for it, and not whichever came last.
+        """
+        within = contextvars.copy_context()
+        self._queue.put((priority, next(self._order), partial(within.run, call)))
 
     def join(self) -> None:
         """Wait until everything queued so far and meanwhile is done. For tests."""
