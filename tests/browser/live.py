@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ipywidgets import Widget
@@ -14,9 +15,12 @@ from playwright.sync_api import Page
 
 from tests.browser.harness import STATIC, THEMES
 
+_PAUSE, _LONGEST = 0.002, 0.02
+"""Seconds to wait for Python; looking all the time would take others the time to get there."""
 _SECURE = "http://localhost/widget"
 _MOUNT = """
-async ({ code, state, paths, buffers }) => {
+async (given) => {
+  const { code, state, paths, buffers } = JSON.parse(given);
   const view = (text) => {
     // As some hosts do: a view into a larger buffer, at an offset that is no multiple of four.
     const raw = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -43,6 +47,7 @@ async ({ code, state, paths, buffers }) => {
     for (const listener of [...(listeners.get(event) ?? [])]) listener(...args);
   };
   put(state, paths, buffers);
+  const tell = (message) => window.toPython(JSON.stringify(message));
   let changed = {};
   const apply = (update) => {
     const names = Object.keys(update).filter((name) => state[name] !== update[name]);
@@ -58,7 +63,7 @@ async ({ code, state, paths, buffers }) => {
       apply({ [name]: value });
     },
     save_changes() {
-      if (Object.keys(changed).length) window.toPython({ method: "update", state: changed });
+      if (Object.keys(changed).length) tell({ method: "update", state: changed });
       changed = {};
     },
     on: (event, listener) => listeners.set(event, [...(listeners.get(event) ?? []), listener]),
@@ -66,11 +71,12 @@ async ({ code, state, paths, buffers }) => {
       listeners.set(event, (listeners.get(event) ?? []).filter((other) => other !== listener)),
     send(content, _callbacks, buffers = []) {
       model.sent.push({ ...content, at: performance.now() });
-      window.toPython({ method: "custom", content, buffers: buffers.map(text) });
+      tell({ method: "custom", content, buffers: buffers.map(text) });
     },
     listening: () => [...listeners.values()].reduce((sum, list) => sum + list.length, 0),
   };
-  window.fromPython = ({ method, state, content, paths, buffers }) => {
+  window.fromPython = (message) => {
+    const { method, state, content, paths, buffers } = JSON.parse(message);
     if (method === "custom") return call("msg:custom", content, buffers.map(view));
     put(state, paths, buffers);
     apply(state);
@@ -134,7 +140,7 @@ class LiveWidget:
         wanted = {key: state[key] for key in state if key not in ("_esm", "_css", "layout")}
         page.evaluate(
             _MOUNT,
-            {"code": code, "state": wanted, "paths": paths, "buffers": [_text(b) for b in buffers]},
+            json.dumps({"code": code, "state": wanted, **_with_buffers(paths, buffers)}),
         )
 
     def until(self, condition: str, timeout: float = 20.0) -> None:
@@ -143,13 +149,14 @@ class LiveWidget:
         Raises:
             TimeoutError: it did not come true within `timeout` seconds.
         """
-        limit = time.monotonic() + timeout
+        limit, pause = time.monotonic() + timeout, _PAUSE
         while True:
-            self.carry()
+            self.carry(pause)
             if self.page.evaluate(condition):
                 return
             if time.monotonic() > limit:
                 raise TimeoutError(f"not true within {timeout} s: {condition}")
+            pause = min(1.5 * pause, _LONGEST)
 
     def expect(self, value: Callable[[], Any], expected: Any, timeout: float = 20.0) -> None:
         """Wait until the page's messages have brought a Python `value` to what is expected.
@@ -161,25 +168,31 @@ class LiveWidget:
             assert time.monotonic() < limit, f"{found!r} is not {expected!r} after {timeout} s"
             self.page.wait_for_timeout(10)
 
-    def carry(self) -> None:
-        """Hand what Python has sent so far to the page; what that leads to, the next time."""
+    def carry(self, pause: float = _PAUSE) -> None:
+        """Hand what Python has sent so far to the page; what that leads to, the next time.
+
+        pause: seconds to wait for something, if there is nothing.
+        """
         for _ in range(1 + self.comm.outbox.qsize()):
             try:
-                data, buffers = self.comm.outbox.get(timeout=0.002)
+                data, buffers = self.comm.outbox.get(timeout=pause)
             except queue.Empty:
                 return
-            paths = data.get("buffer_paths", [])
-            self.page.evaluate(
-                "(message) => fromPython(message)",
-                {**data, "paths": paths, "buffers": [_text(b) for b in buffers]},
-            )
+            message = {**data, **_with_buffers(data.get("buffer_paths", []), buffers)}
+            self.page.evaluate("(message) => fromPython(message)", json.dumps(message))
 
-    def _receive(self, data: dict[str, Any]) -> None:
+    def _receive(self, message: str) -> None:
         if not self.alive:
             return
+        data = json.loads(message)
         _put_buffers(data.get("state", {}), [], [])
         buffers = [memoryview(base64.b64decode(text)) for text in data.pop("buffers", [])]
         self.widget._handle_msg({"content": {"data": data}, "buffers": buffers})
+
+
+def _with_buffers(paths: list[Any], buffers: Iterable[Any]) -> dict[str, Any]:
+    """As text: Playwright looks at every number of a structure."""
+    return {"paths": paths, "buffers": [_text(buffer) for buffer in buffers]}
 
 
 def _text(data: Any) -> str:
