@@ -140,7 +140,7 @@ class LiveWidget:
         wanted = {key: state[key] for key in state if key not in ("_esm", "_css", "layout")}
         page.evaluate(
             _MOUNT,
-            json.dumps({"code": code, "state": wanted, **_with_buffers(paths, buffers)}),
+            _message({"code": code, "state": wanted}, paths, buffers),
         )
 
     def until(self, condition: str, timeout: float = 20.0) -> None:
@@ -178,8 +178,8 @@ class LiveWidget:
                 data, buffers = self.comm.outbox.get(timeout=pause)
             except queue.Empty:
                 return
-            message = {**data, **_with_buffers(data.get("buffer_paths", []), buffers)}
-            self.page.evaluate("(message) => fromPython(message)", json.dumps(message))
+            message = _message(data, data.get("buffer_paths", []), buffers)
+            self.page.evaluate("(message) => fromPython(message)", message)
 
     def _receive(self, message: str) -> None:
         if not self.alive:
@@ -190,9 +190,10 @@ class LiveWidget:
         self.widget._handle_msg({"content": {"data": data}, "buffers": buffers})
 
 
-def _with_buffers(paths: list[Any], buffers: Iterable[Any]) -> dict[str, Any]:
-    """As text: Playwright looks at every number of a structure."""
-    return {"paths": paths, "buffers": [_text(buffer) for buffer in buffers]}
+def _message(said: dict[str, Any], paths: list[Any], buffers: Iterable[Any]) -> str:
+    """For the page, as text: of a structure Playwright would look at every number."""
+    sent = [_text(buffer) for buffer in buffers]
+    return json.dumps({**said, "paths": paths, "buffers": sent})
 
 
 def _text(data: Any) -> str:
