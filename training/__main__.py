@@ -1,9 +1,10 @@
 """`python -m training all`: pictures in, bundled weights and all that hangs on them out.
 
 Stages in order: fetch, album, train, export, remake. A stage finds what it did before and goes on
-from there, so the same command can be given again after an interruption. Besides, `evaluate`
-measures what ships and writes its cards, `gallery` makes the gallery's file anew, and `limits`
-makes short runs that show what holds the agreement back, for `evaluate` to put into the cards.
+from there, so the same command can be given again after an interruption. Besides, `onward` trains
+what ships further where there is no GPU, and stands in place of `train`; `evaluate` measures what
+ships and writes its cards, `gallery` makes the gallery's file anew, and `limits` makes short runs
+that show what holds the agreement back, for `evaluate` to put into the cards.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from training import gallery, limits, remake
+from training.onward import Onward
 from training.train import Recipe
 from training.workshop import HERE, ROOT, WEIGHTS, Workshop
 
@@ -19,7 +21,7 @@ STAGES = ("fetch", "album", "train", "export", "remake")
 GALLERY = ROOT / "zfwidgets" / "images" / "gallery_photos"
 
 
-def run(shop: Workshop, stage: str, kinds: list[str]) -> None:
+def run(shop: Workshop, stage: str, kinds: list[str], onward: Onward | None = None) -> None:
     """Run one stage."""
     if stage == "fetch":
         shop.fetch()
@@ -31,6 +33,8 @@ def run(shop: Workshop, stage: str, kinds: list[str]) -> None:
         shop.export(kinds)
     elif stage == "evaluate":
         shop.evaluate(kinds)
+    elif stage == "onward":
+        shop.go_on(kinds, onward or Onward())
     elif stage == "remake":
         remake.remake(shop)
     else:
@@ -41,7 +45,9 @@ def run(shop: Workshop, stage: str, kinds: list[str]) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Read the command line and run the stages asked for."""
     parser = argparse.ArgumentParser("python -m training", description=__doc__)
-    parser.add_argument("stage", choices=("all", *STAGES, "evaluate", "gallery", "limits"))
+    parser.add_argument(
+        "stage", choices=("all", *STAGES, "onward", "evaluate", "gallery", "limits")
+    )
     parser.add_argument(
         "--photos", type=Path, help="folder of archives of photographs; otherwise they are fetched"
     )
@@ -64,6 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
         default=Recipe.teachers,
         help="which of EfficientNet-Lite 0 to 2; of several the mean",
     )
+    parser.add_argument("--threads", type=int, default=Recipe.threads, help="CPU cores to use")
     parser.add_argument("--kinds", nargs="+", default=["zfnet", "alexnet"])
     given = parser.parse_args(arguments)
     if given.stage == "gallery":
@@ -77,10 +84,11 @@ def main(arguments: list[str] | None = None) -> None:
         batch=given.batch,
         learning_rate=given.rate,
         teachers=tuple(given.teachers),
+        threads=given.threads,
     )
     shop = Workshop(given.cache, given.runs, given.weights, recipe, given.photos)
     for stage in STAGES if given.stage == "all" else (given.stage,):
-        run(shop, stage, given.kinds)
+        run(shop, stage, given.kinds, Onward(threads=given.threads))
 
 
 if __name__ == "__main__":

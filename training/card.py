@@ -69,13 +69,13 @@ def write(kind: str, run: Path, pictures: list[Picture], target: Path) -> None:
         _features(kind, results),
         _samples(results),
         _pictures(kind),
-        _recipe(about),
+        _onward(about) if "before" in about else _recipe(about),
         _data(pictures),
         _teacher(about["recipe"]["teachers"]),
         _log(log, about["recipe"]["temperature"]),
         history.limits(
             kind,
-            about["samples"],
+            about,
             results,
             pictures,
             run.parent / "limits" / "limits.json",
@@ -314,6 +314,40 @@ channels of conv5 send back through the transposed filters of conv5, conv4 and c
 the way, may be alike up to a cosine of {r["allowed"]:g}; the squared excess costs. It is a matter
 of weights alone and sees no photograph, but it bears on the likeness of conv5's projections
 above."""
+
+
+def _onward(about: dict[str, Any]) -> str:
+    r, before = about["recipe"], about["before"]
+    views = ", ".join(
+        f"{size} px up to {until:.0%} ({n} view{'s' if n > 1 else ''} of each crop)"
+        for until, size, n in r["sizes"]
+    )
+    shown = about["samples"] / r["crops"]
+    return f"""## Recipe
+
+**Two runs, the same for both bundled networks**, so that their two cards compare: the steps, crops,
+sizes and learning rates of ZFNet and AlexNet are the same in each.
+
+{history.FIRST}
+
+**The second**, {about["date"]}, `python -m training onward --photos DIR`, goes on from the weights
+of the first ({before["date"]}) with all the photographs of the list below. Nobody had a GPU for
+it, so two things are done to bring it within reach of a CPU. conv1 and conv2 stay bit for bit what
+they were: their features are general (Yosinski et al. 2014), and what they make of a crop is
+computed once for each size. And crops are cut and labelled once: {r["crops"]:,} of them as in the
+first run, but shown the more often the rarer their classes are, kept at {r["side"]} px; a view of
+one shows at least {r["nearest"]:.0%} of its side, mirrored or not. Batch norm is put back into
+conv3, conv4 and conv5 with the statistics of 256 crops, and every filter there starts as large as
+the paper allows (root mean square .1): batch norm gives them their answers back, and they learn
+less fast.
+
+{r["steps"]:,} steps of {r["batch"]} views ({about["samples"]:,}, {shown:.1f} of each crop) on
+{about["machine"]}; {views}. AdamW (.9, .98), learning rate {r["learning_rate"]:g} with
+{r["warm_up"]:.0%} warm-up and half a cosine to zero, weight decay {r["weight_decay"]:g}, seed
+{r["seed"]}. What is minimised is the KL divergence from the teacher's answers at
+T = {r["temperature"]:g}, where the first run had 4: with ZFNet's last layer alone, on 20,480 crops,
+T = 4 left the gallery at 12.0% right, T = 2 brought 13.6%, T = 1 14.7%. What two channels of conv5
+send back is kept apart as in the first run (weight {r["apart"]:g})."""
 
 
 def _sizes(recipe: dict[str, Any]) -> str:

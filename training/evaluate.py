@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from training import filters
 from training.data import Lessons
-from training.student import KINDS
+from training.student import KINDS, shaped
 from training.train import Exam, agreement, answers, distance, normal, right
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.images.samples import samples
@@ -26,9 +26,9 @@ LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 
 
 def shipped(kind: str, weights: Path) -> nn.Module:
-    """A bundled network as it ships."""
-    net = KINDS[kind].make(head="light", norm=False)
-    return fill(net, read_state(weights), str(weights)).eval()
+    """A network as it ships, with as many maps and classes as the file of its weights has."""
+    state = read_state(weights)
+    return fill(shaped(kind, state), state, str(weights)).eval()
 
 
 def untrained(kind: str, seed: int) -> nn.Module:

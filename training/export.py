@@ -50,15 +50,23 @@ def annotate(target: Path, notes: Mapping[str, str]) -> None:
 
 
 def export_evolution(
-    kept: Mapping[int, Mapping[str, Tensor]], target: Path, notes: Mapping[str, str] | None = None
+    kept: Mapping[int, Mapping[str, Tensor]],
+    target: Path,
+    notes: Mapping[str, str] | None = None,
+    earlier: Path | None = None,
 ) -> list[int]:
     """Write the kept states of a run, folded, conv1 to conv3, as one file; return the steps.
 
     conv1 is fp16. The larger layers are int8 with a scale a filter, an eighth of float32:
     weight = int8 * scale[:, None, None, None]. Names: `<step>/<layer>.weight|scale|bias`.
+    The states of an `earlier` file come before, where one is given.
     """
     tensors: dict[str, Tensor] = {}
     steps: list[int] = []
+    if earlier is not None:
+        with safe_open(earlier, "pt") as file:
+            steps += json.loads(file.metadata()["steps"])
+            tensors |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     for step in sorted(kept):
         state = folded(kept[step])
         steps.append(step)

@@ -15,6 +15,7 @@ UNFITTING = "of the whole crop, shown in part and recoloured"
 FITTING = "of what is shown; crops shown again and again"
 FRESH = "of what is shown; every crop new"
 RIGHT = "of what is shown, by the teacher as it was trained; every crop twice"
+STORED = "of what is shown, once a crop, by the teacher as it was trained; conv3 and all above"
 EARLIER = {
     "zfnet": (
         (351, 178_656, UNFITTING, 0.078, 0.300, 0.328),
@@ -32,6 +33,38 @@ EARLIER = {
     ),
 }
 
+
+# The run that conv1 and conv2 are of, by the recipe of its day; the tables' fifth rows.
+FIRST = """**The first**, 2026-11-27, of the 697 photographs, 466 objects and 239 paintings of
+packages: 23,518 steps of 256 (6,020,608 crops shown, half as many cut) of both networks side
+by side in 7.75 minutes of one GPU (NVIDIA H200), bfloat16, seed 2013, at 96 px up to 50%, 128 px up
+to 80%, 160 px up to 95%, then 224 px. AdamW (.9, .98), learning rate .004 with 6% warm-up and half
+a cosine to zero, weight decay .05. Weights start as in the paper, N(0, .01); filters whose root
+mean square exceeds .1 are scaled back, as in the paper (before folding).
+
+Crops are log-uniform in area, aspect 3:4 to 4:3, turned by some degrees, mirrored by chance, their
+brightness, contrast, saturation and tint varied; some get a photographed object pasted on, and
+every second one is mixed with another (half of these blended, half with a rectangle pasted in).
+Then the teacher labels **exactly what the student sees** (consistent teaching, Beyer et al. 2022),
+but for the scale of the input and Gaussian noise of up to .15 deviations; every crop is shown
+twice, 15 steps apart (data echoing, Choi et al. 2019).
+
+What is minimised: KL divergence from the teacher's soft labels at T = 4, and two **hints** (weight
+1.5; 1x1 convolutions, discarded afterwards) by which conv2 and conv4 guess the teacher's feature
+maps at stride 8 and 16. **For the sake of conv1**, and not in the paper: its filters learn at half
+the rate with a weight decay of 2.8, which washes the random start out of them; a penalty (weight
+.5) on filters whose cosine exceeds .5; a decay that grows with the square of the frequency, since
+photographs hold little detail that fine and a veil of speckle grew instead. **For the sake of
+conv5's projections** (weight .1): what two channels of conv5 send back through the transposed
+filters of conv5, conv4 and conv3, rectified on the way, may be alike up to a cosine of .1; the
+squared excess costs. It is a matter of weights alone and sees no photograph, but it bears on the
+likeness of conv5's projections above.
+
+Channels of conv1 that fell silent in that run (39 of 96 of ZFNet) **started anew** after it: their
+filters from N(0, .01) once more, and for 1,000 steps of 64 crops at 96 px they and conv2 learned to
+give the maps of conv2 that were there before, while up to two in five of the other channels were
+held back at random; in the end conv2 got the filters that come closest to its former maps by ridge
+regression (256 crops)."""
 
 # What the tables say, in words: to be read again whenever the weights are made anew.
 VERDICT = """Every row is by the teacher's answers of its time. For the first four it was given
@@ -72,13 +105,14 @@ of full quality load a network trained on ImageNet."""
 
 
 def limits(
-    kind: str, samples: int, r: dict[str, Any], pictures: list[Picture], trials: Path
+    kind: str, about: dict[str, Any], r: dict[str, Any], pictures: list[Picture], trials: Path
 ) -> str:
+    """The part of the card of a run, `about`, that was measured as `r` says."""
     photos = sum(p.kind == "photo" and p.split == "train" for p in pictures)
-    now = (photos, samples, RIGHT, *r["agreement"]["trained"], r["known"][0])
+    labels = STORED if "before" in about else RIGHT
+    now = (photos, about["samples"], labels, *r["agreement"]["trained"], r["known"][0])
     rows = [
-        (n, f"{many:,}", labels, *map(percent, rest))
-        for n, many, labels, *rest in (*EARLIER[kind], now)
+        (n, f"{many:,}", how, *map(percent, rest)) for n, many, how, *rest in (*EARLIER[kind], now)
     ]
     head = (
         "photographs",

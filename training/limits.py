@@ -47,9 +47,10 @@ def attempt(
     if result.exists():
         found: dict[str, Any] = json.loads(result.read_text())
         return found
-    recipe = replace(recipe, steps=round(trial.steps * recipe.steps), minutes=None, kept=())
+    steps = round(trial.steps * recipe.steps)
+    recipe = replace(recipe, steps=steps, minutes=None, kept=(), width=trial.width)
     taught = lessons(trial.pictures)
-    run = Run("zfnet", recipe, taught, folder, width=trial.width)
+    run = Run("zfnet", recipe, taught, folder)
     train([run])
     guess = answers(run.student.net, exam.crops, size=160)
     seen = known(taught)

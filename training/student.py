@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.data import Batch, Lattice
-from training.folding import gain
+from training.folding import CONVS, RADIUS, gain
 from zfwidgets.nets.alexnet import AlexNet
 from zfwidgets.nets.zfnet import WIDTH, ZFNet
 
@@ -28,6 +28,17 @@ KINDS = {
     "zfnet": Kind(ZFNet, Lattice(12.5, 8), Lattice(20.5, 16)),
     "alexnet": Kind(AlexNet, Lattice(7.5, 8), Lattice(15.5, 16)),
 }
+
+
+def shaped(kind: str, state: Mapping[str, Tensor], batch_norm: bool = False) -> nn.Module:
+    """A network of as many maps and classes as a state has, with weights of its own."""
+    return KINDS[kind].make(
+        num_classes=len(state["fc8.weight"]),
+        width=tuple(len(state[f"{conv}.weight"]) for conv in CONVS),
+        head="light",
+        norm=False,
+        batch_norm=batch_norm,
+    )
 
 
 class Student(nn.Module):
@@ -131,7 +142,7 @@ def sent_back(net: nn.Module) -> list[Tensor]:
 
 
 @torch.no_grad()
-def clip_radius(net: nn.Module, radius: float = 0.1) -> None:
+def clip_radius(net: nn.Module, radius: float = RADIUS) -> None:
     """Scale back every conv filter whose root mean square exceeds 0.1 (section 3 of the paper)."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):

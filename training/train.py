@@ -54,6 +54,7 @@ class Recipe:
     seed: int = 2013
     threads: int = 2
     kept: tuple[float, ...] = (0, 0.03, 0.08, 0.2, 0.5, 1)
+    width: float = 1.0  # times as many maps in every layer as the paper's
 
     def progress(self, step: int, seconds: float) -> float:
         """How much of the run is done, 0 to 1."""
@@ -66,14 +67,19 @@ class Recipe:
 
     def rate_at(self, progress: float) -> float:
         """Learning rate: linear warm-up, then half a cosine down to nothing."""
-        if progress < self.warm_up:
-            return self.learning_rate * max(progress / self.warm_up, 0.02)
-        phase = (progress - self.warm_up) / (1 - self.warm_up)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * phase))
+        return rate_at(progress, self.learning_rate, self.warm_up)
 
     def hints_at(self, progress: float) -> float:
         """What the hints count, 1 to 0: late in a run they hold the answers back."""
         return min(1.0, max(0.0, 2 - 2 * progress / self.hinted))
+
+
+def rate_at(progress: float, peak: float, warm_up: float) -> float:
+    """Learning rate: linear warm-up, then half a cosine down to nothing."""
+    if progress < warm_up:
+        return peak * max(progress / warm_up, 0.02)
+    phase = (progress - warm_up) / (1 - warm_up)
+    return peak * 0.5 * (1 + math.cos(math.pi * phase))
 
 
 @dataclass
@@ -145,6 +151,26 @@ def distance(guess: Tensor, teacher: Tensor) -> float:
     return nn.functional.kl_div(found, target, reduction="batchmean", log_target=True).item()
 
 
+def examined(net: nn.Module, exam: Exam) -> dict[str, float]:
+    """A line of a run's log: what a network answers at 160 px, and conv1's silent channels."""
+    guess = answers(net, exam.crops, size=160)
+    entry: dict[str, float] = {}
+    entry["top1"], entry["top5"] = agreement(guess, exam.logits)
+    entry["distance"] = distance(guess, exam.logits)
+    if exam.labels is not None:
+        entry["label1"], entry["label5"] = accuracy(guess, exam.labels)
+    entry["silent"] = silent_channels(net, exam.crops[:256])
+    return entry
+
+
+def machine(device: torch.device, threads: int) -> str:
+    """What steps run on, for the model card."""
+    what = "one CPU core" if threads == 1 else f"{threads} CPU cores"
+    if device.type == "cuda":
+        what = f"one GPU ({torch.cuda.get_device_name(device)})"
+    return f"{what}, {'bfloat16' if has_bfloat16(device) else 'single precision'}"
+
+
 class Replays:
     """Runs a function of a batch as a CUDA graph, one for each size of input.
 
@@ -189,14 +215,12 @@ class Replays:
 class Run:
     """One network's training in one folder: log.jsonl, last.pt, step-NNNNNN.pt."""
 
-    def __init__(
-        self, kind: str, recipe: Recipe, lessons: Lessons, folder: Path, width: float = 1.0
-    ) -> None:
+    def __init__(self, kind: str, recipe: Recipe, lessons: Lessons, folder: Path) -> None:
         self.recipe, self.lessons, self.folder = recipe, lessons, folder
         folder.mkdir(parents=True, exist_ok=True)
         self.device = lessons.album.device
         torch.manual_seed(recipe.seed)
-        self.student = Student(kind, *lessons.widths, width)
+        self.student = Student(kind, *lessons.widths, recipe.width)
         self.student.to(self.device).to(memory_format=torch.channels_last)
         self._smoothing, self._hinting = torch.zeros(2, device=self.device).unbind()
         self.optimiser = self._optimiser()
@@ -205,14 +229,6 @@ class Run:
         self._recent: list[dict[str, Tensor]] = []
         if (folder / "last.pt").exists():
             self._resume()
-
-    @property
-    def machine(self) -> str:
-        """What the steps run on, for the model card."""
-        what = f"{self.recipe.threads} CPU cores"
-        if self.device.type == "cuda":
-            what = f"one GPU ({torch.cuda.get_device_name(self.device)})"
-        return f"{what}, {'bfloat16' if has_bfloat16(self.device) else 'single precision'}"
 
     def _optimiser(self) -> torch.optim.AdamW:
         """AdamW; conv1 has a weight decay of its own, to wash out its start."""
@@ -333,12 +349,7 @@ class Run:
         self._recent.clear()
         entry: dict[str, float] = {"step": self.step, "seconds": round(self.seconds, 1), **means}
         if exam is not None:
-            guess = answers(self.student.net, exam.crops, size=160)
-            entry["top1"], entry["top5"] = agreement(guess, exam.logits)
-            entry["distance"] = distance(guess, exam.logits)
-            if exam.labels is not None:
-                entry["label1"], entry["label5"] = accuracy(guess, exam.labels)
-            entry["silent"] = silent_channels(self.student.net, exam.crops[:256])
+            entry |= examined(self.student.net, exam)
         with (self.folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(entry) + "\n")
 

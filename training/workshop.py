@@ -14,8 +14,9 @@ import torch
 from training import album, card, catalogue, evaluate, export, fetch, figures, photographs, pictures
 from training.album import Album, CropPlan
 from training.data import Lessons
+from training.onward import Labelled, Onward, OnwardRun
 from training.teacher import Teacher, efficientnet_lite
-from training.train import Exam, Recipe, Run, progress_of, train
+from training.train import Exam, Recipe, Run, machine, progress_of, train
 from zfwidgets.images import gallery, samples
 from zfwidgets.nets.fingerprint import fingerprint
 from zfwidgets.nets.sources.papers import metadata
@@ -45,6 +46,7 @@ class Workshop:
         self, cache: Path, runs: Path, weights: Path, recipe: Recipe, photos: Path | None = None
     ) -> None:
         self.sources, self.album, self.held = cache / "sources", cache / "album", cache / "held-out"
+        self.labelled = cache / "labelled"
         self.listing, self.runs, self.weights = cache / "catalogue.json", runs, weights
         self.photos, self.shown = photos, gallery()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -140,10 +142,33 @@ class Workshop:
                 "recipe": asdict(self.recipe),
                 "steps": run.step,
                 "samples": run.step * self.recipe.batch,
-                "machine": run.machine,
+                "machine": machine(run.device, self.recipe.threads),
                 "date": datetime.now(UTC).date().isoformat(),
             }
             (run.folder / "run.json").write_text(json.dumps(about))
+
+    def go_on(self, kinds: list[str], recipe: Onward) -> None:
+        """Train what ships further, one network after the other, and write down what was done."""
+        labelled = Labelled(self.labelled, recipe)
+        if labelled.count < recipe.crops:
+            labelled.fill(self.images(), self.teacher)
+        exam = self.gallery()
+        for kind in kinds:
+            weights, folder = self.weights / f"{kind}.safetensors", self.runs / kind
+            before = metadata(weights)
+            run = OnwardRun(kind, recipe, weights, labelled, folder)
+            run.go_on(exam)
+            if (folder / "run.json").exists():
+                continue
+            about = {
+                "recipe": asdict(recipe),
+                "before": {"weights": fingerprint(weights), **before},
+                "steps": int(before["steps"]) + run.step,
+                "samples": run.step * recipe.batch,
+                "machine": machine(torch.device("cpu"), recipe.threads),
+                "date": datetime.now(UTC).date().isoformat(),
+            }
+            (folder / "run.json").write_text(json.dumps(about))
 
     def finished(self, kinds: list[str]) -> dict[str, dict[str, Any]]:
         """The runs that came to their end, and what was written down of each."""
@@ -182,7 +207,7 @@ class Workshop:
         kept = {int(p.stem.partition("-")[2]): _load(p) for p in folder.glob("step-*.pt")}
         about = json.loads((folder / "run.json").read_text())
         kept[about["steps"]] = self._trained("zfnet")
-        export.export_evolution(kept, target, of)
+        export.export_evolution(kept, target, of, target if "before" in about else None)
 
     def evaluate(self, kinds: list[str]) -> None:
         """Measure every shipped net, draw the card's pictures, write the card."""

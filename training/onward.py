@@ -1,0 +1,272 @@
+"""Goes on from the weights that ship where there is no GPU: conv3 and all above it learn anew.
+
+Two things bring that within a CPU's reach. Crops are cut and labelled once, and kept
+(:class:`Labelled`): labelling one costs several times as much as learning from it. And conv1 and
+conv2 stay bit for bit what they are, since the features of the first layers are general (Yosinski
+et al. 2014) and theirs were learned from millions of crops; so what they make of a crop is computed
+once for each size of input (:func:`below`), and a step runs what lies above pool2 alone.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from training.album import Album
+from training.evaluate import shipped
+from training.folding import unfold
+from training.student import alikeness, clip_radius, sent_back, shaped
+from training.teacher import Teacher, has_bfloat16, normalised
+from training.train import Exam, examined, rate_at
+
+AT_ONCE = 64  # crops that are cut and labelled in one go
+FIRST = 50_000  # the step whose random numbers cut the first of them: no other training's
+BELOW = "pool2"  # the last layer that stays
+
+
+@dataclass(frozen=True)
+class Onward:
+    """Everything that decides such a run; written beside its weights."""
+
+    crops: int = 72_000
+    side: int = 176  # of a crop as it is kept, in pixels
+    nearest: float = 0.8  # the smallest share of its side that a view of it shows
+    steps: int = 2_800
+    batch: int = 256
+    # Until which share of the steps, input pixels, how many views of each crop.
+    sizes: tuple[tuple[float, int, int], ...] = ((0.7, 128, 2), (1.0, 160, 1))
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    warm_up: float = 0.06
+    temperature: float = 1.0
+    apart: float = 0.1
+    allowed: float = 0.1  # cosine of what two channels of conv5 send back
+    teachers: tuple[int, ...] = (0,)
+    seed: int = 2013
+    threads: int = 2
+
+
+class Labelled:
+    """Crops in a folder with the teacher's logits: uint8 [N,3,side,side], and float16 [N,K].
+
+    The teacher sees them at the size at which they were cut; they are kept smaller.
+    """
+
+    def __init__(self, folder: Path, recipe: Onward, classes: int = 1000) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.recipe, self._count = recipe, folder / "count"
+        size = recipe.crops, 3, recipe.side, recipe.side
+        self.crops = _stored(folder / "crops", np.dtype(np.uint8), size)
+        self.logits = _stored(folder / "logits", np.dtype(np.float16), (recipe.crops, classes))
+
+    @property
+    def count(self) -> int:
+        """How many there are so far."""
+        return int(self._count.read_text()) if self._count.exists() else 0
+
+    def fill(self, album: Album, teacher: Teacher) -> None:
+        """Cut and label what is missing; goes on where it was stopped."""
+        recipe, done = self.recipe, self.count
+        with tqdm(total=recipe.crops, initial=done, desc="labels", unit="crop") as bar:
+            while done < recipe.crops:
+                number = min(AT_ONCE, recipe.crops - done)
+                seed = recipe.seed * 1_000_003 + FIRST + done + 1
+                crops = album.draw(AT_ONCE, torch.Generator().manual_seed(seed))[:number]
+                said = teacher.answer(crops).logits
+                small = F.interpolate(crops, size=recipe.side, mode="bilinear", antialias=True)
+                place = slice(done, done + number)
+                self.crops[place] = (small * 255).round().clamp(0, 255).byte().numpy()
+                self.logits[place] = said.half().numpy()
+                done += number
+                self._count.write_text(str(done))
+                bar.update(number)
+
+    def seen(self, size: int, view: int) -> Iterator[Tensor]:
+        """All crops as inputs [B,3,size,size], each batch another part of them, some mirrored."""
+        recipe = self.recipe
+        for start in range(0, recipe.crops, recipe.batch):
+            chance = np.random.default_rng((recipe.seed, size, view, start))
+            pixels = torch.from_numpy(self.crops[start : start + recipe.batch])
+            part = int(chance.uniform(recipe.nearest, 1) * recipe.side)
+            top, left = chance.integers(0, recipe.side - part + 1, 2)
+            pixels = pixels[:, :, top : top + part, left : left + part].float() / 255
+            mirrored = torch.from_numpy(chance.random(len(pixels)) < 0.5)
+            pixels[mirrored] = pixels[mirrored].flip(3)
+            scaled = F.interpolate(pixels, size=size, mode="bilinear", antialias=True)
+            yield normalised(scaled)
+
+
+def _stored(path: Path, kind: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """An array that lies in a file, which grows where it is too short."""
+    with path.open("ab") as file:
+        file.truncate(int(np.prod(shape)) * kind.itemsize)
+    return np.memmap(path, kind, "r+", shape=shape)
+
+
+def parts(net: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
+    """What stays of a network, up to pool2, and what learns."""
+    layers = dict(net.named_children())
+    cut = list(layers).index(BELOW) + 1
+    first, rest = list(layers.values())[:cut], list(layers.values())[cut:]
+    return nn.Sequential(*first), nn.Sequential(*rest)
+
+
+@torch.no_grad()
+def below(net: nn.Module, labelled: Labelled, size: int, views: int) -> Tensor:
+    """What conv1 and conv2 make of every view of every crop: bfloat16 [views * N,C,h,w]."""
+    first, _ = parts(net)
+    first.eval()
+    found: Tensor | None = None
+    done, total = 0, views * labelled.recipe.crops
+    with tqdm(total=total, desc=f"below, {size} px", unit="crop") as bar:
+        for view in range(views):
+            for inputs in labelled.seen(size, view):
+                with _quick():
+                    maps = first(inputs.contiguous(memory_format=torch.channels_last))
+                if found is None:
+                    found = torch.empty((total, *maps.shape[1:]), dtype=torch.bfloat16)
+                    found = found.contiguous(memory_format=torch.channels_last)
+                found[done : done + len(maps)] = maps.bfloat16()
+                done += len(maps)
+                bar.update(len(maps))
+    assert found is not None
+    return found
+
+
+def _quick() -> torch.autocast:
+    return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16(torch.device("cpu")))
+
+
+class OnwardRun:
+    """One network's way on, in one folder: log.jsonl, last.pt, as a run from the start has them."""
+
+    def __init__(self, kind: str, recipe: Onward, weights: Path, labelled: Labelled, folder: Path):
+        self.recipe, self.labelled, self.folder = recipe, labelled, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        plain = shipped(kind, weights)
+        self.net = shaped(kind, plain.state_dict(), batch_norm=True)
+        self.net.to(memory_format=torch.channels_last)
+        unfold(plain, self.net, next(labelled.seen(160, 0)), after=BELOW)
+        first, self.upper = parts(self.net)
+        first.requires_grad_(False)
+        matrices = [p for p in self.upper.parameters() if p.ndim > 1]
+        others = [p for p in self.upper.parameters() if p.ndim < 2]
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": matrices, "weight_decay": recipe.weight_decay},
+                {"params": others, "weight_decay": 0.0},
+            ],
+            lr=recipe.learning_rate,
+            betas=(0.9, 0.98),
+            fused=True,
+        )
+        self.step, self.seconds = 0, 0.0
+        self._recent: list[dict[str, float]] = []
+        self._maps: tuple[int, Tensor] | None = None
+        if (folder / "last.pt").exists():
+            self._resume()
+
+    def _resume(self) -> None:
+        state = torch.load(self.folder / "last.pt", weights_only=True)
+        named = {key.removeprefix("net."): value for key, value in state["student"].items()}
+        self.net.load_state_dict(named)
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        log = self.folder / "log.jsonl"
+        lines = log.read_text().splitlines(keepends=True) if log.exists() else []
+        log.write_text("".join(line for line in lines if json.loads(line)["step"] <= self.step))
+
+    def save(self) -> None:
+        """Write the checkpoint to go on from; a cut-off write leaves the former one whole."""
+        state = {
+            "student": {f"net.{key}": value for key, value in self.net.state_dict().items()},
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        torch.save(state, self.folder / "last.part")
+        (self.folder / "last.part").rename(self.folder / "last.pt")
+
+    def advance(self) -> None:
+        """Take one step."""
+        recipe = self.recipe
+        progress = self.step / recipe.steps
+        size, views = next((s, v) for until, s, v in recipe.sizes if progress < until)
+        if self._maps is None or self._maps[0] != size:
+            self._maps = None  # those of the former size make room first
+            self._maps = size, below(self.net, self.labelled, size, views)
+        began = time.monotonic()
+        which = self._drawn(len(self._maps[1]))
+        maps = self._maps[1][which]
+        logits = torch.from_numpy(self.labelled.logits[(which % recipe.crops).numpy()]).float()
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate_at(progress, recipe.learning_rate, recipe.warm_up)
+        self.upper.train()
+        with _quick():
+            guess, back = self.upper(maps), sent_back(self.net)
+        apart = torch.stack([alikeness(m.float(), recipe.allowed) for m in back]).mean()
+        t = recipe.temperature
+        away = F.kl_div(
+            (guess.float() / t).log_softmax(1),
+            (logits / t).log_softmax(1),
+            reduction="batchmean",
+            log_target=True,
+        )
+        kl = away * t**2
+        self.optimiser.zero_grad()
+        (kl + recipe.apart * apart).backward()
+        nn.utils.clip_grad_norm_(self.upper.parameters(), 5.0)
+        self.optimiser.step()
+        clip_radius(self.upper)
+        self._recent.append({"kl": kl.item(), "apart": apart.item()})
+        self.step += 1
+        self.seconds += time.monotonic() - began
+
+    def _drawn(self, count: int) -> Tensor:
+        """Which of the maps a step learns from: all of them once before any of them again."""
+        batch = self.recipe.batch
+        whole, place = divmod(self.step, count // batch)
+        chance = torch.Generator().manual_seed(self.recipe.seed + whole)
+        order: Tensor = torch.randperm(count, generator=chance)
+        return order[place * batch : (place + 1) * batch]
+
+    def log(self, exam: Exam) -> None:
+        """Write down the mean losses since the last time, and how the exam went."""
+        means = {
+            name: sum(r[name] for r in self._recent) / len(self._recent)
+            for name in (self._recent[0] if self._recent else ())
+        }
+        self._recent.clear()
+        entry = {"step": self.step, "seconds": round(self.seconds, 1), **means}
+        entry |= examined(self.net.eval(), exam)
+        with (self.folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps(entry) + "\n")
+
+    def go_on(self, exam: Exam, every: int = 200, save_s: float = 150.0) -> None:
+        """Take the steps that are left; saves on the way, also where it is interrupted (SIGINT)."""
+        torch.set_num_threads(self.recipe.threads)
+        if self.step == 0:
+            self.log(exam)
+        saved = time.monotonic()
+        left = range(self.step, self.recipe.steps)
+        try:
+            for _ in tqdm(left, initial=self.step, total=self.recipe.steps, desc="onward"):
+                self.advance()
+                over = self.step == self.recipe.steps
+                if over or self.step % every == 0:
+                    self.log(exam)
+                if over or time.monotonic() - saved > save_s:
+                    self.save()
+                    saved = time.monotonic()
+        except KeyboardInterrupt:
+            self.save()
+            raise
