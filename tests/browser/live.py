@@ -90,6 +90,11 @@ async (given) => {
 """
 
 
+_DRESS = """(tokens) => {
+  for (const [name, value] of tokens) document.documentElement.style.setProperty(name, value);
+}"""
+
+
 class _Comm:
     """Stands in for the kernel's comm: what is sent waits here for the page."""
 
@@ -142,6 +147,14 @@ class LiveWidget:
             _MOUNT,
             _message({"code": code, "state": wanted}, paths, buffers),
         )
+
+    def look(self, theme: str, width: int = 1400, height: int = 1000) -> None:
+        """As a host shows it that has changed its theme, in a window of this size."""
+        colours = THEMES[theme]
+        self.page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.evaluate(_DRESS, list(_tokens(colours).items()))
+        self.until(f"document.querySelector('.zf-root').dataset.zfTheme === '{theme}'")
 
     def until(self, condition: str, timeout: float = 20.0) -> None:
         """Carry messages until the JavaScript `condition` holds in the page.
@@ -200,14 +213,23 @@ def _text(data: Any) -> str:
     return base64.b64encode(bytes(data)).decode("ascii")
 
 
+def _tokens(colours: dict[str, str]) -> dict[str, str]:
+    """JupyterLab's tokens of a theme that the widgets read."""
+    return {
+        "--jp-layout-color0": colours["bg"],
+        "--jp-layout-color1": colours["bg"],
+        "--jp-layout-color2": colours["raised"],
+        "--jp-ui-font-color1": colours["fg"],
+    }
+
+
 def _document(name: str, theme: str) -> str:
     css = (STATIC / f"{name}.css").read_text(encoding="utf-8")
-    colours = THEMES[theme]
+    tokens = " ".join(f"{token}: {value};" for token, value in _tokens(THEMES[theme]).items())
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
         <title>{name}</title><style>
-        :root {{ --jp-layout-color0: {colours["bg"]}; --jp-layout-color1: {colours["bg"]};
-                 --jp-layout-color2: {colours["raised"]}; --jp-ui-font-color1: {colours["fg"]}; }}
-        body {{ margin: 12px; background: {colours["bg"]}; }}
+        :root {{ {tokens} }}
+        body {{ margin: 12px; background: var(--jp-layout-color0); }}
         </style><style>{css}</style></head>
         <body><button id="before">before</button><div id="widget"></div>
         <button id="after">after</button></body></html>"""

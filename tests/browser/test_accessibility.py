@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 import zfwidgets as zf
+from tests.browser.conftest import new_page
 from tests.browser.live import LiveWidget
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.rpc import worker
@@ -22,6 +24,8 @@ AXE = Path(__file__).resolve().parents[2] / "js" / "node_modules" / "axe-core" /
 #: What the page around a widget is for, not the widget.
 PAGE_RULES = ("region", "landmark-one-main", "page-has-heading-one")
 WEIGHTY = ("serious", "critical")
+#: The name of a bundle, a widget that uses it in its page, and what says that it is drawn.
+Shown = tuple[str, LiveWidget, str]
 
 
 def recording() -> zf.Recording:
@@ -133,26 +137,30 @@ def findings(page: Page, within: str = ":root") -> list[str]:
 
 
 @pytest.fixture(scope="module", params=sorted(WIDGETS))
-def made(request: pytest.FixtureRequest) -> tuple[str, ZFWidget, str]:
-    """The name of a bundle, a widget that uses it, and when its page is drawn."""
+def shown(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Shown]:
+    """A widget on a page of its own, as it is drawn."""
     factory, drawn = WIDGETS[request.param]
-    return request.param, factory(), drawn
+    page = new_page(chromium)
+    live = LiveWidget(page, factory(), request.param)
+    live.until(drawn)
+    yield request.param, live, drawn
+    page.context.close()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("locale", ["en", "ko"])
-def test_axe_finds_nothing_serious(
-    page: Page, made: tuple[str, ZFWidget, str], theme: str, locale: str
-) -> None:
-    name, widget, drawn = made
+def test_axe_finds_nothing_serious(shown: Shown, theme: str, locale: str) -> None:
+    _, live, drawn = shown
+    widget = live.widget
     widget.locale = locale
-    LiveWidget(page, widget, name, theme).until(drawn)
-    assert findings(page) == []
+    live.look(theme)
+    said = json.dumps(widget._strings)
+    live.until(f"JSON.stringify(model.state._strings) === JSON.stringify({said}) && ({drawn})")
+    assert findings(live.page) == []
 
 
-def test_every_control_of_the_tree_has_a_name(page: Page, made: tuple[str, ZFWidget, str]) -> None:
-    name, widget, drawn = made
-    LiveWidget(page, widget, name).until(drawn)
+def test_every_control_of_the_tree_has_a_name(shown: Shown) -> None:
+    name, live, _ = shown
     roles = (
         "button",
         "option",
@@ -163,7 +171,7 @@ def test_every_control_of_the_tree_has_a_name(page: Page, made: tuple[str, ZFWid
         "checkbox",
         "radio",
     )
-    tree = page.locator(f".zf-{name}").aria_snapshot().splitlines()
+    tree = live.page.locator(f".zf-{name}").aria_snapshot().splitlines()
     lines = [line.strip().removeprefix("- ").rstrip(":") for line in tree]
     controls = [line for line in lines if line.split(" ")[0] in roles]
     assert controls or name == "inspector-head"

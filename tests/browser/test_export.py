@@ -232,25 +232,30 @@ def test_nothing_can_be_loaded_from_anywhere(opened: Opened) -> None:
     opened.complaints.clear()  # the refusal itself
 
 
+@pytest.fixture(scope="module")
+def seen(chromium: Browser, saved: zf.SavedPage) -> Iterator[Opened]:
+    """The page that is only looked at, in light and dark, wide and narrow."""
+    page = Opened(chromium, saved)
+    yield page
+    page.page.context.close()
+
+
 @pytest.mark.parametrize(
     ("theme", "width"), [("light", 1400), ("dark", 1400), ("light", 800), ("dark", 420)]
 )
 def test_screenshots(
-    chromium: Browser, saved: zf.SavedPage, screenshots: Path, theme: str, width: int
+    seen: Opened, screenshots: Path, theme: Literal["light", "dark"], width: int
 ) -> None:
-    opened = Opened(chromium, saved, color_scheme=theme)
-    opened.page.set_viewport_size({"width": width, "height": 1000})
-    opened.wait_for_layer("conv5")
-    opened.page.screenshot(path=screenshots / f"export-{theme}-{width}.png", full_page=True)
-    assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    opened.page.context.close()
+    seen.page.emulate_media(color_scheme=theme)
+    seen.page.set_viewport_size({"width": width, "height": 1000})
+    seen.wait_for_layer("conv5")
+    seen.page.screenshot(path=screenshots / f"export-{theme}-{width}.png", full_page=True)
+    assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(
-    chromium: Browser, saved: zf.SavedPage, scheme: Literal["light", "dark"]
-) -> None:
-    page = Opened(chromium, saved, color_scheme=scheme)
-    page.wait_for_layer("conv5")
-    assert findings(page.page) == []
-    page.page.context.close()
+def test_axe_finds_nothing_serious(seen: Opened, scheme: Literal["light", "dark"]) -> None:
+    seen.page.emulate_media(color_scheme=scheme)
+    seen.page.set_viewport_size({"width": 1400, "height": 1000})
+    seen.wait_for_layer("conv5")
+    assert findings(seen.page) == []

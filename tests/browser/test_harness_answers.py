@@ -144,16 +144,15 @@ def test_synthesising_can_be_stopped(show: Open, bee: Any) -> None:
     assert live.widget._answers["cells"]["synthesised"].get("offer")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 640, 390])
 @pytest.mark.parametrize(("layer", "channel"), [("conv1", 9), ("conv5", INSECTS)])
-def test_it_fits_the_page(
-    show: Open, net: DeconvNet, bee: Any, theme: str, width: int, layer: str, channel: int
-) -> None:
-    locale = "ko" if theme == "dark" else "en"
-    live = show(net, theme, recording=bee, layer=layer, channel=channel, locale=locale)
-    live.page.set_viewport_size({"width": width, "height": 700})
-    live.until(READY)
-    assert live.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    live.page.screenshot(path=SCREENSHOTS / f"answers-{layer}-{theme}-{width}.png", full_page=True)
-    assert findings(live.page, ".zf-exemplar-strip") == []
+def test_it_fits_the_page(show: Open, net: DeconvNet, bee: Any, layer: str, channel: int) -> None:
+    live = show(net, recording=bee, layer=layer, channel=channel)
+    for theme, locale in (("light", "en"), ("dark", "ko")):
+        live.widget.locale = locale
+        for width in (1400, 640, 390):
+            live.look(theme, width, height=700)
+            live.until(READY)
+            told = f"{layer}-{theme}-{width}"
+            assert live.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), told
+            live.page.screenshot(path=SCREENSHOTS / f"answers-{told}.png", full_page=True)
+            assert findings(live.page, ".zf-exemplar-strip") == [], told

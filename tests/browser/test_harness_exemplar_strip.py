@@ -130,15 +130,17 @@ def test_without_a_scan_a_click_makes_one_that_can_be_stopped(show: Open) -> Non
     expect(live.page.locator(".zf-strip-body")).to_contain_text("seen so far")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 640, 390])
-def test_it_fits_the_page(show: Open, net: DeconvNet, theme: str, width: int) -> None:
-    live = show(net, theme, layer="conv5", channel=INSECTS)
-    live.page.set_viewport_size({"width": width, "height": 700})
+def test_it_fits_the_page(show: Open, net: DeconvNet) -> None:
+    live = show(net, layer="conv5", channel=INSECTS)
     live.until(READY)
     live.widget.home = "cat"
     live.page.locator(".zf-strip-pair").nth(1).click()
     live.until("document.querySelectorAll('.zf-strip-pair[aria-current]').length === 1")
-    assert live.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    live.page.screenshot(path=SCREENSHOTS / f"exemplar-strip-{theme}-{width}.png")
-    assert findings(live.page, ".zf-exemplar-strip") == []
+    for theme in ("light", "dark"):
+        for width in (1400, 640, 390):
+            live.look(theme, width, height=700)
+            live.until(READY)
+            told = f"{theme}-{width}"
+            assert live.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), told
+            live.page.screenshot(path=SCREENSHOTS / f"exemplar-strip-{told}.png")
+            assert findings(live.page, ".zf-exemplar-strip") == [], told

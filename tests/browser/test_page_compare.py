@@ -195,17 +195,22 @@ def test_one_network_on_two_photos_says_which_channels_changed_most(
     page.context.close()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1400)])
-def test_screenshots(
-    chromium: Browser, saved: zf.SavedPage, screenshots: Path, scheme: Any, width: int
-) -> None:
-    viewport = {"width": width, "height": 1000}
-    page = opened(chromium, saved.path, color_scheme=scheme, viewport=viewport)
-    for name in ("left", "right"):
-        until(page, "side => zfKernel.models.get(`${side}.view`).get('status') === 'ready'", name)
-    expect(page.locator(".zf-compare [data-busy=true]")).to_have_count(0, timeout=PATIENCE)
-    path = screenshots / f"page-compare-{scheme}-{width}.png"
-    page.screenshot(path=path, full_page=True)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert findings(page) == []
+@pytest.fixture(scope="module")
+def seen(chromium: Browser, saved: zf.SavedPage) -> Iterator[Page]:
+    """The page that is only looked at, in light and dark, wide and narrow."""
+    page = opened(chromium, saved.path)
+    yield page
     page.context.close()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1400)])
+def test_screenshots(seen: Page, screenshots: Path, scheme: Any, width: int) -> None:
+    seen.emulate_media(color_scheme=scheme)
+    seen.set_viewport_size({"width": width, "height": 1000})
+    for name in ("left", "right"):
+        until(seen, "side => zfKernel.models.get(`${side}.view`).get('status') === 'ready'", name)
+    expect(seen.locator(".zf-compare [data-busy=true]")).to_have_count(0, timeout=PATIENCE)
+    path = screenshots / f"page-compare-{scheme}-{width}.png"
+    seen.screenshot(path=path, full_page=True)
+    assert seen.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert findings(seen) == []

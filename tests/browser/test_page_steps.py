@@ -288,17 +288,22 @@ def test_branches_averages_and_units_are_steps_too(
     page.context.close()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1400)])
-def test_screenshots(
-    chromium: Browser, saved: zf.SavedPage, screenshots: Path, scheme: Any, width: int
-) -> None:
-    viewport = {"width": width, "height": 1000}
-    page = opened(chromium, saved.path, color_scheme=scheme, viewport=viewport)
+@pytest.fixture(scope="module")
+def seen(chromium: Browser, saved: zf.SavedPage) -> Iterator[Page]:
+    """The page that is only looked at, in light and dark, wide and narrow."""
+    page = opened(chromium, saved.path)
     walked(page, "conv3", 7)
     page.locator(".zf-step").nth(2).click()
-    page.locator(".zf-side canvas").first.wait_for()
-    path = screenshots / f"page-steps-{scheme}-{width}.png"
-    page.screenshot(path=path, full_page=True)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert findings(page) == []
+    yield page
     page.context.close()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1400)])
+def test_screenshots(seen: Page, screenshots: Path, scheme: Any, width: int) -> None:
+    seen.emulate_media(color_scheme=scheme)
+    seen.set_viewport_size({"width": width, "height": 1000})
+    seen.locator(".zf-side canvas").first.wait_for()
+    path = screenshots / f"page-steps-{scheme}-{width}.png"
+    seen.screenshot(path=path, full_page=True)
+    assert seen.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert findings(seen) == []
