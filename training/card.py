@@ -62,8 +62,9 @@ def write(kind: str, run: Path, pictures: list[Picture], target: Path) -> None:
     results = json.loads((run / "results.json").read_text())
     about = json.loads((run / "run.json").read_text())
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    stage = "onward" if "before" in about else "all"
     parts = [
-        _opening(kind, results, pictures),
+        _opening(kind, results, pictures, stage),
         _agreement(results),
         _gallery(results["gallery"]),
         _features(kind, results),
@@ -84,7 +85,7 @@ def write(kind: str, run: Path, pictures: list[Picture], target: Path) -> None:
     target.write_text("\n\n".join(parts) + "\n")
 
 
-def _opening(kind: str, results: dict[str, Any], pictures: list[Picture]) -> str:
+def _opening(kind: str, results: dict[str, Any], pictures: list[Picture], stage: str) -> str:
     title = TITLES[kind]
     photos = sum(p.split == "train" and p.kind == "photo" for p in pictures)
     agreed = percent(results["agreement"]["trained"][0])
@@ -98,7 +99,7 @@ It is meant for looking inside, in classrooms and without a network; **as a clas
 ({agreed} top-1 agreement with its teacher, {right} of the gallery's classes right). Batch norm was
 used in training and is folded into the convolutions: what ships is convolution, ReLU and max
 pooling alone. Half precision; input 224 x 224 (short side 256, centre crop), ImageNet mean and
-deviation. Made by `python -m training all` in the source repository, which also measures every
+deviation. Made by `python -m training {stage}` in the source repository, which also measures every
 number below again (`python -m training evaluate`)."""
 
 

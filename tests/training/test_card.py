@@ -6,11 +6,13 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from training import card, photographs
 from training.catalogue import Picture
+from training.onward import Onward
 from training.train import Recipe
 
 LIKENESS = {"all": 0.1, "same_place": 0.5, "near": 0.3, "far": 0.0}
@@ -62,13 +64,14 @@ def photo(path: str, split: str = "train") -> Picture:
     return Picture(path, "photo", 300, 200, "0", "0", split=split)
 
 
-def written(folder: Path, pictures: list[Picture], recipe: Recipe) -> str:
+def written(folder: Path, pictures: list[Picture], recipe: Recipe | Onward, **about: Any) -> str:
     about = {
         "recipe": asdict(recipe),
         "steps": 23_000,
         "samples": 5_888_000,
         "machine": "one GPU",
         "date": "2026-12-01",
+        **about,
     }
     run = folder / "zfnet"
     run.mkdir()
@@ -121,6 +124,20 @@ def test_the_card_gives_the_true_classes_beside_the_teacher_and_the_controls(
     for name in ("its teacher, EfficientNet-Lite0", "untrained", "constant"):
         assert f"| {name} | 37.1%" in text
     assert "| 0 |  |  |  | 10.0% | 20.0% | 12.3% | 30.0% | 3.00 | 0 |" in text
+
+
+def test_the_card_of_a_run_that_went_on_tells_both_runs(tmp_path: Path) -> None:
+    before = {"weights": "c17f", "date": "2026-11-27"}
+    recipe = Onward(crops=1000, sizes=((0.7, 128, 2), (1.0, 160, 1)))
+    text = written(tmp_path, [photo("a/b.jpg")], recipe, before=before, samples=5000)
+    text = " ".join(text.split())
+    assert "Made by `python -m training onward`" in text
+    assert "23,518 steps of 256" in text, "of the first"
+    assert "2,800 steps of 256 views (5,000, 5.0 of each crop) on one GPU" in text
+    assert (
+        "128 px up to 70% (2 views of each crop), 160 px up to 100% (1 view of each crop)" in text
+    )
+    assert "goes on from the weights of the first (2026-11-27)" in text
 
 
 def test_the_table_of_networks_gets_a_few_numbers(tmp_path: Path) -> None:
