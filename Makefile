@@ -75,7 +75,8 @@ browsers:  # found, or installed where we may
 bundles: js/node_modules/.stamp  ## rebuild zfwidgets/widgets/static from js/
 	$(NPM) run build
 
-picture: browser  ## take the README's picture anew
+picture: $(VENV)/.tested browsers  ## take the README's picture anew
+	$(BIN)/pytest tests/browser/test_lab.py -k screenshots
 	$(BIN)/python scripts/readme_picture.py
 
 docs: $(VENV)/.documented  ## the site, in build/docs (EXECUTE=off: notebooks without outputs)
