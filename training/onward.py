@@ -9,7 +9,6 @@ once for each size of input (:func:`below`), and a step runs what lies above poo
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,12 +23,13 @@ from tqdm.auto import tqdm
 from training.album import Album
 from training.evaluate import shipped
 from training.folding import unfold
-from training.student import alikeness, clip_radius, sent_back, shaped
-from training.teacher import Teacher, has_bfloat16, normalised
-from training.train import Exam, examined, rate_at
+from training.student import alike_below, clip_radius, divergence, sent_back, shaped
+from training.teacher import Teacher, normalised, quick
+from training.train import Exam, Journal, examined, rate_at
 
 AT_ONCE = 64  # crops that are cut and labelled in one go
 FIRST = 50_000  # the step whose random numbers cut the first of them: no other training's
+CPU = torch.device("cpu")
 BELOW = "pool2"  # the last layer that stays
 
 
@@ -130,7 +130,7 @@ def below(net: nn.Module, labelled: Labelled, size: int, views: int) -> Tensor:
     with tqdm(total=total, desc=f"below, {size} px", unit="crop") as bar:
         for view in range(views):
             for inputs in labelled.seen(size, view):
-                with _quick():
+                with quick(CPU):
                     maps = first(inputs.contiguous(memory_format=torch.channels_last))
                 if found is None:
                     found = torch.empty((total, *maps.shape[1:]), dtype=torch.bfloat16)
@@ -142,16 +142,12 @@ def below(net: nn.Module, labelled: Labelled, size: int, views: int) -> Tensor:
     return found
 
 
-def _quick() -> torch.autocast:
-    return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16(torch.device("cpu")))
-
-
 class OnwardRun:
     """One network's way on, in one folder: log.jsonl, last.pt, as a run from the start has them."""
 
     def __init__(self, kind: str, recipe: Onward, weights: Path, labelled: Labelled, folder: Path):
-        self.recipe, self.labelled, self.folder = recipe, labelled, folder
-        folder.mkdir(parents=True, exist_ok=True)
+        self.recipe, self.labelled = recipe, labelled
+        self.journal = Journal(folder)
         plain = shipped(kind, weights)
         self.net = shaped(kind, plain.state_dict(), batch_norm=True)
         self.net.to(memory_format=torch.channels_last)
@@ -172,29 +168,21 @@ class OnwardRun:
         self.step, self.seconds = 0, 0.0
         self._recent: list[dict[str, float]] = []
         self._maps: tuple[int, Tensor] | None = None
-        if (folder / "last.pt").exists():
+        if self.journal.began:
             self._resume()
 
     def _resume(self) -> None:
-        state = torch.load(self.folder / "last.pt", weights_only=True)
+        state = self.journal.saved()
         named = {key.removeprefix("net."): value for key, value in state["student"].items()}
         self.net.load_state_dict(named)
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.seconds = state["step"], state["seconds"]
-        log = self.folder / "log.jsonl"
-        lines = log.read_text().splitlines(keepends=True) if log.exists() else []
-        log.write_text("".join(line for line in lines if json.loads(line)["step"] <= self.step))
+        self.journal.forget_after(self.step)
 
     def save(self) -> None:
-        """Write the checkpoint to go on from; a cut-off write leaves the former one whole."""
-        state = {
-            "student": {f"net.{key}": value for key, value in self.net.state_dict().items()},
-            "optimiser": self.optimiser.state_dict(),
-            "step": self.step,
-            "seconds": self.seconds,
-        }
-        torch.save(state, self.folder / "last.part")
-        (self.folder / "last.part").rename(self.folder / "last.pt")
+        """Write the checkpoint to go on from."""
+        student = {f"net.{key}": value for key, value in self.net.state_dict().items()}
+        self.journal.save(student, self.optimiser, self.step, self.seconds)
 
     def advance(self) -> None:
         """Take one step."""
@@ -211,17 +199,10 @@ class OnwardRun:
         for group in self.optimiser.param_groups:
             group["lr"] = rate_at(progress, recipe.learning_rate, recipe.warm_up)
         self.upper.train()
-        with _quick():
+        with quick(CPU):
             guess, back = self.upper(maps), sent_back(self.net)
-        apart = torch.stack([alikeness(m.float(), recipe.allowed) for m in back]).mean()
-        t = recipe.temperature
-        away = F.kl_div(
-            (guess.float() / t).log_softmax(1),
-            (logits / t).log_softmax(1),
-            reduction="batchmean",
-            log_target=True,
-        )
-        kl = away * t**2
+        apart = alike_below(back, recipe.allowed)
+        kl = divergence(guess.float(), logits, recipe.temperature)
         self.optimiser.zero_grad()
         (kl + recipe.apart * apart).backward()
         nn.utils.clip_grad_norm_(self.upper.parameters(), 5.0)
@@ -248,8 +229,7 @@ class OnwardRun:
         self._recent.clear()
         entry = {"step": self.step, "seconds": round(self.seconds, 1), **means}
         entry |= examined(self.net.eval(), exam)
-        with (self.folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps(entry) + "\n")
+        self.journal.write(entry)
 
     def go_on(self, exam: Exam, every: int = 200, save_s: float = 150.0) -> None:
         """Take the steps that are left; saves on the way, also where it is interrupted (SIGINT)."""

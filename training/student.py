@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -94,16 +94,23 @@ class Student(nn.Module):
         return self._sides[size]
 
 
+def divergence(guess: Tensor, said: Tensor, temperature: float) -> Tensor:
+    """Kullback-Leibler divergence of answers [N,K] from the teacher's at a temperature, by its
+    square, so that gradients of different temperatures are of one size.
+    """
+    target = (said / temperature).log_softmax(1)
+    found = (guess / temperature).log_softmax(1)
+    away = F.kl_div(found, target, reduction="batchmean", log_target=True)
+    return away * temperature**2
+
+
 def losses(
     outputs: tuple[Tensor, Tensor, Tensor], batch: Batch, temperature: float
 ) -> dict[str, Tensor]:
     """The terms to minimise: cross-entropy excess over the teacher's at T, and the two hints."""
     logits, fine, coarse = (o.float() for o in outputs)
-    target = (batch.logits / temperature).log_softmax(1)
-    guess = (logits / temperature).log_softmax(1)
-    divergence = F.kl_div(guess, target, reduction="batchmean", log_target=True)
     return {
-        "kl": divergence * temperature**2,
+        "kl": divergence(logits, batch.logits, temperature),
         "fine": F.mse_loss(fine, batch.fine),
         "coarse": F.mse_loss(coarse, batch.coarse),
     }
@@ -116,6 +123,11 @@ def alikeness(filters: Tensor, allowed: float = 0.5) -> Tensor:
     unit = F.normalize(filters.flatten(1), dim=1)
     cosine = (unit @ unit.T).abs() - torch.eye(len(unit), device=unit.device)
     return (cosine - allowed).clamp_min(0).square().sum(1).mean()
+
+
+def alike_below(maps: Iterable[Tensor], allowed: float) -> Tensor:
+    """How alike the channels of conv5 are in what they send back, beyond a cosine of `allowed`."""
+    return torch.stack([alikeness(m.float(), allowed) for m in maps]).mean()
 
 
 def sent_back(net: nn.Module) -> list[Tensor]:

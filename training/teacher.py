@@ -28,6 +28,11 @@ def has_bfloat16(device: torch.device) -> bool:
     return device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001
 
 
+def quick(device: torch.device) -> torch.autocast:
+    """Multiplies in bfloat16 where the device does so itself."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
+
+
 @dataclass
 class Labels:
     """What the teacher says of N crops: logits [N,K], features [N,C,h,w] at stride 8 and 16."""
@@ -76,7 +81,7 @@ class Teacher:
 
     @torch.no_grad()
     def _ask(self, inputs: Tensor) -> Labels:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
+        with quick(self.device):
             logits = self.model(inputs.contiguous(memory_format=torch.channels_last))
         return Labels(logits.float(), self._caught["fine"].float(), self._caught["coarse"].float())
 

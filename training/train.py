@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,16 @@ from tqdm.auto import tqdm
 
 from training.data import Batch, Lessons
 from training.export import EVOLVING
-from training.student import Student, alikeness, clip_radius, losses, sent_back, smooth
-from training.teacher import has_bfloat16, normalised
+from training.student import (
+    Student,
+    alike_below,
+    alikeness,
+    clip_radius,
+    losses,
+    sent_back,
+    smooth,
+)
+from training.teacher import has_bfloat16, normalised, quick
 
 TERMS = ("kl", "fine", "coarse", "unlike", "apart")
 
@@ -107,7 +115,7 @@ def answers(net: nn.Module, crops: np.ndarray, size: int | None = None, batch: i
         inputs = normal(crops[i : i + batch], device)
         if size and size != inputs.shape[-1]:
             inputs = nn.functional.interpolate(inputs, size=size, mode="bilinear", antialias=True)
-        with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
+        with quick(device):
             parts.append(net(inputs.contiguous(memory_format=torch.channels_last)).float().cpu())
     net.train(training)
     return torch.cat(parts)
@@ -212,12 +220,54 @@ class Replays:
         return found
 
 
+class Journal:
+    """What a run writes into its folder: last.pt, to go on from, and log.jsonl."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._last, self._log = folder / "last.pt", folder / "log.jsonl"
+
+    @property
+    def began(self) -> bool:
+        """Whether there is something to go on from."""
+        return self._last.exists()
+
+    def save(
+        self, student: Mapping[str, Tensor], optimiser: torch.optim.Optimizer, step: int, s: float
+    ) -> None:
+        """Write the checkpoint after `s` seconds of steps; a cut-off write leaves the former."""
+        state = {
+            "student": student,
+            "optimiser": optimiser.state_dict(),
+            "step": step,
+            "seconds": s,
+        }
+        part = self._last.with_suffix(".part")
+        torch.save(state, part)
+        part.rename(self._last)
+
+    def saved(self, device: torch.device | str = "cpu") -> dict[str, Any]:
+        """What was last saved."""
+        state: dict[str, Any] = torch.load(self._last, map_location=device, weights_only=True)
+        return state
+
+    def write(self, entry: Mapping[str, float]) -> None:
+        """Add a line to the log."""
+        with self._log.open("a") as log:
+            log.write(json.dumps(entry) + "\n")
+
+    def forget_after(self, step: int) -> None:
+        """Drop the lines of later steps: those taken after the last save are taken again."""
+        lines = self._log.read_text().splitlines(keepends=True) if self._log.exists() else []
+        self._log.write_text("".join(line for line in lines if json.loads(line)["step"] <= step))
+
+
 class Run:
     """One network's training in one folder: log.jsonl, last.pt, step-NNNNNN.pt."""
 
     def __init__(self, kind: str, recipe: Recipe, lessons: Lessons, folder: Path) -> None:
         self.recipe, self.lessons, self.folder = recipe, lessons, folder
-        folder.mkdir(parents=True, exist_ok=True)
+        self.journal = Journal(folder)
         self.device = lessons.album.device
         torch.manual_seed(recipe.seed)
         self.student = Student(kind, *lessons.widths, recipe.width)
@@ -227,7 +277,7 @@ class Run:
         self.replays = Replays(self._learn) if self.device.type == "cuda" else None
         self.step, self.seconds = 0, 0.0
         self._recent: list[dict[str, Tensor]] = []
-        if (folder / "last.pt").exists():
+        if self.journal.began:
             self._resume()
 
     def _optimiser(self) -> torch.optim.AdamW:
@@ -253,31 +303,21 @@ class Run:
         return torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True, capturable=capturable)
 
     def _resume(self) -> None:
-        state = torch.load(self.folder / "last.pt", map_location=self.device, weights_only=True)
+        state = self.journal.saved(self.device)
         self.student.load_state_dict(state["student"])
         own = [(g["weight_decay"], g["capturable"]) for g in self.optimiser.param_groups]
         self.optimiser.load_state_dict(state["optimiser"])
         for group, (decay, capturable) in zip(self.optimiser.param_groups, own, strict=True):
             group["weight_decay"], group["capturable"] = decay, capturable
         self.step, self.seconds = state["step"], state["seconds"]
-        # Steps that were taken after the last save are taken again.
-        log = self.folder / "log.jsonl"
-        lines = log.read_text().splitlines(keepends=True)
-        log.write_text("".join(line for line in lines if json.loads(line)["step"] <= self.step))
+        self.journal.forget_after(self.step)
         for path in self.folder.glob("step-*.pt"):
             if int(path.stem.partition("-")[2]) > self.step:
                 path.unlink()
 
     def save(self) -> None:
-        """Write the checkpoint to go on from; a cut-off write leaves the former one whole."""
-        state = {
-            "student": self.student.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "step": self.step,
-            "seconds": self.seconds,
-        }
-        torch.save(state, self.folder / "last.part")
-        (self.folder / "last.part").rename(self.folder / "last.pt")
+        """Write the checkpoint to go on from."""
+        self.journal.save(self.student.state_dict(), self.optimiser, self.step, self.seconds)
 
     def snapshot(self) -> None:
         """Keep the weights of this step for the evolution view."""
@@ -320,11 +360,11 @@ class Run:
         first = student.net.get_parameter("conv1.weight")
         self.optimiser.zero_grad()
         inputs = batch.inputs.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
+        with quick(self.device):
             outputs, maps = student(inputs), sent_back(student.net)
         terms = losses(outputs, batch, recipe.temperature)
         terms["unlike"] = alikeness(first)
-        terms["apart"] = torch.stack([alikeness(m.float(), recipe.allowed) for m in maps]).mean()
+        terms["apart"] = alike_below(maps, recipe.allowed)
         weights = {"kl": 1.0} | {name: getattr(recipe, name) for name in TERMS[1:]}
         for hint in ("fine", "coarse"):
             weights[hint] = weights[hint] * self._hinting
@@ -350,8 +390,7 @@ class Run:
         entry: dict[str, float] = {"step": self.step, "seconds": round(self.seconds, 1), **means}
         if exam is not None:
             entry |= examined(self.student.net, exam)
-        with (self.folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps(entry) + "\n")
+        self.journal.write(entry)
 
 
 def progress_of(runs: Sequence[Run]) -> float:

@@ -138,14 +138,21 @@ class Workshop:
         for run in runs:
             if (run.folder / "run.json").exists():
                 continue
-            about = {
-                "recipe": asdict(self.recipe),
-                "steps": run.step,
-                "samples": run.step * self.recipe.batch,
-                "machine": machine(run.device, self.recipe.threads),
-                "date": datetime.now(UTC).date().isoformat(),
-            }
-            (run.folder / "run.json").write_text(json.dumps(about))
+            self._finish(run.folder, self.recipe, run.step, run.device)
+
+    def _finish(
+        self, folder: Path, recipe: Recipe | Onward, taken: int, device: torch.device, **about: Any
+    ) -> None:
+        """Write down what was done in a run that took so many steps."""
+        about = {
+            "recipe": asdict(recipe),
+            "steps": taken,
+            "samples": taken * recipe.batch,
+            "machine": machine(device, recipe.threads),
+            "date": datetime.now(UTC).date().isoformat(),
+            **about,
+        }
+        (folder / "run.json").write_text(json.dumps(about))
 
     def go_on(self, kinds: list[str], recipe: Onward) -> None:
         """Train what ships further, one network after the other, and write down what was done."""
@@ -160,15 +167,14 @@ class Workshop:
             run.go_on(exam)
             if (folder / "run.json").exists():
                 continue
-            about = {
-                "recipe": asdict(recipe),
-                "before": {"weights": fingerprint(weights), **before},
-                "steps": int(before["steps"]) + run.step,
-                "samples": run.step * recipe.batch,
-                "machine": machine(torch.device("cpu"), recipe.threads),
-                "date": datetime.now(UTC).date().isoformat(),
-            }
-            (folder / "run.json").write_text(json.dumps(about))
+            self._finish(
+                folder,
+                recipe,
+                run.step,
+                torch.device("cpu"),
+                steps=int(before["steps"]) + run.step,
+                before={"weights": fingerprint(weights), **before},
+            )
 
     def finished(self, kinds: list[str]) -> dict[str, dict[str, Any]]:
         """The runs that came to their end, and what was written down of each."""

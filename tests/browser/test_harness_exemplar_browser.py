@@ -163,7 +163,7 @@ def test_a_scan_is_watched_stopped_and_gone_on_with(show: Open, net: DeconvNet) 
     live.page.get_by_role("button", name="Go on").click()
     live.until("model.state.progress.state === 'done'")
     told = "document.querySelector('.zf-summary').textContent.includes('strongest of 6 pictures')"
-    live.until(f"{told} && {COMPLETE.strip().rstrip(';')}")
+    live.until(f"{told} && {COMPLETE}")
     expect(bar).to_be_hidden()
 
 

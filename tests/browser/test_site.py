@@ -207,7 +207,10 @@ def seen(
     visitor.page.context.close()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1920), ("dark", 1400), ("light", 390)])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [("light", 1920), ("light", 1400), ("dark", 1400), ("light", 390), ("dark", 390)],
+)
 def test_screenshots(seen: tuple[str, Visitor], screenshots: Path, scheme: Any, width: int) -> None:
     name, visitor = seen
     visitor.page.emulate_media(color_scheme=scheme)

@@ -26,10 +26,10 @@ from zfwidgets.nets.zfnet import ZFNet
 FEW = Onward(crops=24, side=72, steps=6, batch=8, sizes=((0.5, 64, 2), (1.0, 72, 1)), threads=1)
 
 
-def made(*, batch_norm: bool) -> nn.Module:
-    """ZFNet with a quarter of the paper's maps, for ten classes."""
+def made() -> nn.Module:
+    """ZFNet with a quarter of the paper's maps and batch norm, for ten classes."""
     width = (24, 64, 96, 96, 64)
-    return ZFNet(num_classes=10, width=width, head="light", norm=False, batch_norm=batch_norm)
+    return ZFNet(num_classes=10, width=width, head="light", norm=False, batch_norm=True)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def labelled(album: Album, teacher: Teacher, tmp_path_factory: pytest.TempPathFa
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network of ten classes as it would ship."""
     torch.manual_seed(4)
-    net = made(batch_norm=True)
+    net = made()
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight)
@@ -106,7 +106,7 @@ def test_batch_norm_is_put_back_without_changing_an_answer(
 ) -> None:
     plain = shipped("zfnet", weights)
     inputs = next(labelled.seen(64, 0))
-    net = made(batch_norm=True)
+    net = made()
     unfold(plain, net, inputs, after="pool2")
     with torch.no_grad():
         torch.testing.assert_close(net.eval()(inputs), plain(inputs), atol=1e-4, rtol=1e-3)
@@ -176,7 +176,7 @@ def test_an_interrupted_run_ends_where_an_unbroken_one_does(
     assert {"kl", "apart", "top1", "label5", "silent"} <= set(lines[-1])
 
 
-def test_it_learns(finished: OnwardRun, weights: Path, labelled: Labelled, tmp_path: Path) -> None:
+def test_it_learns(weights: Path, labelled: Labelled, tmp_path: Path) -> None:
     many = replace(FEW, steps=60, sizes=((1.0, 64, 1),))
     run = OnwardRun("zfnet", many, weights, labelled, tmp_path)
     losses = []
