@@ -71,3 +71,13 @@ def test_an_unknown_name_is_an_attribute_error_that_names_it() -> None:
 
     with pytest.raises(AttributeError, match="deconvolve"):
         zfwidgets.deconvolve  # noqa: B018
+
+
+def test_an_inspector_opens_without_compilers_and_tables() -> None:
+    """Each of these takes as long to import as torch does, and every kernel would."""
+    loaded = modules_after(
+        "import zfwidgets as zf; net = zf.load('zfnet'); "
+        "zf.Inspector(net, image='cat', inline=True); net.record(zf.sample('cat'))"
+    )
+    assert {"torch", "ipywidgets"} <= loaded
+    assert not loaded & {"sympy", "torchvision", "pandas", "bqplot"}

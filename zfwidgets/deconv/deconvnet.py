@@ -377,7 +377,7 @@ class DeconvNet:
             return
         if record is None:
             record = self.record_again(x, self._layers[shape])
-        with models.evaluating(self.model), models.as_written(self.model), exactly():
+        with models.evaluating(self.model), models.as_written(), exactly():
             settled = compare(self.name, self.forward, record, x)
         if settled:
             self._checked_ways.add(shape)

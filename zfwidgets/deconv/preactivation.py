@@ -69,7 +69,7 @@ class Preactivation:
 
         hook = self._module.register_forward_hook(reached)
         try:
-            with models.evaluating(self.net.model), models.as_written(self.net.model):
+            with models.evaluating(self.net.model), models.as_written():
                 self.net.forward(inputs)
         except _Reached:
             pass

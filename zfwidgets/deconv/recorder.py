@@ -167,6 +167,12 @@ class Recorder(TorchDispatchMode):
         self._flat: dict[int, Grid] = {}
         """Maps that were flattened to [B, C, T], by their call."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Torch would import its compiler at the first operation, to keep it away from the others:
+        # as long again as importing torch. Nothing is compiled here, see `models.as_written`.
+        return False
+
     # ------------------------------------------------------------------------------- from outside
 
     def run(self, forward: Callable[[Tensor], Any], x: Tensor) -> Record:
@@ -784,7 +790,7 @@ class _Watch:
         after = hooks.register_module_forward_hook(left, always_call=True)
         self._off = [before.remove, after.remove]
         self._guards: list[Any] = [
-            models.as_written(recorder.model),
+            models.as_written(),
             torch.no_grad(),
             # So that operations arrive as they were called, not as what autograd makes of them.
             torch._C._AutoDispatchBelowAutograd(),  # noqa: SLF001

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from zfwidgets.nets.info import NetError
 
 Net = TypeVar("Net", bound=nn.Module)
 State = dict[str, Tensor]
+
+_CLASSES = Path(__file__).with_name("imagenet_classes.txt")
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys under which training scripts commonly keep the state dict of a checkpoint."""
@@ -69,9 +73,22 @@ def _read_pt(path: Path) -> object:
         raise NetError(f"{path} is not a sound PyTorch file: {error}") from error
 
 
+class _NoRandomStart(TorchFunctionMode):
+    """Leaves tensors as they are that are to be filled at random.
+
+    For tensors without memory torch would do it in Python, and import its compiler for that: as
+    long again as importing torch.
+    """
+
+    _RANDOM = frozenset({Tensor.normal_, Tensor.uniform_})
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return args[0] if func in self._RANDOM else func(*args, **(kwargs or {}))
+
+
 def on_meta(make: Callable[[], Net]) -> Net:
     """A network without memory: names and shapes only, made in no time."""
-    with torch.device("meta"):
+    with torch.device("meta"), _NoRandomStart():
         return make()
 
 
@@ -107,8 +124,13 @@ def _differences(net: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
     return lines
 
 
-def imagenet_classes() -> list[str]:
-    """The 1000 class names of ImageNet-1k, in the usual order (torchvision ships them)."""
-    from torchvision.models import AlexNet_Weights
+@cache
+def _imagenet_classes() -> tuple[str, ...]:
+    # torchvision has them, too; importing it takes as long as importing torch.
+    lines = _CLASSES.read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if not line.startswith("#"))
 
-    return list(AlexNet_Weights.DEFAULT.meta["categories"])
+
+def imagenet_classes() -> list[str]:
+    """The 1000 class names of ImageNet-1k, in the usual order, as torchvision has them."""
+    return list(_imagenet_classes())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
@@ -13,11 +14,13 @@ import traitlets as t
 from zfwidgets.images.numbers import floats
 from zfwidgets.widgets.core.base import ZFWidget, dispose
 from zfwidgets.widgets.core.composed import Composed
-from zfwidgets.widgets.core.plots import BarChart
 from zfwidgets.widgets.core.rpc import Job, Responder
 from zfwidgets.widgets.core.spoken import SPOKEN_CLASSES
 from zfwidgets.widgets.core.strings import LOCALES, default_locale
 from zfwidgets.widgets.core.wire import describe_error
+
+if TYPE_CHECKING:
+    from zfwidgets.widgets.core.plots import BarChart
 
 MOST_BARS = 512
 """More bars cannot be told apart on a screen; of more channels the strongest are drawn."""
@@ -108,7 +111,6 @@ class Charts(Composed):
         """`inline` computes in the calling thread: for tests and platforms without threads."""
         locale = locale or default_locale()
         self.head = ChartsHead(opened=opened, locale=locale)
-        self.strength, self.histogram = BarChart(self._click), BarChart()
         self._row = ipywidgets.Box()
         self._row.add_class("zf-charts-row")
         self._job: Job | None = None
@@ -124,11 +126,33 @@ class Charts(Composed):
         self.head.observe(self._unfold, "opened")
         self.observe(self._speak, "locale")
         self.observe(self._ask, ["recording", "image", "layer", "sort", "channel", "locale"])
-        self._name_axes()
         self._unfold()
 
+    @cached_property
+    def _charts(self) -> tuple[BarChart, BarChart]:
+        """Made when they are first opened: bqplot, and pandas with it, takes a second to import."""
+        from zfwidgets.widgets.core.plots import BarChart
+
+        charts = BarChart(self._click), BarChart()
+        self._name_axes(*charts)
+        return charts
+
+    @property
+    def strength(self) -> BarChart:
+        """How strong each channel is."""
+        return self._charts[0]
+
+    @property
+    def histogram(self) -> BarChart:
+        """How the chosen channel's values are distributed."""
+        return self._charts[1]
+
+    @property
+    def _made(self) -> bool:
+        return "_charts" in vars(self)
+
     def _let_go(self) -> None:
-        for chart in (self.strength, self.histogram):  # folded, they are nobody's children
+        for chart in self._charts if self._made else ():  # folded, they are nobody's children
             dispose(chart)
         self.recording = self._job = self._drawn = None
 
@@ -140,18 +164,19 @@ class Charts(Composed):
 
     def _unfold(self, _change: object = None) -> None:
         # Figures that are drawn out of sight have no size, and bqplot complains of negative ones.
-        self._row.children = [self.strength, self.histogram] if self.head.opened else []
+        self._row.children = [*self._charts] if self.head.opened else []
         self._ask()
 
     def _speak(self, _change: object) -> None:
         self.head.locale = self.locale
         self._drawn = None  # its titles are in another language
-        self._name_axes()
+        if self._made:
+            self._name_axes(*self._charts)
 
-    def _name_axes(self) -> None:
+    def _name_axes(self, strength: BarChart, histogram: BarChart) -> None:
         say = self.head.say
-        self.strength.label(say("rank_axis"), say("strength_axis"))
-        self.histogram.label(say("value_axis"), say("places_axis"))
+        strength.label(say("rank_axis"), say("strength_axis"))
+        histogram.label(say("value_axis"), say("places_axis"))
 
     def _ask(self, _change: object = None) -> None:
         if self._job is not None:
@@ -159,7 +184,7 @@ class Charts(Composed):
         if self.recording is None or not self.layer:
             with self.head.hold_sync():  # what is being drawn is drawn before, or not at all
                 self._drawn = None
-                for chart in (self.strength, self.histogram):
+                for chart in self._charts if self._made else ():
                     chart.show("", [0.0, 1.0], [0.0, 0.0])
                 self.head.classes, self.head.status = [], "empty"
                 self.head.clear_error()
