@@ -145,6 +145,13 @@ def voila(tmp_path_factory: pytest.TempPathFactory) -> Iterator[hosts.Host]:
 
 
 @pytest.fixture(scope="session")
+def telling() -> int:
+    """The channel of ZFNet's conv5 that says most clearly what excites it, whatever was learned."""
+    said = zf.concepts(zf.exemplars("zfnet", layer="conv5", k=50)).channels
+    return max((words[0].lift, channel) for channel, words in said.items() if words)[1]
+
+
+@pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> zf.SavedSite:
     """One site for all browsers: English and Korean; two photos, of which the first is recorded.
 

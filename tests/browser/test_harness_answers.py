@@ -27,7 +27,6 @@ READY = f"""
 {ANSWERED} && document.querySelector('.zf-exemplar-strip').dataset.state === 'ready'
   && document.querySelectorAll('.zf-strip-pair').length === 9
 """
-INSECTS = 5  # the channel of conv5 that is tested
 Open = Callable[..., LiveWidget]
 
 
@@ -86,21 +85,25 @@ def test_the_four_stand_side_by_side_each_with_what_it_can_say(
     assert max(sizes) - min(sizes) <= 1, "all pictures are of one size"
 
 
-def test_a_deeper_filter_is_told_in_words(show: Open, net: DeconvNet, bee: Any) -> None:
-    live = show(net, recording=bee, layer="conv5", channel=INSECTS)
+def test_a_deeper_filter_is_told_in_words(
+    show: Open, net: DeconvNet, bee: Any, telling: int
+) -> None:
+    live = show(net, recording=bee, layer="conv5", channel=telling)
     live.until(READY)
     expect(answer(live, "filter")).to_contain_text("No picture: 384 kernels on conv4")
     expect(answer(live, "filter").locator("canvas")).to_have_count(0)
     upper = on_canvas(answer(live, "photo").locator("canvas").first)
-    neuron = bee.strongest("conv5", [INSECTS])
+    neuron = bee.strongest("conv5", [telling])
     top, left, bottom, right = bee.layers["conv5"].box(int(neuron.row[0]), int(neuron.col[0]))
     photo = np.pad(bee.seen()[0], ((150, 150), (150, 150), (0, 0)), constant_values=128)
     seen = photo[150 + top : 150 + bottom, 150 + left : 150 + right]
     assert np.abs(upper.astype(int) - seen).mean() < 6, "but for compression and the margin's grey"
 
 
-def test_another_photo_changes_one_answer_only(show: Open, net: DeconvNet, bee: Any) -> None:
-    live = show(net, recording=bee, layer="conv5", channel=INSECTS)
+def test_another_photo_changes_one_answer_only(
+    show: Open, net: DeconvNet, bee: Any, telling: int
+) -> None:
+    live = show(net, recording=bee, layer="conv5", channel=telling)
     live.until(READY)
     before = on_canvas(answer(live, "photo").locator("canvas").first)
     kept = on_canvas(answer(live, "synthesised").locator("canvas"))
@@ -144,9 +147,11 @@ def test_synthesising_can_be_stopped(show: Open, bee: Any) -> None:
     assert live.widget._answers["cells"]["synthesised"].get("offer")
 
 
-@pytest.mark.parametrize(("layer", "channel"), [("conv1", 9), ("conv5", INSECTS)])
-def test_it_fits_the_page(show: Open, net: DeconvNet, bee: Any, layer: str, channel: int) -> None:
-    live = show(net, recording=bee, layer=layer, channel=channel)
+@pytest.mark.parametrize(("layer", "channel"), [("conv1", 9), ("conv5", None)])
+def test_it_fits_the_page(
+    show: Open, net: DeconvNet, bee: Any, telling: int, layer: str, channel: int | None
+) -> None:
+    live = show(net, recording=bee, layer=layer, channel=telling if channel is None else channel)
     for theme, locale in (("light", "en"), ("dark", "ko")):
         live.widget.locale = locale
         for width in (1400, 640, 390):

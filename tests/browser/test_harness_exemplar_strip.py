@@ -21,7 +21,6 @@ READY = """
 document.querySelector('.zf-exemplar-strip').dataset.state === 'ready'
   && document.querySelectorAll('.zf-strip-pair').length === 9
 """
-INSECTS = 5  # the channel of conv5 that is tested
 Open = Callable[..., LiveWidget]
 
 
@@ -45,15 +44,15 @@ def show(page: Page) -> Iterator[Open]:
 
 
 def test_it_shows_patches_above_projections_of_the_scan_that_ships(
-    show: Open, net: DeconvNet
+    show: Open, net: DeconvNet, telling: int
 ) -> None:
-    live = show(net, layer="conv5", channel=INSECTS)
+    live = show(net, layer="conv5", channel=telling)
     live.until(READY)
     found = zf.exemplars(net, layer="conv5")
-    panel = found.project(net, zf.gallery(), INSECTS)
+    panel = found.project(net, zf.gallery(), telling)
     expected = panel.projections.to_images()
     pairs = live.page.locator(".zf-strip-pair")
-    for rank, (name, row, col, _) in enumerate(found.of(INSECTS)):
+    for rank, (name, row, col, _) in enumerate(found.of(telling)):
         pair = pairs.nth(rank)
         expect(pair).to_have_attribute("data-id", name)
         expect(pair).to_have_accessible_name(
@@ -65,10 +64,12 @@ def test_it_shows_patches_above_projections_of_the_scan_that_ships(
         assert np.corrcoef(lower.ravel(), expected[rank].ravel())[0, 1] > 0.95
 
 
-def test_it_says_what_they_have_in_common_and_whose_they_are(show: Open, net: DeconvNet) -> None:
-    live = show(net, layer="conv5", channel=INSECTS)
+def test_it_says_what_they_have_in_common_and_whose_they_are(
+    show: Open, net: DeconvNet, telling: int
+) -> None:
+    live = show(net, layer="conv5", channel=telling)
     live.until(READY)
-    word = zf.concepts(zf.exemplars(net, layer="conv5", k=50), channels=[INSECTS])[INSECTS][0]
+    word = zf.concepts(zf.exemplars(net, layer="conv5", k=50), channels=[telling])[telling][0]
     first = live.page.locator(".zf-strip-word").first
     expect(first).to_have_text(str(word))
     expect(first).to_have_attribute("title", str_containing(f"{word.count} show this"))
@@ -86,14 +87,14 @@ def str_containing(text: str) -> Any:
 
 
 def test_a_click_or_a_key_picks_a_picture_and_the_way_back_is_shown(
-    show: Open, net: DeconvNet
+    show: Open, net: DeconvNet, telling: int
 ) -> None:
-    live = show(net, layer="conv5", channel=INSECTS)
+    live = show(net, layer="conv5", channel=telling)
     live.until(READY)
     back = live.page.locator(".zf-strip-head > .zf-button")
     expect(back).to_be_hidden()
     live.page.locator(".zf-strip-pair").nth(2).click()
-    found = zf.exemplars(net, layer="conv5").of(INSECTS)
+    found = zf.exemplars(net, layer="conv5").of(telling)
     live.expect(lambda: live.widget.picked.get("id"), found[2][0])
     live.widget.home = "cat"
     live.until("document.querySelectorAll('.zf-strip-pair[aria-current]').length === 1")
@@ -106,13 +107,15 @@ def test_a_click_or_a_key_picks_a_picture_and_the_way_back_is_shown(
     live.expect(lambda: live.widget.picked, {})
 
 
-def test_folded_or_out_of_sight_it_asks_for_nothing(show: Open, net: DeconvNet) -> None:
-    live = show(net, layer="conv5", channel=INSECTS, opened=False)
+def test_folded_or_out_of_sight_it_asks_for_nothing(
+    show: Open, net: DeconvNet, telling: int
+) -> None:
+    live = show(net, layer="conv5", channel=telling, opened=False)
     live.until("model.state.in_sight")
     assert live.page.locator(".zf-strip-pair").count() == 0
-    live.page.get_by_role("button", name="What else excites channel 5 of conv5?").click()
+    live.page.get_by_role("button", name=f"What else excites channel {telling} of conv5?").click()
     live.until(READY)
-    live.page.get_by_role("button", name="What else excites channel 5 of conv5?").click()
+    live.page.get_by_role("button", name=f"What else excites channel {telling} of conv5?").click()
     expect(live.page.locator(".zf-strip-pictures")).to_be_hidden()
 
 
@@ -130,8 +133,8 @@ def test_without_a_scan_a_click_makes_one_that_can_be_stopped(show: Open) -> Non
     expect(live.page.locator(".zf-strip-body")).to_contain_text("seen so far")
 
 
-def test_it_fits_the_page(show: Open, net: DeconvNet) -> None:
-    live = show(net, layer="conv5", channel=INSECTS)
+def test_it_fits_the_page(show: Open, net: DeconvNet, telling: int) -> None:
+    live = show(net, layer="conv5", channel=telling)
     live.until(READY)
     live.widget.home = "cat"
     live.page.locator(".zf-strip-pair").nth(1).click()
