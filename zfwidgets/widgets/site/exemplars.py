@@ -10,6 +10,7 @@ import torch
 
 from zfwidgets.analysis.shipped import K, exemplars_that_ship, ships
 from zfwidgets.analysis.strongest import Exemplars
+from zfwidgets.analysis.vocabulary import Concept
 from zfwidgets.images import gallery
 from zfwidgets.widgets.core.concepts import told
 from zfwidgets.widgets.core.rpc import settle
@@ -59,6 +60,7 @@ class ExemplarsPage:
         self._found, self._size = found, size
         self._photographs, self._inspector = photographs, inspector
         self._begins: dict[str, Any] | None = None
+        self._words: dict[str, list[tuple[Concept, ...]]] = {}
 
     def __call__(self, plan: Plan, blobs: Blobs) -> Content:
         """The page in the language of the plan; its pictures go to `blobs`."""
@@ -125,7 +127,6 @@ class ExemplarsPage:
         shown = gallery()
         names = sorted(shown)
         place = {name: number for number, name in enumerate(names)}
-        known = Gallery(plan.net, shown)
         first = next(iter(self._found.values()))
         return {
             "address": self._photographs,
@@ -137,13 +138,18 @@ class ExemplarsPage:
                 for layer, found in self._found.items()
             },
             "words": {
-                layer: [
-                    [_short(told(word, plan.locale)) for word in known.words(found, channel)]
-                    for channel in range(len(found.value))
-                ]
-                for layer, found in self._found.items()
+                layer: [[_short(told(word, plan.locale)) for word in words] for words in every]
+                for layer, every in self._every_word(plan.net).items()
             },
         }
+
+    def _every_word(self, net: Any) -> dict[str, list[tuple[Concept, ...]]]:
+        """The words of all channels, by layer; found once for all languages."""
+        if not self._words:
+            known = Gallery(net, gallery())
+            for layer, found in self._found.items():
+                self._words[layer] = [known.words(found, c) for c in range(len(found.value))]
+        return self._words
 
 
 def _head(plan: Plan) -> dict[str, Any]:
