@@ -145,6 +145,19 @@ def voila(tmp_path_factory: pytest.TempPathFactory) -> Iterator[hosts.Host]:
 
 
 @pytest.fixture(scope="session")
+def net() -> zf.DeconvNet:
+    """ZFNet in the test's own process; its way back is checked once for all tests."""
+    return zf.load("zfnet", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def computing(net: zf.DeconvNet, tmp_path_factory: pytest.TempPathFactory) -> zf.SavedPage:
+    """A page with ZFNet's engine; two photos, of which the first is recorded."""
+    path = tmp_path_factory.mktemp("computing") / "page.html"
+    return zf.to_html(net, path, photos=["cat", "dogs"], engine=True, progress=False)
+
+
+@pytest.fixture(scope="session")
 def telling() -> int:
     """The channel of ZFNet's conv5 that says most clearly what excites it, whatever was learned."""
     said = zf.concepts(zf.exemplars("zfnet", layer="conv5", k=50)).channels

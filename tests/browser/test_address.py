@@ -18,17 +18,6 @@ from zfwidgets.widgets.core.address import read
 DEEP = "#net=zfnet&photo=dogs&layer=conv3&channel=7&at=4,3&rule=guided&mode=projection"
 
 
-@pytest.fixture(scope="module")
-def net() -> zf.DeconvNet:
-    return zf.load("zfnet", device="cpu")
-
-
-@pytest.fixture(scope="module")
-def saved(net: zf.DeconvNet, tmp_path_factory: pytest.TempPathFactory) -> zf.SavedPage:
-    path = tmp_path_factory.mktemp("address") / "page.html"
-    return zf.to_html(net, path, photos=["cat", "dogs"], engine=True, progress=False)
-
-
 class Linked(Computing):
     """The page at an address, once its engine is ready."""
 
@@ -46,8 +35,8 @@ class Linked(Computing):
 
 
 @pytest.fixture
-def deep(chromium: Browser, saved: zf.SavedPage) -> Iterator[Linked]:
-    opened = Linked(chromium, saved.path, DEEP)
+def deep(chromium: Browser, computing: zf.SavedPage) -> Iterator[Linked]:
+    opened = Linked(chromium, computing.path, DEEP)
     yield opened
     assert opened.complaints == []
     opened.page.context.close()
@@ -114,10 +103,10 @@ def test_a_link_is_copied_and_announced(deep: Linked, tmp_path: Path) -> None:
 
 
 def test_what_a_page_does_not_have_is_said_and_the_rest_is_shown(
-    chromium: Browser, saved: zf.SavedPage
+    chromium: Browser, computing: zf.SavedPage
 ) -> None:
     address = "#net=alexnet&photo=<b>&layer=conv3&channel=999&at=1,1&rule=magic&walk=on"
-    opened = Linked(chromium, saved.path, address)
+    opened = Linked(chromium, computing.path, address)
     told = opened.page.locator(".zf-page-link")
     expect(told).to_contain_text("net=alexnet, photo=<b>, channel=999, rule=magic")
     expect(told).to_contain_text("walk=on")

@@ -20,12 +20,6 @@ LAYERS = ("conv2", "conv5")
 
 
 @pytest.fixture(scope="module")
-def net() -> zf.DeconvNet:
-    """The network whose page it is."""
-    return zf.load("zfnet", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def saved(net: zf.DeconvNet, tmp_path_factory: pytest.TempPathFactory) -> zf.SavedPage:
     """Two photos, two layers, two rules, four large projections a layer."""
     return zf.to_html(

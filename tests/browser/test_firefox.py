@@ -60,11 +60,6 @@ def pane(tab: Tab, number: int) -> Pixels:
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
-@pytest.fixture(scope="module")
-def net() -> zf.DeconvNet:
-    return zf.load("zfnet", device="cpu")
-
-
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
     """A photo that no page has."""
@@ -98,11 +93,10 @@ def uploads(tab: Tab, net: zf.DeconvNet, mine: Path) -> None:
 
 
 def test_a_photo_of_ones_own_and_its_projection_are_those_of_python(
-    tab: Tab, net: zf.DeconvNet, mine: Path, tmp_path: Path, screenshots: Path
+    tab: Tab, net: zf.DeconvNet, computing: zf.SavedPage, mine: Path, screenshots: Path
 ) -> None:
     """The page lies on the disk, there is no network, and the photo is none of the page's."""
-    saved = zf.to_html(net, tmp_path / "page.html", photos=["cat"], engine=True, progress=False)
-    tab.goto(saved.path.as_uri())
+    tab.goto(computing.path.as_uri())
     tab.until(READY)
     uploads(tab, net, mine)
     tab.screenshot(screenshots / "page-engine-firefox.png")

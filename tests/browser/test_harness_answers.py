@@ -31,11 +31,6 @@ Open = Callable[..., LiveWidget]
 
 
 @pytest.fixture(scope="module")
-def net() -> DeconvNet:
-    return zf.load("zfnet", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def bee(net: DeconvNet) -> Any:
     return net.record(zf.sample("bee").open())
 

@@ -35,11 +35,6 @@ Open = Callable[..., LiveWidget]
 
 
 @pytest.fixture(scope="module")
-def net() -> DeconvNet:
-    return zf.load("zfnet", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def photos() -> dict[str, Any]:
     return {name: photo.path for name, photo in zf.samples().items()}
 

@@ -24,11 +24,6 @@ document.querySelector('.zf-exemplar-strip').dataset.state === 'ready'
 Open = Callable[..., LiveWidget]
 
 
-@pytest.fixture(scope="module")
-def net() -> DeconvNet:
-    return zf.load("zfnet", device="cpu")
-
-
 @pytest.fixture
 def show(page: Page) -> Iterator[Open]:
     opened: list[ExemplarStrip] = []

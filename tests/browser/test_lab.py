@@ -21,12 +21,6 @@ EYE = (80, 66)  # row and column of the cat's left eye in the square that the ne
 
 
 @pytest.fixture(scope="module")
-def net() -> zf.DeconvNet:
-    """The network of the page, in the test's own process."""
-    return zf.load("zfnet", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def opened(chromium: Browser, lab: hosts.Host) -> Iterator[InspectorPage]:
     """A notebook with the one-liner, run once for all tests of this file."""
     page = conftest.new_page(chromium)

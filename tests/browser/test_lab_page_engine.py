@@ -22,12 +22,6 @@ inspector"""
 
 
 @pytest.fixture(scope="module")
-def net() -> zf.DeconvNet:
-    """The network of the page, in the test's own process."""
-    return zf.load("zfnet", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def inspector(chromium: Browser, lab: hosts.Host) -> Iterator[InspectorPage]:
     """A notebook whose page computes, for all tests of this file."""
     page = conftest.new_page(chromium)

@@ -33,11 +33,6 @@ ON = "tracks.filter(track => track.readyState === 'live').length"
 DRAWN = "document.querySelector('.zf-live-maps')?.width > 300"
 
 
-@pytest.fixture(scope="module")
-def net() -> zf.DeconvNet:
-    return zf.load("zfnet", device="cpu")
-
-
 @pytest.fixture
 def camera(chromium: Browser) -> Iterator[Page]:
     """A page that may use the fake camera."""

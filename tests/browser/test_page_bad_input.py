@@ -32,20 +32,9 @@ COUNT = """
 """
 
 
-@pytest.fixture(scope="module")
-def net() -> zf.DeconvNet:
-    return zf.load("zfnet", device="cpu")
-
-
-@pytest.fixture(scope="module")
-def saved(net: zf.DeconvNet, tmp_path_factory: pytest.TempPathFactory) -> zf.SavedPage:
-    path = tmp_path_factory.mktemp("bad") / "page.html"
-    return zf.to_html(net, path, photos=["cat"], engine=True, progress=False)
-
-
 @pytest.fixture
-def opened(chromium: Browser, saved: zf.SavedPage) -> Iterator[Computing]:
-    page = Computing(chromium, saved)
+def opened(chromium: Browser, computing: zf.SavedPage) -> Iterator[Computing]:
+    page = Computing(chromium, computing)
     page.page.evaluate(f"() => {{ {COUNT} }}")
     yield page
     page.page.context.close()
@@ -95,9 +84,9 @@ def test_a_photo_that_claims_to_be_larger_than_memory_is_refused(
 
 
 def test_a_camera_that_is_refused_is_said_and_the_photo_stays(
-    refusing: Browser, saved: zf.SavedPage
+    refusing: Browser, computing: zf.SavedPage
 ) -> None:
-    opened = Computing(refusing, saved)
+    opened = Computing(refusing, computing)
     before = opened.pane(0)
     opened.picker.get_by_role("button", name="Camera").click()
     expect(opened.picker.get_by_role("alert")).to_contain_text("camera", ignore_case=True)
@@ -108,13 +97,13 @@ def test_a_camera_that_is_refused_is_said_and_the_photo_stays(
 
 
 def test_memory_that_is_refused_is_said_and_what_was_recorded_stays(
-    chromium: Browser, saved: zf.SavedPage, net: zf.DeconvNet, tmp_path: Path
+    chromium: Browser, computing: zf.SavedPage, net: zf.DeconvNet, tmp_path: Path
 ) -> None:
     """The kernels' memory cannot grow, as on a phone that has no more."""
-    text = saved.path.read_text(encoding="utf-8")
+    text = computing.path.read_text(encoding="utf-8")
     poor = tmp_path / "poor.html"
     poor.write_text(text.replace("memory.grow(", "memory.refused("), "utf-8")
-    assert poor.stat().st_size != saved.size
+    assert poor.stat().st_size != computing.size
     opened = Opened(chromium, zf.SavedPage(poor, 0, "", (), (), (), {}))
     expect(opened.page.locator("html[data-engine=failed]")).to_be_attached(timeout=PATIENCE)
     alert = opened.page.locator(".zf-inspector-head [role=alert]")

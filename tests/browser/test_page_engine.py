@@ -29,18 +29,6 @@ NOT_TIED = 0.999
 may take the other one."""
 
 
-@pytest.fixture(scope="module")
-def net() -> zf.DeconvNet:
-    return zf.load("zfnet", device="cpu")
-
-
-@pytest.fixture(scope="module")
-def saved(net: zf.DeconvNet, tmp_path_factory: pytest.TempPathFactory) -> zf.SavedPage:
-    """Two photos, of which the first is recorded; the rest is computed in the page."""
-    path = tmp_path_factory.mktemp("engine") / "page.html"
-    return zf.to_html(net, path, photos=["cat", "dogs"], engine=True, progress=False)
-
-
 class Computing(Opened):
     """The page once its engine is ready; messages of the protocol can be listened to."""
 
@@ -89,9 +77,9 @@ def difference(one: Pixels, other: Pixels) -> np.ndarray[Any, Any]:
 
 
 @pytest.fixture(scope="module")
-def shared(chromium: Browser, saved: zf.SavedPage) -> Iterator[Computing]:
+def shared(chromium: Browser, computing: zf.SavedPage) -> Iterator[Computing]:
     """Opened once: thirteen megabytes are read, and a network is made of them."""
-    page = Computing(chromium, saved)
+    page = Computing(chromium, computing)
     yield page
     page.page.context.close()
 
@@ -106,9 +94,9 @@ def opened(shared: Computing) -> Iterator[Computing]:
 
 
 @pytest.fixture
-def fresh(chromium: Browser, saved: zf.SavedPage) -> Iterator[Computing]:
+def fresh(chromium: Browser, computing: zf.SavedPage) -> Iterator[Computing]:
     """The page of one test alone."""
-    page = Computing(chromium, saved)
+    page = Computing(chromium, computing)
     yield page
     assert page.complaints == []
     assert page.asked == []
@@ -386,9 +374,9 @@ def damaged(saved: zf.SavedPage, path: Path, where: float) -> zf.SavedPage:
 
 
 def test_damaged_weights_are_said_and_what_was_recorded_stays(
-    chromium: Browser, net: zf.DeconvNet, saved: zf.SavedPage, tmp_path: Path, mine: Path
+    chromium: Browser, net: zf.DeconvNet, computing: zf.SavedPage, tmp_path: Path, mine: Path
 ) -> None:
-    opened = Opened(chromium, damaged(saved, tmp_path / "damaged.html", 0.5))
+    opened = Opened(chromium, damaged(computing, tmp_path / "damaged.html", 0.5))
     expect(opened.page.locator("html[data-engine=failed]")).to_be_attached(timeout=PATIENCE)
     alert = opened.page.locator(".zf-inspector-head [role=alert]")
     expect(alert).to_contain_text("damaged")
@@ -407,13 +395,13 @@ def test_damaged_weights_are_said_and_what_was_recorded_stays(
 
 
 def test_a_browser_without_simd_is_told_which_one_to_use(
-    chromium: Browser, saved: zf.SavedPage, tmp_path: Path, mine: Path
+    chromium: Browser, computing: zf.SavedPage, tmp_path: Path, mine: Path
 ) -> None:
     """The kernels are refused as an old browser refuses them."""
-    text = saved.path.read_text(encoding="utf-8")
+    text = computing.path.read_text(encoding="utf-8")
     old = tmp_path / "old.html"
     old.write_text(text.replace("WebAssembly.validate(", "((_) => false)("), "utf-8")
-    assert old.stat().st_size != saved.size
+    assert old.stat().st_size != computing.size
     opened = Opened(chromium, zf.SavedPage(old, 0, "", (), (), (), {}))
     expect(opened.page.locator("html[data-engine=failed]")).to_be_attached(timeout=PATIENCE)
     alert = opened.page.locator(".zf-inspector-head [role=alert]")
@@ -426,9 +414,9 @@ def test_a_browser_without_simd_is_told_which_one_to_use(
 
 
 def test_the_page_is_small_and_says_that_nothing_leaves_the_machine(
-    opened: Computing, saved: zf.SavedPage
+    opened: Computing, computing: zf.SavedPage
 ) -> None:
-    assert saved.size == saved.path.stat().st_size < 14e6
+    assert computing.size == computing.path.stat().st_size < 14e6
     lead = opened.page.locator(".zf-page-lead")
     expect(lead).to_contain_text("no photo leaves it")
     status = opened.page.locator(".zf-page-engine")

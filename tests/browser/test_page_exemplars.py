@@ -44,11 +44,6 @@ ASK = """body => new Promise(done => {
 
 
 @pytest.fixture(scope="module")
-def net() -> zf.DeconvNet:
-    return zf.load("zfnet", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def scan(net: zf.DeconvNet) -> dict[str, Exemplars]:
     return exemplars_that_ship(net, 9)
 

@@ -44,11 +44,6 @@ FRAME = """frame => new Promise(done => {
 
 
 @pytest.fixture(scope="module")
-def net() -> zf.DeconvNet:
-    return zf.load("zfnet", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def saved(net: zf.DeconvNet, tmp_path_factory: pytest.TempPathFactory) -> zf.SavedPage:
     view = zf.LiveView(net, layer="conv5")
     saved = view.to_html(tmp_path_factory.mktemp("live") / "page.html")

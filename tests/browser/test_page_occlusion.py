@@ -35,11 +35,6 @@ ASK = """body => new Promise(done => {
 })"""
 
 
-@pytest.fixture(scope="module")
-def net() -> zf.DeconvNet:
-    return zf.load("zfnet", device="cpu")
-
-
 def opened(chromium: Browser, path: Path) -> Page:
     """The page from the disk, without a network, when the photo can be hidden."""
     page = conftest.new_page(chromium, offline=True)

@@ -45,11 +45,6 @@ ASK = """index => new Promise(done => {
 })"""
 
 
-@pytest.fixture(scope="module")
-def net() -> zf.DeconvNet:
-    return zf.load("zfnet", device="cpu")
-
-
 def walked(page: Page, layer: str, channel: int, off: int = 0) -> dict[str, Any]:
     """The plan of the page, once it is the engine's and of this channel."""
     until(

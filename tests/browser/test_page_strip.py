@@ -26,11 +26,6 @@ SHOWN = "zfKernel.models.get('strip').get('_shown')"
 
 
 @pytest.fixture(scope="module")
-def net() -> zf.DeconvNet:
-    return zf.load("zfnet", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def opened(
     chromium: Browser, net: zf.DeconvNet, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Computing]:

@@ -17,11 +17,6 @@ from tests.browser.test_page_engine import PATIENCE, Computing, like, projection
 from tests.browser.waiting import until
 
 
-@pytest.fixture(scope="module")
-def net() -> zf.DeconvNet:
-    return zf.load("zfnet", device="cpu")
-
-
 @pytest.fixture
 def saved(site: zf.SavedSite) -> zf.SavedSite:
     return site
