@@ -320,7 +320,7 @@ above."""
 def _onward(about: dict[str, Any]) -> str:
     r, before = about["recipe"], about["before"]
     views = ", ".join(
-        f"{size} px up to {until:.0%} ({n} view{'s' if n > 1 else ''} of each crop)"
+        f"{size} px up to {until:.0%} ({n * r['crops']:,.0f} views kept)"
         for until, size, n in r["sizes"]
     )
     shown = about["samples"] / r["crops"]
