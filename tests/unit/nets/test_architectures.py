@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 
 from zfwidgets.nets import CNN_F, CNN_M, CNN_S, AlexNet, ZFNet
 from zfwidgets.nets.onnx_zfnet512 import ZFNet512
-from zfwidgets.nets.state import on_meta
+from zfwidgets.nets.state import imagenet_classes, on_meta
 from zfwidgets.nets.zfnet import WIDTH_B
 
 Shape = tuple[int, ...]
@@ -326,3 +326,9 @@ def test_zfnet_computes_what_pytorchcv_computes_once_order_and_constants_agree()
     ours.load_state_dict(dict(zip(ours.state_dict(), values, strict=True)))
     x = torch.randn(2, 3, 224, 224)
     torch.testing.assert_close(ours(x), theirs(x))
+
+
+def test_the_class_names_are_torchvisions() -> None:
+    from torchvision.models import AlexNet_Weights
+
+    assert imagenet_classes() == AlexNet_Weights.DEFAULT.meta["categories"]
