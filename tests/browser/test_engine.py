@@ -266,8 +266,7 @@ def test_ten_photos_give_the_same_maps_switches_strongest_classes_and_projection
             # A signal that takes the other of two equal places is elsewhere by a pixel or two.
             near = TIED if ties else NEAR
             assert off(answers.array(projection), expected.pixels[n]) < near
-    # How many photos have two places that are equal but for rounding depends on the weights.
-    assert without_ties
+    assert without_ties >= len(recordings) // 2
 
 
 def max_pools(net: zf.DeconvNet) -> list[str]:
