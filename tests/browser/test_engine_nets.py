@@ -79,8 +79,7 @@ KINDS = {
 }
 
 
-#: In the cat and the bee two places of a pooling window of it hold the same but for rounding.
-PHOTOS = {"googlenet": ["raccoon", "bridge", "pagoda", "citrus"]}
+PHOTOS = {"googlenet": ["cat", "bee", "raccoon", "bridge", "pagoda", "citrus"]}
 
 
 def network(kind: str) -> zf.DeconvNet:

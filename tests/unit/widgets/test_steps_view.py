@@ -206,6 +206,13 @@ def test_units_of_fully_connected_layers_are_maps_of_one_place() -> None:
     assert pictures.strongest(maps) == [1, 2, 0]
 
 
+def test_equally_strong_maps_are_in_order_as_in_a_page_without_python() -> None:
+    """Quantised filters make them so: a weight of one value at the same place of many kernels."""
+    maps = torch.zeros(384, 3, 3)
+    maps[20:380:20, 1, 1] = -0.25
+    assert pictures.strongest(maps) == list(range(20, 380, 20))[: pictures.TILES]
+
+
 def test_only_maps_that_are_not_zero_are_drawn(recording: zf.Recording) -> None:
     before = asked(view(recording), 0)[0]["before"]
     assert before["ids"] == [1], "one neuron of channel 1 is where the way begins"

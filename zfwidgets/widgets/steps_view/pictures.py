@@ -105,10 +105,13 @@ def maps_of(signal: Tensor) -> Tensor:
 
 
 def strongest(maps: Tensor) -> list[int]:
-    """The channels with the largest |x|, at most `TILES`, largest first; zero ones are left out."""
+    """The channels with the largest |x|, at most `TILES`, largest first; zero ones are left out.
+
+    Equal ones are in the order of their numbers, as in a page without Python.
+    """
     largest = maps.flatten(1).abs().amax(1)
     count = min(TILES, max(1, int(torch.count_nonzero(largest))))
-    return largest.topk(count).indices.tolist()
+    return largest.argsort(descending=True, stable=True)[:count].tolist()
 
 
 def side(maps: Tensor, channels: list[int], part: Part) -> Side:
