@@ -95,15 +95,15 @@ def test_a_deeper_filter_is_told_in_words(
     assert np.abs(upper.astype(int) - seen).mean() < 6, "but for compression and the margin's grey"
 
 
-def test_another_photo_changes_one_answer_only(
-    show: Open, net: DeconvNet, bee: Any, telling: int
-) -> None:
-    live = show(net, recording=bee, layer="conv5", channel=telling)
+def test_another_photo_changes_one_answer_only(show: Open, net: DeconvNet, bee: Any) -> None:
+    cat = net.record(zf.sample("cat").open())
+    strong = torch.minimum(*(photo.strongest("conv5").value for photo in (bee, cat)))
+    live = show(net, recording=bee, layer="conv5", channel=int(strong.argmax()))
     live.until(READY)
     before = on_canvas(answer(live, "photo").locator("canvas").first)
     kept = on_canvas(answer(live, "synthesised").locator("canvas"))
     live.page.evaluate("window.old = document.querySelector('[data-answer=photo] canvas')")
-    live.widget.recording = net.record(zf.sample("cat").open())
+    live.widget.recording = cat
     live.until("!window.old.isConnected")
     after = on_canvas(answer(live, "photo").locator("canvas").first)
     assert np.abs(before.astype(int) - after).mean() > 10
