@@ -37,8 +37,11 @@ class Thing:
     make: Callable[[Workshop], None]
 
 
-def _picture(_shop: Workshop) -> None:
-    subprocess.run(["make", "picture"], cwd=ROOT, check=True)
+def _target(name: str) -> Callable[[Workshop], None]:
+    def made(_shop: Workshop) -> None:
+        subprocess.run(["make", name], cwd=ROOT, check=True)
+
+    return made
 
 
 def _scan(net: str) -> Callable[[Workshop], None]:
@@ -86,7 +89,8 @@ THINGS = (
         (*NETS, GALLERY),
         lambda shop: shop.evaluate(list(NETS)),
     ),
-    Thing("picture", ("docs/inspector.png",), ("zfnet",), _picture),
+    Thing("picture", ("docs/inspector.png",), ("zfnet",), _target("picture")),
+    Thing("pictures of the widgets", ("docs/pictures",), (*NETS, GALLERY), _target("pictures")),
 )
 
 

@@ -366,12 +366,14 @@ def test_two_views_of_one_browser_show_the_same_and_one_may_go(
     tile_in_first = live.page.locator("#widget .zf-cell[data-channel='8']")
     second.click()
     expect(tile_in_first).to_have_attribute("aria-selected", "true")
+    read = "(cell) => cell.parentElement.querySelector('canvas').toDataURL()"
+    maps = second.evaluate(read)
     live.widget.mode = "projection"
     live.until("model.state._page.mode === 'projection'")
     done = "!document.querySelector('#{0} .zf-cell[data-waiting]:not([hidden])')"
+    drawn = f"({read})(document.querySelector('#{{0}} .zf-cell[data-channel=\"8\"]')) !== '{maps}'"
     for name in ("widget", "second"):
-        live.until(done.format(name))
-    read = "(cell) => cell.parentElement.querySelector('canvas').toDataURL()"
+        live.until(f"{drawn} && {done}".replace("{0}", name))
     assert second.evaluate(read) == tile_in_first.evaluate(read)
     live.page.evaluate("unmountSecond()")
     live.widget.mode = "feature map"
