@@ -44,11 +44,6 @@ ASK = """body => new Promise(done => {
 
 
 @pytest.fixture(scope="module")
-def net() -> zf.DeconvNet:
-    return zf.load("zfnet", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def scan(net: zf.DeconvNet) -> dict[str, Exemplars]:
     return exemplars_that_ship(net, 9)
 
@@ -72,6 +67,16 @@ def page(chromium: Browser, saved: zf.SavedSite) -> Iterator[Page]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     yield page
     assert complaints == []
+    page.context.close()
+
+
+@pytest.fixture(scope="module")
+def korean(chromium: Browser, saved: zf.SavedSite) -> Iterator[Page]:
+    """The Korean page, dark, on a phone."""
+    narrow = {"width": 390, "height": 1000}
+    path = saved.folder / "ko/exemplars.html"
+    page = opened(chromium, path, color_scheme="dark", viewport=narrow)
+    yield page
     page.context.close()
 
 
@@ -156,18 +161,16 @@ def test_the_first_channels_are_there_before_anything_is_computed(
 
 
 def test_what_a_channels_photographs_have_in_common_is_said(
-    chromium: Browser, saved: zf.SavedSite, net: zf.DeconvNet
+    korean: Page, net: zf.DeconvNet
 ) -> None:
     shown = zf.gallery()
     known = Gallery(net, shown)
     found = exemplars_that_ship(net, 50)["conv5"]
     channel = next(c for c in range(256) if known.words(found, c))
     (word, *_) = known.words(found, channel)
-    page = opened(chromium, saved.folder / "ko/exemplars.html")
-    (answer,) = page.evaluate(ASK, {"op": "words", "ids": [channel]})
+    (answer,) = korean.evaluate(ASK, {"op": "words", "ids": [channel]})
     assert answer["words"][0]["name"] == word.korean
     assert answer["words"][0]["count"] == word.count
-    page.context.close()
 
 
 def test_a_click_on_a_photograph_opens_the_inspector_at_its_channel(
@@ -188,20 +191,13 @@ def test_a_click_on_a_photograph_opens_the_inspector_at_its_channel(
     page.context.close()
 
 
-@pytest.mark.parametrize(
-    ("path", "scheme", "width"),
-    [("exemplars.html", "light", 1400), ("ko/exemplars.html", "dark", 390)],
-)
-def test_screenshots(
-    chromium: Browser, saved: zf.SavedSite, screenshots: Path, path: str, scheme: Any, width: int
-) -> None:
-    viewport = {"width": width, "height": 1000}
-    page = opened(chromium, saved.folder / path, color_scheme=scheme, viewport=viewport)
-    expect(page.locator(".zf-exemplar-browser .zf-progress[data-busy=true]")).to_have_count(
+@pytest.mark.parametrize("name", ["light-1400", "dark-390"])
+def test_screenshots(page: Page, korean: Page, screenshots: Path, name: str) -> None:
+    shown = korean if name == "dark-390" else page
+    chosen(shown, layer="conv5", rule="deconvnet")
+    expect(shown.locator(".zf-exemplar-browser .zf-progress[data-busy=true]")).to_have_count(
         0, timeout=PATIENCE
     )
-    name = f"page-exemplars-{scheme}-{width}.png"
-    page.screenshot(path=screenshots / name, full_page=True)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert findings(page) == []
-    page.context.close()
+    shown.screenshot(path=screenshots / f"page-exemplars-{name}.png", full_page=True)
+    assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert findings(shown) == []
