@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import lightning
 import pytest
 import torch
 import torch.nn.functional as F
@@ -29,14 +28,19 @@ def plain(planes: int = 3) -> nn.Sequential:
 # ----------------------------------------------------------------------------------------- wrappers
 
 
-class Lit(lightning.LightningModule):
-    def __init__(self) -> None:
-        super().__init__()
-        self.model = plain()
-        self.save_hyperparameters()
+def lit() -> nn.Module:
+    import lightning  # ten seconds of a slow core, which only this model needs
 
-    def forward(self, x: Tensor) -> Any:
-        return self.model(x)
+    class Lit(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = plain()
+            self.save_hyperparameters()
+
+        def forward(self, x: Tensor) -> Any:
+            return self.model(x)
+
+    return Lit()
 
 
 def scripted_inside() -> nn.Module:
@@ -56,7 +60,7 @@ WRAPPERS: dict[str, Callable[[], nn.Module]] = {
     "AveragedModel": lambda: AveragedModel(plain()),
     "compiled": lambda: compiled(plain()),
     "compiled inside": lambda: nn.Sequential(compiled(plain()), nn.Tanh()),
-    "Lightning": Lit,
+    "Lightning": lit,
 }
 
 
