@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from zfwidgets.deconv import kernels
+from zfwidgets.deconv.rules.pooling import pooled
 from zfwidgets.deconv.unpool import switch_codes, unpool
 from zfwidgets.deconv.windows import Places, Window, cut
 
@@ -95,3 +98,28 @@ def test_without_numba_the_engine_gives_the_same(monkeypatch: pytest.MonkeyPatch
     compiled = projected()
     monkeypatch.setattr(kernels, "_AVAILABLE", False)
     torch.testing.assert_close(compiled, projected(), rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("shape", "window"),
+    [
+        ((1, 96, 33, 33), ((3, 3), (2, 2), (1, 1), (1, 1), False)),
+        ((5, 20, 26, 26), ((3, 3), (2, 2), (0, 0), (1, 1), True)),
+        ((2, 17, 31, 18), ((2, 3), (1, 1), (0, 0), (2, 1), False)),
+        ((3, 1, 9, 8), ((2, 2), (2, 2), (0, 0), (1, 1), False)),
+        ((0, 4, 9, 8), ((2, 2), (2, 2), (0, 0), (1, 1), False)),
+    ],
+)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_pooling(
+    shape: tuple[int, ...], window: tuple[Any, ...], layout: torch.memory_format
+) -> None:
+    """Torch's values, and of equal places its switch, the first; NaN stays."""
+    x = torch.randn(shape).round(decimals=1).clamp(min=0)
+    x[torch.rand(shape) < 0.01] = torch.nan
+    x = x.contiguous(memory_format=layout)
+    values, switches = pooled(x, *window)
+    expected, places = torch.ops.aten.max_pool2d_with_indices(x, *window)
+    assert torch.equal(switches, places)
+    torch.testing.assert_close(values, expected, rtol=0, atol=0, equal_nan=True)
+    assert values.stride() == expected.stride()
