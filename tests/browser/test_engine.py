@@ -310,6 +310,9 @@ def compare_switches(recording: zf.Recording, answers: Answers, given: Iterator[
         row = rows + found.long() // layer.kernel[1] * dilation[0]
         col = cols + found.long() % layer.kernel[1] * dilation[1]
         assert torch.equal(row * before.shape[3] + col, index), pool
+        there = before.flatten(2).gather(2, index.flatten(2)).view(index.shape)
+        highest = recording.feature_maps(pool)
+        assert float((highest - there).abs().max()) <= 1e-6 * float(highest.abs().max())
         rule = recording.call_of(pool).rule
         assert isinstance(rule, MaxPool)
         rule._codes = found.contiguous(memory_format=torch.channels_last)
