@@ -41,7 +41,7 @@ def check_finite(maps: Tensor, layer: str, on: str) -> None:
     on: which pictures they are of, for the message.
     """
     if maps.numel() and all(end.isfinite() for end in maps.aminmax()):
-        return  # nearly always, in a quarter of the time
+        return  # nearly always, and sooner than by asking each number
     wrong = (~maps.isfinite()).transpose(0, 1).flatten(1).any(1).nonzero().flatten().tolist()
     if wrong:
         raise ValueError(
