@@ -205,8 +205,9 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
 
   #observe(): void {
     const { signal, root } = this.#shell;
-    const screen = new IntersectionObserver(([entry]) => {
-      this.#onScreen = entry?.isIntersecting ?? true;
+    const screen = new IntersectionObserver((entries) => {
+      // Scrolled away and back within a frame or two, it is told both at once.
+      this.#onScreen = entries.at(-1)?.isIntersecting ?? true;
       this.#want();
     });
     screen.observe(root);

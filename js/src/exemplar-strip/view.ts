@@ -156,8 +156,8 @@ export class StripView {
   #watch(): void {
     const { model, root, signal, commit } = this.#shell;
     if (model.get("in_sight")) return;
-    const observer = new IntersectionObserver(([entry]) => {
-      if (!entry?.isIntersecting) return;
+    const observer = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
       observer.disconnect();
       commit("in_sight", true);
     });

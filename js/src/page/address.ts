@@ -55,6 +55,8 @@ export class Address {
   /** Told of every other place, as text from "#" on. */
   onchange: (text: string) => void = () => {};
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The page's address when it was last read or written. */
+  #known = location.hash;
 
   constructor(host: StaticKernel, payload: AddressPayload) {
     [this.#host, this.#payload] = [host, payload];
@@ -62,7 +64,10 @@ export class Address {
     document.querySelector(".zf-page-parts")?.before(this.#told);
     this.show(location.hash || (payload.begin ?? ""));
     for (const [part, trait] of WATCHED) host.model(part).on(`change:${trait}`, this.#soon);
-    window.addEventListener("hashchange", () => this.show(location.hash));
+    window.addEventListener("hashchange", () => {
+      this.#known = location.hash;
+      this.show(location.hash);
+    });
     // A page inside of another's text has no address to copy.
     if (location.protocol !== "about:") this.#offer();
     // The same neuron in another language.
@@ -144,6 +149,8 @@ export class Address {
   };
 
   #put(): void {
+    // Somebody has just gone to another place, of which the page is about to be told: it is not written over.
+    if (location.hash !== this.#known) return;
     const hash = this.text;
     this.onchange(hash);
     try {
@@ -151,6 +158,7 @@ export class Address {
     } catch {
       // A frame without an address of its own.
     }
+    this.#known = location.hash;
   }
 
   /** What is shown, from "#" on. */
