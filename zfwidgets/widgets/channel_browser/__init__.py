@@ -75,9 +75,9 @@ class ChannelBrowser(BrowserState):
         self._settled = threading.Event()
         self._settled.set()
         super().__init__(**_source_traits(source), **kwargs)
-        if self.recording is not None and self.layer and self.layer not in self.recording.layers:
-            known = ", ".join(self.recording.layers)
-            raise ValueError(f"layer={self.layer!r}: expected one of {known}")
+        known = getattr(self.recording or self.net, "layers", None)
+        if known is not None and self.layer and self.layer not in known:
+            raise ValueError(f"layer={self.layer!r}: expected one of {', '.join(known)}")
         self._responder = Responder(
             self.send,
             {"tiles": self._answer_tiles, "visit": self._visit},

@@ -11,6 +11,7 @@ from zfwidgets.widgets.channel_browser.responses import SHOWS, SORTS
 from zfwidgets.widgets.channel_browser.tiles import MODES
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.neuron import RULES
+from zfwidgets.widgets.core.recordings import RecordingTrait
 from zfwidgets.widgets.core.spoken import SPOKEN_LABELS
 
 
@@ -19,7 +20,7 @@ class BrowserState(ZFWidget):
 
     bundle_name = "channel-browser"
 
-    recording = t.Any(None, allow_none=True)
+    recording = RecordingTrait()
     """The `Recording` that is looked at; not sent to the page. None: an empty table."""
 
     net = t.Any(None, allow_none=True)
@@ -107,15 +108,6 @@ class BrowserState(ZFWidget):
 
     _without = t.Dict().tag(sync=True, **SPOKEN_LABELS)
     """What the network says without the pinned channels, see `without`; empty while unknown."""
-
-    @t.validate("recording")
-    def _is_recording(self, proposal: Any) -> Any:
-        value = proposal["value"]
-        if value is not None and not hasattr(value, "strongest"):
-            raise t.TraitError(
-                f"recording={type(value).__name__}: expected what net.record(photo) returns"
-            )
-        return value
 
     @t.validate("pins")
     def _are_pins(self, proposal: Any) -> Any:

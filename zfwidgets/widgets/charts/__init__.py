@@ -14,6 +14,7 @@ import traitlets as t
 from zfwidgets.images.numbers import floats
 from zfwidgets.widgets.core.base import ZFWidget, dispose
 from zfwidgets.widgets.core.composed import Composed
+from zfwidgets.widgets.core.recordings import RecordingTrait
 from zfwidgets.widgets.core.rpc import Job, Responder
 from zfwidgets.widgets.core.spoken import SPOKEN_CLASSES
 from zfwidgets.widgets.core.strings import LOCALES, default_locale
@@ -81,7 +82,7 @@ class Charts(Composed):
         >>> charts = zf.Charts(browser)
     """
 
-    recording = t.Any(None, allow_none=True)
+    recording = RecordingTrait()
     """The `Recording`; None: empty charts."""
 
     image = t.Int(0, min=0)
@@ -93,7 +94,7 @@ class Charts(Composed):
     sort = t.Unicode("strength")
     """Order of the bars: "index", or by falling strength."""
 
-    channel = t.Int(None, allow_none=True)
+    channel = t.Int(None, allow_none=True, min=0)
     """The chosen channel."""
 
     locale = t.Enum(LOCALES, LOCALES[0])

@@ -15,13 +15,14 @@ from zfwidgets.widgets.channel_browser.tiles import MODES
 from zfwidgets.widgets.compare.changed import changed_most
 from zfwidgets.widgets.compare.counterpart import counterpart
 from zfwidgets.widgets.compare_side import Side
-from zfwidgets.widgets.core.base import ZFWidget
+from zfwidgets.widgets.core.base import ZFWidget, dispose
 from zfwidgets.widgets.core.composed import STATIC_SECONDS, Composed, one_of
 from zfwidgets.widgets.core.nets import as_net, when_back
 from zfwidgets.widgets.core.neuron import RULES
 from zfwidgets.widgets.core.rpc import Job, Responder, settle
 from zfwidgets.widgets.core.strings import default_locale
 from zfwidgets.widgets.core.wire import describe_error
+from zfwidgets.widgets.image_picker import ImagePicker
 from zfwidgets.widgets.image_picker.row import one_row
 from zfwidgets.widgets.inspector_head import top_classes
 
@@ -120,7 +121,14 @@ class Compare(Composed):
         called = tuple(names) if names is not None else tuple(net.name for net in nets)
         locale = locale or default_locale()
         looks = {"mode": mode, "rule": rule, "inline": inline, "locale": locale}
-        self.pickers = [one_row(photo, locale=locale) for photo in photos]
+        self.pickers: list[ImagePicker] = []
+        try:
+            for photo in photos:
+                self.pickers.append(one_row(photo, locale=locale))
+        except Exception:
+            for picker in self.pickers:
+                dispose(picker)
+            raise
         self.left, self.right = (
             Side(net, name, picker, **looks)
             for net, name, picker in zip(

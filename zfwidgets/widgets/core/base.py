@@ -112,6 +112,11 @@ class ZFWidget(StaticPicture, anywidget.AnyWidget):
             )
         super().__init__(**kwargs)
 
+    def __del__(self) -> None:
+        # What was never opened has nothing to close; without its arguments `__init__` did not begin.
+        if self.comm is not None:
+            self.close()
+
     @t.observe("comm")
     def _hear(self, change: dict[str, Any]) -> None:
         heard_as_addressed(change["new"])

@@ -32,7 +32,7 @@ class Answering(ZFWidget):
     layer = t.Unicode().tag(sync=True)
     """Name of the layer."""
 
-    channel = t.Int(None, allow_none=True).tag(sync=True)
+    channel = t.Int(None, allow_none=True, min=0).tag(sync=True)
     """Index of the channel in the layer, from 0; None: none yet."""
 
     rule = t.Enum(RULES, "deconvnet").tag(sync=True)

@@ -131,8 +131,9 @@ class Inspector(Composed):
         begin = None if state is None else checked(self.net, state, layer)
         say: dict[str, Any] = {"locale": locale or default_locale()}
         name = f"{self.net.name} on {self.net.device}"
-        self.head = InspectorHead(name=name, status="busy", **say)
+        # First, for a picture may be none: then nothing else is open.
         self.picker = one_row(image, transforms=getattr(self.net, "preparation", None), **say)
+        self.head = InspectorHead(name=name, status="busy", **say)
         self.layers = LayerSelector(self.net, value=layer, **say)
         chosen = self.layers.value
         # Strongest first: the channel to begin with is then the first one, and in sight.

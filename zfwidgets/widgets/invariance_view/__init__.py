@@ -14,6 +14,7 @@ from zfwidgets.analysis.transforms import DEFAULTS, NEUTRAL
 from zfwidgets.images.tiles import encode
 from zfwidgets.widgets.core.composed import Composed
 from zfwidgets.widgets.core.plots import CURVE_COLOURS, CurveChart
+from zfwidgets.widgets.core.recordings import RecordingTrait
 from zfwidgets.widgets.core.rpc import AHEAD, Job, Responder
 from zfwidgets.widgets.core.spoken import class_name
 from zfwidgets.widgets.core.wire import Answer, WireError
@@ -40,7 +41,7 @@ class InvarianceView(Composed):
         >>> view.result.to_frame()  # when `running` is False again
     """
 
-    recording = t.Any(None, allow_none=True)
+    recording = RecordingTrait()
     """The recorded forward pass; Python only."""
 
     image = t.Int(0, min=0)

@@ -29,6 +29,7 @@ class LayerSelector(ZFWidget):
             convolution, else the last layer.
 
     Raises:
+        TypeError: `net` is no network.
         traitlets.TraitError: a layer without a name, two of one name, or an unknown `value`.
 
     Examples:
@@ -64,6 +65,11 @@ class LayerSelector(ZFWidget):
             raise TypeError("LayerSelector() got both a net and layers; expected one of them")
         if isinstance(net, str) or is_module(net):
             net = as_net(net)
+        elif not hasattr(net, "layers") and net is not None:
+            raise TypeError(
+                f"LayerSelector() got {net!r:.60}; expected a network: a name for zf.load(), a "
+                "torch.nn.Module or a DeconvNet"
+            )
         found = net.layers.values() if net is not None else layers or ()
         described = [describe(layer) for layer in found]
         chosen = default_layer(described) if value is None else value

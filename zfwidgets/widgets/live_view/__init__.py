@@ -90,7 +90,6 @@ class LiveView(ZFWidget):
         self._frame: Frame | None = None
         self._looker: Looker | None = None
         handlers = {"frame": self._answer, "again": self._answer_again}
-        # Before anything can fail: close() is called for half-made widgets too.
         self._responder = Responder(self.send, handlers, inline=inline)
         self.net: Any = as_net(net, tensors=True)
         self._looker = Looker(self.net)

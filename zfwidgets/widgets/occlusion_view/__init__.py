@@ -22,6 +22,7 @@ from zfwidgets.images.contrast import heat_colours
 from zfwidgets.images.tiles import encode
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.layers import default_layer
+from zfwidgets.widgets.core.recordings import RecordingTrait
 from zfwidgets.widgets.core.rpc import AHEAD, Job, Responder
 from zfwidgets.widgets.core.spoken import class_name
 from zfwidgets.widgets.core.wire import Answer, WireError
@@ -54,7 +55,7 @@ class OcclusionView(ZFWidget):
 
     bundle_name = "occlusion-view"
 
-    recording = t.Any(None, allow_none=True)
+    recording = RecordingTrait()
     """The recorded forward pass; Python only."""
 
     image = t.Int(0, min=0)
@@ -63,7 +64,7 @@ class OcclusionView(ZFWidget):
     layer = t.Unicode()
     """Layer of the watched feature map; empty: conv5, else the last convolution."""
 
-    channel = t.Int(None, allow_none=True)
+    channel = t.Int(None, allow_none=True, min=0)
     """Index of the watched map; None: the one with the strongest neuron."""
 
     label = t.Union([t.Int(), t.Unicode()], default_value=None, allow_none=True)
@@ -108,7 +109,6 @@ class OcclusionView(ZFWidget):
         self._legend: list[int] = []
         self._painted = ""
         self._job: Job | None = None
-        # Before anything can fail: close() is called for half-made widgets too.
         self._responder = Responder(
             self.send, {"look": self._look}, lambda: self._epoch, inline=inline
         )

@@ -12,6 +12,7 @@ import traitlets as t
 from zfwidgets.images.tiles import encode
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.neuron import RULES, Question
+from zfwidgets.widgets.core.recordings import RecordingTrait
 from zfwidgets.widgets.core.rpc import Job, Responder
 from zfwidgets.widgets.core.wire import describe_error, sheet
 from zfwidgets.widgets.projection_view.answer import (
@@ -61,13 +62,13 @@ class ProjectionView(ZFWidget):
 
     bundle_name = "projection-view"
 
-    recording = t.Any(None, allow_none=True)
+    recording = RecordingTrait()
     """The recorded forward pass; Python only."""
 
     layer = t.Unicode()
     """Name of the layer; empty for none. Another layer takes `place` back to None."""
 
-    channel = t.Int(None, allow_none=True)
+    channel = t.Int(None, allow_none=True, min=0)
     """Index of the channel in the layer, from 0."""
 
     image = t.Int(0, min=0)

@@ -18,6 +18,7 @@ from zfwidgets.images.tiles import encode
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.layers import default_layer
 from zfwidgets.widgets.core.neuron import RULES, Place, Question, neuron_of
+from zfwidgets.widgets.core.recordings import RecordingTrait
 from zfwidgets.widgets.core.rpc import Job, Responder
 from zfwidgets.widgets.core.wire import Answer, describe_error, sheet
 from zfwidgets.widgets.steps_view import pictures
@@ -61,13 +62,13 @@ class StepsView(ZFWidget):
 
     bundle_name = "steps-view"
 
-    recording = t.Any(None, allow_none=True)
+    recording = RecordingTrait()
     """The recorded forward pass; Python only."""
 
     layer = t.Unicode()
     """Name of the layer; empty for none. Another layer takes `place` back to None."""
 
-    channel = t.Int(None, allow_none=True)
+    channel = t.Int(None, allow_none=True, min=0)
     """Index of the channel in the layer, from 0."""
 
     place: Any = t.Tuple(t.Int(), t.Int(), default_value=None, allow_none=True)
