@@ -81,6 +81,9 @@ class FakeRecording:
 
     size: tuple[int, int] = (SIDE, SIDE)
 
+    def __len__(self) -> int:
+        return 1
+
     @property
     def logits(self) -> torch.Tensor | None:
         return torch.zeros(1, 2) if self.net.categories else None

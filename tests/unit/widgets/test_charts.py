@@ -35,6 +35,9 @@ class Recording:
         self.net = SimpleNamespace(categories=["cat", "dog"])
         self.asked = 0
 
+    def __len__(self) -> int:
+        return 1
+
     def feature_maps(self, layer: str) -> torch.Tensor:
         self.asked += 1
         assert layer == "conv1"

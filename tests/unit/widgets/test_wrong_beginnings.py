@@ -13,6 +13,8 @@ from ipywidgets.widgets import widget as widgets
 
 import zfwidgets as zf
 from zfwidgets.images import ImageError
+from zfwidgets.widgets.core import spoken
+from zfwidgets.widgets.core.rpc import settle
 from zfwidgets.widgets.exemplar_strip import ExemplarStrip
 
 
@@ -52,6 +54,28 @@ def test_channels_are_counted_from_0(widget: Any) -> None:
     name = "active" if widget is zf.ChannelBrowser else "channel"
     with pytest.raises(traitlets.TraitError, match=name):
         setattr(widget(), name, -1)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda recording: zf.ProjectionView(recording, layer="conv5", channel=3, image=1),
+        lambda recording: zf.StepsView(recording, layer="conv3", channel=3, image=1),
+        lambda recording: zf.OcclusionView(recording, image=1),
+        lambda recording: zf.InvarianceView(recording, image=1),
+        lambda recording: zf.ChannelBrowser(recording, image=1),
+    ],
+)
+def test_a_picture_that_a_recording_does_not_have_is_said(
+    look: Callable[[Any], Any], net: zf.DeconvNet
+) -> None:
+    widget = look(net.record(zf.sample("cat").open()))
+    settle()
+    assert widget.status == "error"
+    assert widget.error["message"] == "The recording has no picture number 1."
+    assert widget.error["hint"] == "Set image to a number from 0 to 0."
+    assert spoken.error(widget.error, "ko")["title"] == "그런 사진이 없습니다"
+    widget.close()
 
 
 def test_a_layer_that_a_network_does_not_have_is_said_with_those_it_has(net: zf.DeconvNet) -> None:

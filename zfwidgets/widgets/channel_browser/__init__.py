@@ -22,6 +22,7 @@ from zfwidgets.widgets.channel_browser.tiles import MODES, drawn
 from zfwidgets.widgets.channel_browser.without import without
 from zfwidgets.widgets.core.layers import default_layer
 from zfwidgets.widgets.core.nets import as_net
+from zfwidgets.widgets.core.recordings import check_picture
 from zfwidgets.widgets.core.rpc import AHEAD, VISIBLE, Cancelled, Job, Responder
 from zfwidgets.widgets.core.wire import Answer, WireError, describe_error, sheet
 
@@ -75,7 +76,8 @@ class ChannelBrowser(BrowserState):
         self._settled = threading.Event()
         self._settled.set()
         super().__init__(**_source_traits(source), **kwargs)
-        known = getattr(self.recording or self.net, "layers", None)
+        looked_at = self.net if self.recording is None else self.recording
+        known = getattr(looked_at, "layers", None)
         if known is not None and self.layer and self.layer not in known:
             raise ValueError(f"layer={self.layer!r}: expected one of {', '.join(known)}")
         self._responder = Responder(
@@ -272,10 +274,7 @@ class ChannelBrowser(BrowserState):
         recording = self.recording
         if recording is None:
             raise Cancelled
-        if not 0 <= self.image < len(recording):
-            last = len(recording) - 1
-            title, message = self.say("no_picture"), self.say("no_picture_why", n=self.image)
-            raise WireError(title, message, self.say("no_picture_hint", last=last))
+        check_picture(recording, self.image)
         layer = recording.layers[self.layer]
         if not MODES[self.mode].suits(recording.net, layer):
             raise self._no_pictures(recording, layer)

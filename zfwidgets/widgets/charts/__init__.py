@@ -14,7 +14,7 @@ import traitlets as t
 from zfwidgets.images.numbers import floats
 from zfwidgets.widgets.core.base import ZFWidget, dispose
 from zfwidgets.widgets.core.composed import Composed
-from zfwidgets.widgets.core.recordings import RecordingTrait
+from zfwidgets.widgets.core.recordings import RecordingTrait, check_picture
 from zfwidgets.widgets.core.rpc import Job, Responder
 from zfwidgets.widgets.core.spoken import SPOKEN_CLASSES
 from zfwidgets.widgets.core.strings import LOCALES, default_locale
@@ -262,6 +262,7 @@ class Charts(Composed):
 
 
 def _numbers(recording: Any, image: int, layer: str, sort: str, channel: int | None) -> _Numbers:
+    check_picture(recording, image)
     maps = floats(recording.feature_maps(layer)[image])
     strength = maps.max((1, 2))
     order = np.argsort(-strength, kind="stable").tolist()[:MOST_BARS]

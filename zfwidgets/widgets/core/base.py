@@ -113,7 +113,7 @@ class ZFWidget(StaticPicture, anywidget.AnyWidget):
         super().__init__(**kwargs)
 
     def __del__(self) -> None:
-        # What was never opened has nothing to close; without its arguments `__init__` did not begin.
+        # What was never opened has nothing to close: `__init__` may not have begun.
         if self.comm is not None:
             self.close()
 

@@ -1,4 +1,4 @@
-"""What widgets take as a recording, and what they say of anything else."""
+"""What widgets take as a recording and as one of its pictures, and what they say of others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import traitlets as t
 
 from zfwidgets.images.numbers import is_module
+from zfwidgets.widgets.core.wire import WireError
 
 
 class RecordingTrait(t.TraitType[Any, Any]):
@@ -30,4 +31,18 @@ class RecordingTrait(t.TraitType[Any, Any]):
         raise t.TraitError(
             f"{owner}{self.name} got {value!r:.60}; expected what net.record(photo) returns. "
             f"{todo}: zf.load('zfnet').record('photo.jpg')"
+        )
+
+
+def check_picture(recording: Any, image: int) -> None:
+    """Look whether a recording has a picture of that number, counted from 0.
+
+    Raises:
+        WireError: it has not.
+    """
+    if not 0 <= image < len(recording):
+        raise WireError(
+            "No such picture",
+            f"The recording has no picture number {image}.",
+            f"Set image to a number from 0 to {len(recording) - 1}.",
         )

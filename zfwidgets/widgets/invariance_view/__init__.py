@@ -14,7 +14,7 @@ from zfwidgets.analysis.transforms import DEFAULTS, NEUTRAL
 from zfwidgets.images.tiles import encode
 from zfwidgets.widgets.core.composed import Composed
 from zfwidgets.widgets.core.plots import CURVE_COLOURS, CurveChart
-from zfwidgets.widgets.core.recordings import RecordingTrait
+from zfwidgets.widgets.core.recordings import RecordingTrait, check_picture
 from zfwidgets.widgets.core.rpc import AHEAD, Job, Responder
 from zfwidgets.widgets.core.spoken import class_name
 from zfwidgets.widgets.core.wire import Answer, WireError
@@ -158,6 +158,7 @@ class InvarianceView(Composed):
         """On the worker thread: the photo as it was, then all of the curves."""
         recording = self.recording
         try:
+            check_picture(recording, self.image)
             trial = Trial(
                 recording.net,
                 recording.inputs[self.image : self.image + 1],

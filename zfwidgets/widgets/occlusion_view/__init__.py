@@ -22,7 +22,7 @@ from zfwidgets.images.contrast import heat_colours
 from zfwidgets.images.tiles import encode
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.layers import default_layer
-from zfwidgets.widgets.core.recordings import RecordingTrait
+from zfwidgets.widgets.core.recordings import RecordingTrait, check_picture
 from zfwidgets.widgets.core.rpc import AHEAD, Job, Responder
 from zfwidgets.widgets.core.spoken import class_name
 from zfwidgets.widgets.core.wire import Answer, WireError
@@ -215,6 +215,7 @@ class OcclusionView(ZFWidget):
         """On the worker thread: look at the photo with nothing hidden."""
         recording = self.recording
         try:
+            check_picture(recording, self.image)
             layer = self.layer or default_layer(recording.layers.values())
             inputs = recording.inputs[self.image : self.image + 1]
             occluder = Occluder(

@@ -12,6 +12,7 @@ from zfwidgets.images.contrast import contrast
 from zfwidgets.images.numbers import floats
 from zfwidgets.images.signed import colour_mean, signed
 from zfwidgets.widgets.core.neuron import Question, neuron_of
+from zfwidgets.widgets.core.recordings import check_picture
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,6 +41,7 @@ def answer(question: Question, before: Answer | None, check: Callable[[], None])
     before: the answer to an earlier question; its very photo is kept if it is of the same picture.
     """
     recording = question.recording
+    check_picture(recording, question.image)
     photo = _photo(question, before)
     if question.channel is None or not question.layer:
         return Answer(question, photo)

@@ -18,7 +18,7 @@ from zfwidgets.images.tiles import encode
 from zfwidgets.widgets.core.base import ZFWidget
 from zfwidgets.widgets.core.layers import default_layer
 from zfwidgets.widgets.core.neuron import RULES, Place, Question, neuron_of
-from zfwidgets.widgets.core.recordings import RecordingTrait
+from zfwidgets.widgets.core.recordings import RecordingTrait, check_picture
 from zfwidgets.widgets.core.rpc import Job, Responder
 from zfwidgets.widgets.core.wire import Answer, describe_error, sheet
 from zfwidgets.widgets.steps_view import pictures
@@ -198,6 +198,7 @@ class StepsView(ZFWidget):
     def _work(self, job: Job, question: Question, off: list[str]) -> None:
         """On the worker thread. Whatever goes wrong is shown."""
         try:
+            check_picture(question.recording, question.image)
             found = neuron_of(question)
             (rule,) = question.rules
             steps = question.recording.steps(found, rule=rule, off=off)
