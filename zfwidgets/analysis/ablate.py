@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from zfwidgets.analysis.arguments import NETWORK, takes
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.stream import Images, batches, no_images
 from zfwidgets.deconv import DeconvNet, Recording
@@ -108,6 +109,7 @@ class AblationStudy(Result):
         return plot_ablation(names, table["before"].tolist(), table["after"].tolist(), str(self))
 
 
+@takes(net=NETWORK)
 @torch.no_grad()
 def ablate(
     net: DeconvNet,

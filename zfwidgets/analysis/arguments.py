@@ -1,16 +1,74 @@
-"""What an analysis is asked for: layers and classes, checked; shared options, told."""
+"""What an analysis is given: networks, layers, classes, checked; shared options, told."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, get_type_hints
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, get_type_hints
 
 from torch import Tensor
 
 from zfwidgets.deconv import DeconvNet
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_Given = ParamSpec("_Given")
+_Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What an argument may be: what can do so much, whatever its class; or a name; or several."""
+
+    has: str
+    expected: str
+    named: bool = False
+    several: bool = False
+
+    def suits(self, value: Any) -> bool:
+        """Whether a value is of the kind; what gives its members once only is not looked into."""
+        if hasattr(value, self.has) or (self.named and isinstance(value, str)):
+            return True
+        if not self.several or isinstance(value, str) or not hasattr(value, "__iter__"):
+            return False
+        return not isinstance(value, Sequence) or all(hasattr(one, self.has) for one in value)
+
+
+_NETWORK = "zf.load('zfnet'), zf.DeconvNet(model), or the net of a recording"
+NETWORK = Kind("record", f"a DeconvNet: {_NETWORK}")
+NETWORK_OR_NAME = Kind("record", f"a name, or a DeconvNet: {_NETWORK}", named=True)
+NETWORKS = Kind("record", f"a DeconvNet, or several: {_NETWORK}", several=True)
+RECORDING = Kind("feature_maps", "a Recording, as net.record(photo) gives it")
+EXEMPLARS = Kind("scanned", "Exemplars, as zf.exemplars(net, images, layer='conv5') gives them")
+
+
+def takes(**kinds: Kind) -> Callable[[Callable[_Given, _Found]], Callable[_Given, _Found]]:
+    """Refuse in words what is not of the kind that a function takes, by the argument's name.
+
+    The function raises TypeError then: what was given, and how to come by what was expected.
+    """
+
+    def decorate(function: Callable[_Given, _Found]) -> Callable[_Given, _Found]:
+        signature = inspect.signature(function)
+
+        @wraps(function)
+        def checked(*args: _Given.args, **kwargs: _Given.kwargs) -> _Found:
+            try:
+                given = signature.bind_partial(*args, **kwargs).arguments
+            except TypeError:  # Python says that itself, below
+                given = {}
+            for name, kind in kinds.items():
+                if name in given and not kind.suits(given[name]):
+                    raise TypeError(
+                        f"{function.__name__}() got {given[name]!r:.60} as {name}; "
+                        f"expected {kind.expected}."
+                    )
+            return function(*args, **kwargs)
+
+        return checked
+
+    return decorate
 
 
 def layer_names(layers: Sequence[str]) -> tuple[str, ...]:

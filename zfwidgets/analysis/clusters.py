@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zfwidgets.analysis.arguments import NETWORKS, takes
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.shared_images import SharedImages, repeatable
 from zfwidgets.analysis.similarity import responses
@@ -98,6 +99,7 @@ class Clusters(Result):
         return plot_agreement(self.agreement, self.nets, title)
 
 
+@takes(nets=NETWORKS)
 @torch.no_grad()
 def clusters(
     nets: DeconvNet | Iterable[DeconvNet],

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zfwidgets.analysis.arguments import EXEMPLARS, takes
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.stream import Images
 from zfwidgets.analysis.strongest import Exemplars
@@ -49,6 +50,7 @@ class Concepts(Result):
         return pd.DataFrame(rows, columns=columns).set_index(["channel", "name"])
 
 
+@takes(found=EXEMPLARS)
 def concepts(
     found: Exemplars,
     images: Images | None = None,

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zfwidgets.analysis.arguments import NETWORKS, takes
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.shared_images import SharedImages, repeatable
 from zfwidgets.analysis.similarity import responses
@@ -82,6 +83,7 @@ class Confusion(Result):
         return plot_confusion(self.counts[chosen], self.classes, titles, title)
 
 
+@takes(nets=NETWORKS)
 @torch.no_grad()
 def confusion(
     nets: DeconvNet | Iterable[DeconvNet],

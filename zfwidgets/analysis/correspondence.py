@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from zfwidgets.analysis.arguments import check_finite, layer_names
+from zfwidgets.analysis.arguments import NETWORK, check_finite, layer_names, takes
 from zfwidgets.analysis.fill import Fill, fill_colour
 from zfwidgets.analysis.invariance import ends
 from zfwidgets.analysis.result import Result
@@ -107,6 +107,7 @@ class Masking:
             )
 
 
+@takes(net=NETWORK)
 def correspondence(
     net: DeconvNet,
     photos: Picture | Sequence[Picture] | Tensor,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from zfwidgets.analysis.arguments import check_finite, layer_names
+from zfwidgets.analysis.arguments import RECORDING, check_finite, layer_names, takes
 from zfwidgets.analysis.result import Result
 from zfwidgets.deconv import Recording
 
@@ -117,6 +117,7 @@ class Difference(Result):
         )
 
 
+@takes(before=RECORDING, after=RECORDING)
 def difference(
     before: Recording, after: Recording, layers: Sequence[str] | None = None
 ) -> Difference:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from zfwidgets.analysis.arguments import layer_names
+from zfwidgets.analysis.arguments import NETWORK, layer_names, takes
 from zfwidgets.analysis.fill import Fill
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.transforms import changer
@@ -65,6 +65,7 @@ class Equivariance(Result):
         return plot_equivariance(self.layers, self.jump, self.shifts, self.along, self.still)
 
 
+@takes(net=NETWORK)
 def equivariance(
     net: DeconvNet,
     images: Picture | Sequence[Picture] | Tensor,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from zfwidgets.analysis.arguments import class_index
+from zfwidgets.analysis.arguments import RECORDING, class_index, takes
 from zfwidgets.analysis.result import Result
 from zfwidgets.deconv import Recording
 from zfwidgets.deconv.method import RuleName
@@ -102,6 +102,7 @@ class Evidence(Result):
         )
 
 
+@takes(recording=RECORDING)
 def evidence(
     recording: Recording,
     label: int | str | None = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Unpack, overload
 
-from zfwidgets.analysis.arguments import told
+from zfwidgets.analysis.arguments import NETWORK_OR_NAME, takes, told
 from zfwidgets.analysis.scanning.scanner import Scanner, ScanOptions
 from zfwidgets.analysis.shipped import exemplars_that_ship
 from zfwidgets.analysis.stream import Images
@@ -48,6 +48,7 @@ def exemplars(
     should_stop: Callable[[], bool] | None = None,
     **options: Unpack[ScanOptions],
 ) -> dict[str, Exemplars]: ...
+@takes(net=NETWORK_OR_NAME)
 @told(ScanOptions, Scanner)
 def exemplars(
     net: DeconvNet | str,

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from zfwidgets.analysis.arguments import RECORDING, takes
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.untrained import shuffle
 from zfwidgets.deconv import Projections, Recording
@@ -65,6 +66,7 @@ class Faithfulness(Result):
         return pd.DataFrame(columns)
 
 
+@takes(recording=RECORDING)
 def faithfulness(
     recording: Recording,
     projections: Projections,

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zfwidgets.analysis.arguments import NETWORK, takes
 from zfwidgets.analysis.result import Result
 from zfwidgets.deconv import DeconvNet
 
@@ -91,6 +92,7 @@ class FilterComparison(Result):
         return pd.DataFrame([_summary(report) for report in self.reports])
 
 
+@takes(net=NETWORK)
 def filters(net: DeconvNet, layer: str | None = None) -> Filters:
     """Measure the filters of a convolution, by default the network's first one.
 

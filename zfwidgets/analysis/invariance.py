@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from zfwidgets.analysis.arguments import class_index, layer_names
+from zfwidgets.analysis.arguments import NETWORK, class_index, layer_names, takes
 from zfwidgets.analysis.fill import Fill
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.transforms import DEFAULTS, Transform, changer
@@ -76,6 +76,7 @@ class Invariance(Result):
         )
 
 
+@takes(net=NETWORK)
 def invariance(
     net: DeconvNet,
     images: Picture | Sequence[Picture] | Tensor,

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from zfwidgets.analysis.arguments import NETWORK, takes
 from zfwidgets.analysis.fill import Fill
 from zfwidgets.analysis.occluder import Occluder
 from zfwidgets.analysis.result import Result
@@ -104,6 +105,7 @@ class Occlusion(Result):
         )
 
 
+@takes(net=NETWORK)
 def occlusion(
     net: DeconvNet,
     image: Picture | Tensor,

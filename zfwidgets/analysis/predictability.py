@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from zfwidgets.analysis.arguments import NETWORK, takes
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.stream import Images, find, prepared
 from zfwidgets.analysis.strongest import Exemplars
@@ -49,6 +50,7 @@ class Predictability(Result):
         return table.sort_values("predicted", ascending=False, kind="stable")
 
 
+@takes(net=NETWORK)
 @torch.no_grad()
 def predictability(
     net: DeconvNet,

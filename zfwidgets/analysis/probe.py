@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zfwidgets.analysis.arguments import check_finite, layer_names
+from zfwidgets.analysis.arguments import NETWORK, check_finite, layer_names, takes
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.stream import Images, batches
 from zfwidgets.analysis.untrained import untrained
@@ -88,6 +88,7 @@ class LinearProbe(Result):
         return plot_probe(self.layers, self.interval(self.accuracy), untrained, self.chance, title)
 
 
+@takes(net=NETWORK)
 def linear_probe(
     net: DeconvNet,
     images: Images,

@@ -10,7 +10,7 @@ from typing import Unpack
 
 from torch import Tensor
 
-from zfwidgets.analysis.arguments import told
+from zfwidgets.analysis.arguments import NETWORK, takes, told
 from zfwidgets.analysis.scanning.checkpoint import read, write
 from zfwidgets.analysis.scanning.scanner import Scanner, UsageOptions
 from zfwidgets.analysis.stream import Images
@@ -89,6 +89,7 @@ class Scan:
             ) from error
 
 
+@takes(net=NETWORK)
 @told(UsageOptions, Scanner)
 def scan(
     net: DeconvNet,

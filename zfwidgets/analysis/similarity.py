@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zfwidgets.analysis.arguments import layer_names
+from zfwidgets.analysis.arguments import NETWORK, NETWORKS, layer_names, takes
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.shared_images import SharedImages
 from zfwidgets.analysis.stream import Images, batches, no_images
@@ -74,6 +74,7 @@ class Similarity(Result):
         return plot_similarity(self.matrix, self.labels, title)
 
 
+@takes(nets=NETWORKS)
 @torch.no_grad()
 def similarity(
     nets: DeconvNet | Iterable[DeconvNet],
@@ -139,6 +140,7 @@ class Matches(Result):
         return plot_matches(self.correlation, self.matrix, f"{first} in {second}; {mutual}")
 
 
+@takes(first=NETWORK, second=NETWORK)
 @torch.no_grad()
 def best_match(
     first: DeconvNet,

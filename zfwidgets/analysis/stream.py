@@ -88,6 +88,11 @@ def items(images: Images) -> Iterator[Item]:
             named = _path(images[index]) if listed else None
             load = partial(images.__getitem__, index)
             yield Item(named or f"{index:09d}", load, placed=named is None)
+    elif not hasattr(images, "__iter__"):
+        raise TypeError(
+            f"got {images!r:.60} as images; expected a folder, a mapping from id to picture, a "
+            "dataset, or any iterable of pictures."
+        )
     else:
         for index, picture in enumerate(images):
             named = _path(picture)

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from zfwidgets.analysis.arguments import NETWORK, takes
 from zfwidgets.analysis.canvas import Canvas, Unsteady
 from zfwidgets.analysis.result import Result
 from zfwidgets.deconv import DeconvNet
@@ -118,6 +119,7 @@ class Synthesis(Result):
         return f"{self.net} {self.layer}, synthesised"
 
 
+@takes(net=NETWORK)
 def synthesize(
     net: DeconvNet,
     layer: str,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from zfwidgets.analysis.arguments import NETWORK, takes
 from zfwidgets.analysis.fill import Fill
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.transforms import DEFAULTS, NEUTRAL, Transform, changer
@@ -85,6 +86,7 @@ class Tuning(Result):
         )
 
 
+@takes(net=NETWORK)
 def tuning(
     net: DeconvNet,
     images: Picture | Sequence[Picture] | Tensor,

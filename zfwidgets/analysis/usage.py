@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Unpack
 import torch
 from torch import Tensor, nn
 
-from zfwidgets.analysis.arguments import told
+from zfwidgets.analysis.arguments import NETWORK, takes, told
 from zfwidgets.analysis.result import Result
 from zfwidgets.analysis.scanning.scanner import Scanner, UsageOptions
 from zfwidgets.analysis.scanning.sums import Sums, treves_rolls
@@ -208,6 +208,7 @@ class Usage(Result):
         return "\n".join([*lines, *remarks])
 
 
+@takes(net=NETWORK)
 @told(UsageOptions, Scanner)
 def usage(
     net: DeconvNet,
@@ -297,6 +298,7 @@ def duplicates(net: DeconvNet, layer: str, above: float = 0.95) -> tuple[Duplica
     return tuple(found)
 
 
+@takes(net=NETWORK)
 def assert_healthy(
     net: DeconvNet,
     images: Images,

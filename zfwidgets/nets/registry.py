@@ -42,6 +42,7 @@ def build(name: str | Path, **options: Any) -> Built:
             nets, ``arch=``, ``preprocess=`` and ``categories=`` for a path.
 
     Raises:
+        TypeError: `name` is no text and no path.
         NetError: the name is not known, or does not go with the options.
         MissingWeightsError: there are no trained weights of that name.
         DownloadError: weights have to be fetched and cannot.
@@ -55,6 +56,8 @@ def build(name: str | Path, **options: Any) -> Built:
 def _source(name: str | Path) -> tuple[str, str | Path]:
     if isinstance(name, Path):
         return "path", name
+    if not isinstance(name, str):
+        raise TypeError(f"got {name!r:.60}; expected the name of a network, or a weights file.")
     if name.endswith((".safetensors", ".pt", ".pth", ".onnx")):
         return "path", name.removeprefix("path:").removeprefix("onnx:")
     source, colon, rest = name.partition(":")

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor
 
-from zfwidgets.analysis.arguments import told
+from zfwidgets.analysis.arguments import NETWORK_OR_NAME, takes, told
 from zfwidgets.analysis.filters import Filters, filters
 from zfwidgets.analysis.review.anatomy import anatomy, check_weights
 from zfwidgets.analysis.review.cases import contributions, examples, last_maps, look_into
@@ -42,6 +42,7 @@ CHECKED = 24
 """Channels whose projections are checked; a quarter of them in networks of many layers."""
 
 
+@takes(net=NETWORK_OR_NAME)
 @told(UsageOptions, Scanner)
 def review(
     net: DeconvNet | str,
