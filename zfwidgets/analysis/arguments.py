@@ -27,12 +27,12 @@ class Kind:
     several: bool = False
 
     def suits(self, value: Any) -> bool:
-        """Whether a value is of the kind; what gives its members once only is not looked into."""
-        if hasattr(value, self.has) or (self.named and isinstance(value, str)):
-            return True
-        if not self.several or isinstance(value, str) or not hasattr(value, "__iter__"):
-            return False
-        return not isinstance(value, Sequence) or all(hasattr(one, self.has) for one in value)
+        """Whether a value is of the kind; `Checkpoints` and their like are not read for that."""
+        if isinstance(value, str):
+            return self.named
+        if self.several and isinstance(value, list | tuple):
+            return all(hasattr(one, self.has) for one in value)
+        return hasattr(value, self.has) or (self.several and hasattr(value, "__iter__"))
 
 
 _NETWORK = "zf.load('zfnet'), zf.DeconvNet(model), or the net of a recording"

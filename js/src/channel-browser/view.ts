@@ -4,7 +4,7 @@
  * A page is swapped for the next one whole, numbers and first pictures together, so there is never a
  * picture of one layer under the name of another. Until then the old one stays, dimmed.
  */
-import { h, perFrame, setAttribute, setText } from "../core/dom";
+import { h, perFrame, setAttribute, setText, watchWindow } from "../core/dom";
 import { type LoaderOwner, TileLoader } from "../core/loader";
 import { RpcError, RpcTimeout } from "../core/rpc";
 import { choose, extend, type Selection, toggle } from "../core/selection";
@@ -205,13 +205,10 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
 
   #observe(): void {
     const { signal, root } = this.#shell;
-    const screen = new IntersectionObserver((entries) => {
-      // Scrolled away and back within a frame or two, it is told both at once.
-      this.#onScreen = entries.at(-1)?.isIntersecting ?? true;
+    watchWindow(root, signal, (inside) => {
+      this.#onScreen = inside;
       this.#want();
     });
-    screen.observe(root);
-    signal.addEventListener("abort", () => screen.disconnect(), { once: true });
     root.addEventListener(
       "keydown",
       (event) => {

@@ -2,6 +2,7 @@
  * The camera, asked for only when a person clicked, and let go of by `stop` without exception: a lamp
  * that stays on is a bug.
  */
+import { watchWindow } from "./dom";
 
 /** Why there is no camera; each has a text of its own that says what to do. */
 export type CameraTrouble = "insecure" | "denied" | "none" | "busy" | "broken";
@@ -111,11 +112,9 @@ export function watchSight(
     seen = now;
     changed(seen);
   };
-  const observer = new IntersectionObserver((entries) => {
-    onPage = entries.at(-1)?.isIntersecting ?? onPage;
+  watchWindow(element, signal, (inside) => {
+    onPage = inside;
     update();
   });
-  observer.observe(element);
   document.addEventListener("visibilitychange", update, { signal });
-  signal.addEventListener("abort", () => observer.disconnect(), { once: true });
 }

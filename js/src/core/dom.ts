@@ -64,6 +64,20 @@ export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Tell whether any of the element is in the window, now and whenever that changes. */
+export function watchWindow(
+  element: Element,
+  signal: AbortSignal,
+  tell: (inside: boolean) => void,
+): void {
+  const observer = new IntersectionObserver((entries) => {
+    // Scrolled away and back within a frame or two, it is told both at once.
+    tell(entries.at(-1)?.isIntersecting ?? true);
+  });
+  observer.observe(element);
+  signal.addEventListener("abort", () => observer.disconnect(), { once: true });
+}
+
 let serial = 0;
 
 /** An id that no other view on the page has. */

@@ -5,7 +5,7 @@
  * Pictures are swapped whole, together with what is said of them; until then the old ones stay, dimmed.
  */
 import { word, wordHint } from "../core/concepts";
-import { h, icon, setAttribute, setText, uid } from "../core/dom";
+import { h, icon, setAttribute, setText, uid, watchWindow } from "../core/dom";
 import { isAbort, RpcError } from "../core/rpc";
 import { ScanBar } from "../core/scan-bar";
 import type { Shell } from "../core/shell";
@@ -155,14 +155,9 @@ export class StripView {
   /** Say once that somebody can see the strip: nothing is computed before. */
   #watch(): void {
     const { model, root, signal, commit } = this.#shell;
-    if (model.get("in_sight")) return;
-    const observer = new IntersectionObserver((entries) => {
-      if (!entries.some((entry) => entry.isIntersecting)) return;
-      observer.disconnect();
-      commit("in_sight", true);
+    watchWindow(root, signal, (inside) => {
+      if (inside && !model.get("in_sight")) commit("in_sight", true);
     });
-    observer.observe(root);
-    signal.addEventListener("abort", () => observer.disconnect(), { once: true });
   }
 
   get #clickable(): boolean {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -40,6 +40,25 @@ def test_two_networks_are_looked_at_one_by_one() -> None:
         zf.best_match(net, "alexnet", [], "conv1")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="expected a DeconvNet, or several"):
         zf.similarity([net, "alexnet"], [], "conv1")  # type: ignore[list-item]
+
+
+def test_networks_that_are_read_when_they_are_asked_for_are_read_once() -> None:
+    class Run(Sequence[zf.DeconvNet]):
+        """Two checkpoints, of which the second cannot be read."""
+
+        read = 0
+
+        def __len__(self) -> int:
+            return 2
+
+        def __getitem__(self, index: Any) -> Any:
+            self.read += 1
+            raise OSError("gone")
+
+    run = Run()
+    with pytest.raises(OSError, match="gone"):
+        zf.similarity(run, [zf.sample("cat").open()], "conv1")
+    assert run.read == 1
 
 
 def test_concepts_are_those_of_exemplars() -> None:

@@ -79,8 +79,11 @@ def test_a_picture_that_a_recording_does_not_have_is_said(
 
 
 def test_a_layer_that_a_network_does_not_have_is_said_with_those_it_has(net: zf.DeconvNet) -> None:
+    gc.collect()
+    before = set(widgets._instances)
     with pytest.raises(ValueError, match=r"'conv9': expected one of conv1, .*conv5"):
         zf.ChannelBrowser(net, layer="conv9")
+    assert set(widgets._instances) <= before
 
 
 def test_a_layer_selector_asks_for_a_network() -> None:

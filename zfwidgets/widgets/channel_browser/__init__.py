@@ -20,6 +20,7 @@ from zfwidgets.widgets.channel_browser.responses import Responses
 from zfwidgets.widgets.channel_browser.state import BrowserState
 from zfwidgets.widgets.channel_browser.tiles import MODES, drawn
 from zfwidgets.widgets.channel_browser.without import without
+from zfwidgets.widgets.core.base import disposing
 from zfwidgets.widgets.core.layers import default_layer
 from zfwidgets.widgets.core.nets import as_net
 from zfwidgets.widgets.core.recordings import check_picture
@@ -78,8 +79,9 @@ class ChannelBrowser(BrowserState):
         super().__init__(**_source_traits(source), **kwargs)
         looked_at = self.net if self.recording is None else self.recording
         known = getattr(looked_at, "layers", None)
-        if known is not None and self.layer and self.layer not in known:
-            raise ValueError(f"layer={self.layer!r}: expected one of {', '.join(known)}")
+        with disposing([self]):
+            if known is not None and self.layer and self.layer not in known:
+                raise ValueError(f"layer={self.layer!r}: expected one of {', '.join(known)}")
         self._responder = Responder(
             self.send,
             {"tiles": self._answer_tiles, "visit": self._visit},
@@ -137,7 +139,7 @@ class ChannelBrowser(BrowserState):
 
     def close(self) -> None:
         """Stop all work, let go of the recording and take the widget off the page."""
-        responder, self._responder = getattr(self, "_responder", None), None
+        responder, self._responder = self._responder, None
         if responder is not None:
             responder.close()
             self._shown = self._preparing = self._filling = self._pinning = None

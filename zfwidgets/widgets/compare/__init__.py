@@ -15,7 +15,7 @@ from zfwidgets.widgets.channel_browser.tiles import MODES
 from zfwidgets.widgets.compare.changed import changed_most
 from zfwidgets.widgets.compare.counterpart import counterpart
 from zfwidgets.widgets.compare_side import Side
-from zfwidgets.widgets.core.base import ZFWidget, dispose
+from zfwidgets.widgets.core.base import ZFWidget, disposing
 from zfwidgets.widgets.core.composed import STATIC_SECONDS, Composed, one_of
 from zfwidgets.widgets.core.nets import as_net, when_back
 from zfwidgets.widgets.core.neuron import RULES
@@ -122,13 +122,9 @@ class Compare(Composed):
         locale = locale or default_locale()
         looks = {"mode": mode, "rule": rule, "inline": inline, "locale": locale}
         self.pickers: list[ImagePicker] = []
-        try:
+        with disposing(self.pickers):
             for photo in photos:
                 self.pickers.append(one_row(photo, locale=locale))
-        except Exception:
-            for picker in self.pickers:
-                dispose(picker)
-            raise
         self.left, self.right = (
             Side(net, name, picker, **looks)
             for net, name, picker in zip(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
@@ -184,6 +184,17 @@ def dispose(widget: Any) -> None:
     for companion in companions:
         if isinstance(companion, ipywidgets.Widget):
             companion.close()
+
+
+@contextmanager
+def disposing(widgets: Iterable[Any]) -> Iterator[None]:
+    """Dispose of the widgets if what is done meanwhile fails: none is left half made."""
+    try:
+        yield
+    except Exception:
+        for widget in widgets:
+            dispose(widget)
+        raise
 
 
 @contextmanager

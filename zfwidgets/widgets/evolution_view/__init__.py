@@ -180,7 +180,7 @@ class EvolutionView(ZFWidget):
 
     def close(self) -> None:
         """Stop all work, let go of networks and pictures, take the widget off the page."""
-        responder, self._responder = getattr(self, "_responder", None), None
+        responder, self._responder = self._responder, None
         if responder is not None:
             responder.close()
             self._run = self._found = self._images = self._held = None

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 from zfwidgets.images import ImageError, Photo, Preparation, Preprocess, get_limits
 from zfwidgets.images.tiles import encode, sprite
-from zfwidgets.widgets.core.base import ZFWidget, dispose
+from zfwidgets.widgets.core.base import ZFWidget, disposing
 from zfwidgets.widgets.core.rpc import Job, Responder
 from zfwidgets.widgets.core.spoken import SPOKEN_PHOTOS
 from zfwidgets.widgets.core.wire import Answer, WireError, sheet
@@ -129,14 +129,11 @@ class ImagePicker(ZFWidget):
         }
         self._responder = Responder(self.send, handlers)
         super().__init__(**kwargs)
-        try:
+        with disposing([self]):
             for label, source in gallery.sources(images):
                 self._enter(label, source)
             self._show_gallery()
             self.value = self._readable(self._entries) if value is None else value
-        except Exception:
-            dispose(self)
-            raise
         self.on_msg(self._responder.on_msg)
 
     @t.default("_max_bytes")

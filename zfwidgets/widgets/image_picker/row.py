@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zfwidgets.images import gallery, samples
-from zfwidgets.widgets.core.base import dispose
+from zfwidgets.widgets.core.base import disposing
 from zfwidgets.widgets.image_picker import ImagePicker
 from zfwidgets.widgets.image_picker.gallery import is_several
 
@@ -23,11 +23,8 @@ def one_row(image: Any, **traits: Any) -> ImagePicker:
     elif not is_several(image):
         picker = ImagePicker(rows=1, **traits)
         if image is not None:
-            try:
+            with disposing([picker]):
                 picker.add(image)
-            except Exception:
-                dispose(picker)
-                raise
         return picker
     return ImagePicker(image, rows=1, **traits)
 

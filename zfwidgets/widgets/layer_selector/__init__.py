@@ -63,13 +63,8 @@ class LayerSelector(ZFWidget):
     ) -> None:
         if net is not None and layers is not None:
             raise TypeError("LayerSelector() got both a net and layers; expected one of them")
-        if isinstance(net, str) or is_module(net):
+        if net is not None and (is_module(net) or not hasattr(net, "layers")):
             net = as_net(net)
-        elif not hasattr(net, "layers") and net is not None:
-            raise TypeError(
-                f"LayerSelector() got {net!r:.60}; expected a network: a name for zf.load(), a "
-                "torch.nn.Module or a DeconvNet"
-            )
         found = net.layers.values() if net is not None else layers or ()
         described = [describe(layer) for layer in found]
         chosen = default_layer(described) if value is None else value
