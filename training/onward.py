@@ -29,6 +29,7 @@ from training.teacher import Teacher, normalised, quick
 from training.train import Exam, Journal, examined, rate_at
 
 AT_ONCE = 64  # crops that are cut and labelled in one go
+IN_CACHE = 8  # inputs whose maps of conv1 a core has at hand; of more it waits for memory
 FIRST = 50_000  # the step whose random numbers cut the first of them: no other training's
 CPU = torch.device("cpu")
 BELOW = "pool2"  # the last layer that stays
@@ -38,22 +39,25 @@ BELOW = "pool2"  # the last layer that stays
 class Onward:
     """Everything that decides such a run; written beside its weights."""
 
-    crops: int = 40_000
-    side: int = 192  # of a crop as it is kept, in pixels
+    crops: int = 90_000
+    side: int = 224  # of a crop as it is kept, in pixels
+    mixed: float = 0.25  # share of crops that are mixed with another: pays in longer runs alone
     nearest: float = 0.8  # the smallest share of its side that a view of it shows
-    steps: int = 1_160
+    steps: int = 3_700
     batch: int = 128
     # Until which share of the steps, input pixels, views for each crop (half a one: of every
     # second). Networks see best what is a little larger than what they learned from (Touvron et
     # al. 2019), and 224 px is what they are used at.
-    sizes: tuple[tuple[float, int, float], ...] = ((0.75, 128, 1.0), (1.0, 192, 0.3))
-    learning_rate: float = 7e-4
+    sizes: tuple[tuple[float, int, float], ...] = ((0.85, 128, 1.0), (1.0, 192, 0.25))
+    used_at: tuple[int, float] = (224, 0.15)  # input pixels and views that fc8 is fitted to
+    epochs: int = 10  # of those views
+    learning_rate: float = 1e-3
     weight_decay: float = 0.05
     warm_up: float = 0.06
     temperature: float = 1.0
     apart: float = 0.1
     allowed: float = 0.1  # cosine of what two channels of conv5 send back
-    apart_every: int = 4  # steps: it costs as much as what 80 crops do, and counts so much more
+    apart_every: int = 8  # steps: it costs as much as a step, and counts so much more
     teachers: tuple[int, ...] = (0,)
     seed: int = 2013
     threads: int = 2
@@ -112,7 +116,7 @@ class Labelled:
 def _stored(path: Path, kind: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
     """An array that lies in a file, which grows where it is too short."""
     with path.open("ab") as file:
-        file.truncate(int(np.prod(shape)) * kind.itemsize)
+        file.truncate(max(file.tell(), int(np.prod(shape)) * kind.itemsize))
     return np.memmap(path, kind, "r+", shape=shape)
 
 
@@ -136,7 +140,12 @@ def below(net: nn.Module, labelled: Labelled, size: int, views: float) -> Tensor
         while done < total:
             inputs = next(every)[: total - done]
             with quick(CPU):
-                maps = first(inputs.contiguous(memory_format=torch.channels_last))
+                maps = torch.cat(
+                    [
+                        first(part.contiguous(memory_format=torch.channels_last))
+                        for part in inputs.split(IN_CACHE)
+                    ]
+                )
             if found is None:
                 found = torch.empty((total, *maps.shape[1:]), dtype=torch.bfloat16)
                 found = found.contiguous(memory_format=torch.channels_last)
@@ -223,6 +232,46 @@ class OnwardRun:
         self.step += 1
         self.seconds += time.monotonic() - began
 
+    def settle(self) -> None:
+        """Fit batch norm's statistics, and then fc8, to inputs of the size that is used.
+
+        What a network loses at another size than it learned from, it loses in its statistics and
+        its last layer for the most part (Touvron et al. 2019); and what all below makes of a crop
+        has to be computed only once for that.
+        """
+        recipe = self.recipe
+        self._maps = None  # they make room
+        maps = below(self.net, self.labelled, *recipe.used_at)
+        batches = maps.split(recipe.batch)
+        norms = [module for module in self.upper if isinstance(module, nn.BatchNorm2d)]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the mean of all batches
+        *layers, last = self.upper
+        assert isinstance(last, nn.Linear)
+        under = nn.Sequential(*layers)
+        with torch.no_grad(), quick(CPU):
+            under.train()
+            for part in batches[:20]:
+                under(part.float())
+            under.eval()
+            features = torch.cat([under(part.float()).float() for part in batches])
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        logits = torch.from_numpy(self.labelled.logits[: len(features)]).float()
+        optimiser = torch.optim.AdamW(last.parameters(), weight_decay=recipe.weight_decay)
+        chance = torch.Generator().manual_seed(recipe.seed)
+        for epoch in range(recipe.epochs):
+            order = torch.randperm(len(features), generator=chance).split(recipe.batch)
+            for place, which in enumerate(order):
+                progress = (epoch + place / len(order)) / recipe.epochs
+                rate = rate_at(progress, recipe.learning_rate, recipe.warm_up)
+                optimiser.param_groups[0]["lr"] = rate
+                optimiser.zero_grad()
+                divergence(last(features[which]), logits[which], recipe.temperature).backward()
+                optimiser.step()
+
     def _drawn(self, count: int) -> Tensor:
         """Which of the maps a step learns from: all of them once before any of them again."""
         batch = self.recipe.batch
@@ -254,6 +303,8 @@ class OnwardRun:
             for _ in tqdm(left, initial=self.step, total=self.recipe.steps, desc="onward"):
                 self.advance()
                 over = self.step == self.recipe.steps
+                if over:
+                    self.settle()
                 if over or self.step % every == 0:
                     self.log(exam)
                 if over or time.monotonic() - saved > save_s:

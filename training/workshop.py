@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -118,9 +118,10 @@ class Workshop:
     def _ask(self, pixels: torch.Tensor) -> torch.Tensor:
         return self.examiner.answer(pixels.to(self.device)).logits
 
-    def images(self, share: float = 1.0) -> Album:
-        """The training pictures, or a share of them."""
-        return Album(album.packed(self.album), self.album, self.plan, self.device, share)
+    def images(self, share: float = 1.0, mixed: float | None = None) -> Album:
+        """The training pictures, or a share of them; of their crops a share `mixed` with others."""
+        plan = self.plan if mixed is None else replace(self.plan, mixed=mixed)
+        return Album(album.packed(self.album), self.album, plan, self.device, share)
 
     def lessons(self, share: float = 1.0) -> Lessons:
         """Crops of the training pictures with the teacher's answers."""
@@ -158,7 +159,7 @@ class Workshop:
         """Train what ships further, one network after the other, and write down what was done."""
         labelled = Labelled(self.labelled, recipe)
         if labelled.count < recipe.crops:
-            labelled.fill(self.images(), self.teacher)
+            labelled.fill(self.images(mixed=recipe.mixed), self.teacher)
         exam = self.gallery()
         for kind in kinds:
             weights, folder = self.weights / f"{kind}.safetensors", self.runs / kind

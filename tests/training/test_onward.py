@@ -19,11 +19,22 @@ from training.evaluate import known, shipped
 from training.export import export, export_evolution
 from training.folding import folded, unfold
 from training.onward import Labelled, Onward, OnwardRun, below
+from training.student import divergence
 from training.teacher import Teacher
 from training.train import Exam
 from zfwidgets.nets.zfnet import ZFNet
 
-FEW = Onward(crops=24, side=72, steps=6, batch=8, sizes=((0.5, 64, 2), (1.0, 72, 1)), threads=1)
+FEW = Onward(
+    crops=24,
+    side=72,
+    mixed=0.5,
+    steps=6,
+    batch=8,
+    sizes=((0.5, 64, 2), (1.0, 72, 1)),
+    used_at=(80, 1),
+    apart_every=2,
+    threads=1,
+)
 
 
 def made() -> nn.Module:
@@ -78,6 +89,9 @@ def test_filling_goes_on_where_it_was_stopped(
     assert again.count == 80
     np.testing.assert_array_equal(again.crops[:16], labelled.crops[:16])
     assert again.logits[16:].std() > 0, "none is left empty"
+    Labelled(tmp_path, few, classes=10)
+    again = Labelled(tmp_path, more, classes=10)
+    assert again.crops[79].std() > 0, "a run that takes fewer leaves the others where they are"
 
 
 def test_labels_are_what_the_teacher_says_of_the_crops(
@@ -184,6 +198,30 @@ def test_it_learns(weights: Path, labelled: Labelled, tmp_path: Path) -> None:
         run.advance()
         losses.append(run._recent[-1]["kl"])
     assert sum(losses[-6:]) < 0.5 * sum(losses[:6])
+
+
+def test_the_last_layer_is_fitted_to_the_size_that_is_used(
+    weights: Path, labelled: Labelled, tmp_path: Path
+) -> None:
+    run = OnwardRun("zfnet", replace(FEW, epochs=60), weights, labelled, tmp_path)
+    for _ in range(FEW.steps):
+        run.advance()
+    inputs, said = torch.cat(list(labelled.seen(80, 0))), torch.from_numpy(labelled.logits[:])
+    before = {name: tensor.clone() for name, tensor in run.net.state_dict().items()}
+
+    def apart() -> float:
+        with torch.no_grad():
+            return divergence(run.net.eval()(inputs), said.float(), 1.0).item()
+
+    away = apart()
+    run.settle()
+    assert apart() < 0.7 * away
+    changed = {n for n, t in run.net.state_dict().items() if not torch.equal(t, before[n])}
+    parts = ("running_mean", "running_var", "num_batches_tracked")
+    assert changed == {f"bn{n}.{part}" for n in (3, 4, 5) for part in parts} | {
+        "fc8.weight",
+        "fc8.bias",
+    }
 
 
 def test_an_evolution_goes_on_from_the_earlier_one(finished: OnwardRun, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -18,7 +19,9 @@ from PIL import Image
 from torch import nn
 
 import zfwidgets as zf
+from zfwidgets.images import encode
 from zfwidgets.widgets.core.rpc import worker
+from zfwidgets.widgets.export.offstage import Blobs
 from zfwidgets.widgets.export.stage import Stage
 
 NASTY = "<img src=x onerror=alert(1)>"
@@ -299,3 +302,18 @@ def test_weights_that_are_no_numbers_are_named_before_anything_is_written(page: 
     with pytest.raises(ValueError, match=r"1 of 5 channels of layer 'conv1', .* 3, have NaN"):
         zf.to_html(model, page, progress=False)
     assert not page.exists()
+
+
+def test_pictures_are_numbered_in_turn_whichever_is_written_smaller_first() -> None:
+    sides, blobs = (300, 8, 200, 8, 100), Blobs()
+    noise = np.random.default_rng(5).integers(0, 256, (5, 300, 300, 3), dtype=np.uint8)
+    pictures = [encode(some[:side, :side]) for side, some in zip(sides, noise, strict=True)]
+    assert [blobs.number(picture) for picture in (*pictures, pictures[1])] == [0, 1, 2, 3, 4, 1]
+    assert blobs.number(pictures[0], quality=50) == 5, "not the same bytes"
+    texts = blobs.texts
+    assert len(blobs) == len(texts) == 6
+    assert blobs.size == blobs.so_far == sum(map(len, texts))
+    for side, some, picture, text in zip(sides, noise, pictures, texts[:5], strict=True):
+        small = base64.b64decode(text)
+        assert len(small) <= len(picture)
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(small))), some[:side, :side])

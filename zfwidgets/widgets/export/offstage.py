@@ -11,7 +11,10 @@ import base64
 import hashlib
 import io
 import itertools
+import os
+import threading
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import anywidget
@@ -28,12 +31,33 @@ _ENVELOPE = frozenset({"v", "id", "epoch", "ok", "last"})
 
 
 class Blobs:
-    """Bytes by number, every content once."""
+    """Bytes by number, every content once.
+
+    Writing pictures smaller takes as long as projecting them, so it is done beside, on all cores.
+    """
 
     def __init__(self) -> None:
         self._numbers: dict[bytes, int] = {}
-        self.texts: list[str] = []
-        self.size = 0
+        self._texts: list[Future[str]] = []
+        self._pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="zfwidgets-export")
+        self._lock = threading.Lock()
+        self.so_far = 0
+        """How many characters `texts` has at least: of those that are written."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._texts)
+
+    @property
+    def texts(self) -> list[str]:
+        """All of them in base64, by number; waits for those that are not written yet."""
+        return [text.result() for text in self._texts]
+
+    @property
+    def size(self) -> int:
+        """How many characters `texts` has; waits as it does."""
+        wait(self._texts)
+        return self.so_far
 
     def number(self, data: Any, quality: int | None = None) -> int:
         """The number of these bytes; the same for the same bytes.
@@ -44,10 +68,15 @@ class Blobs:
         raw = bytes(data)
         key = hashlib.sha256(raw).digest() + bytes([quality or 0])
         if key not in self._numbers:
-            self._numbers[key] = len(self.texts)
-            self.texts.append(base64.b64encode(_smaller(raw, quality)).decode("ascii"))
-            self.size += len(self.texts[-1])
+            self._numbers[key] = len(self)
+            self._texts.append(self._pool.submit(self._text, raw, quality))
         return self._numbers[key]
+
+    def _text(self, raw: bytes, quality: int | None) -> str:
+        text = base64.b64encode(_smaller(raw, quality)).decode("ascii")
+        with self._lock:
+            self.so_far += len(text)
+        return text
 
     def plain(self, value: Any, quality: int | None = None) -> Any:
         """`value` as JSON has it; bytes inside become ``{"$blob": number}``, see `number`."""

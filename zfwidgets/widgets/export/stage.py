@@ -230,7 +230,7 @@ class Stage:
             for done, (name, recording) in enumerate(recordings.items(), 1):
                 for _ in self._photo(name, recording):
                     bar.update()
-                    self.check_size(self._blobs.size)
+                    self.check_size(self._blobs.so_far)
                 # Photos cost much the same: after the first it is known what all will.
                 mine = self._blobs.size - before
                 self.check_size(before + mine * len(recordings) / done)

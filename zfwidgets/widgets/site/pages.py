@@ -134,9 +134,10 @@ def _written(
     # The same numbers in all pages that have them: the photos are a file of their own.
     for photo in inside.files.values() if part not in _WITHOUT_PHOTOS else ():
         blobs.number(photo)
-    photographs = len(blobs.texts)
+    photographs = len(blobs)
     made = [page(plan, blobs) for plan in plans]
-    shared, own = blobs.texts[:photographs], blobs.texts[photographs:]
+    texts = blobs.texts
+    shared, own = texts[:photographs], texts[photographs:]
     scripts = [target.add("photos", "js", blobs_script(shared))] if shared else []
     later = part in ("exemplars", "quiz", "compare")
     scripts.append(target.add(f"{name}-{part}", "js", blobs_script(own), later=later))
