@@ -24,7 +24,7 @@ from tests.browser import conftest, hosts
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 WIDTH, HEIGHT = 1240, 1700  # pixels, of the page: what is higher is not all in the picture
-QUALITY = 80
+QUALITY = 75
 THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 STILL = 4  # looks in a row that must show the same
 PAUSE = 700  # ms between looks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -54,19 +54,21 @@ def export_evolution(
     target: Path,
     notes: Mapping[str, str] | None = None,
     earlier: Path | None = None,
+    without: Collection[int] = (),
 ) -> list[int]:
     """Write the kept states of a run, folded, conv1 to conv3, as one file; return the steps.
 
     conv1 is fp16. The larger layers are int8 with a scale a filter, an eighth of float32:
     weight = int8 * scale[:, None, None, None]. Names: `<step>/<layer>.weight|scale|bias`.
-    The states of an `earlier` file come before, where one is given.
+    The states of an `earlier` file come before, where one is given, but for the steps `without`.
     """
     tensors: dict[str, Tensor] = {}
     steps: list[int] = []
     if earlier is not None:
         with safe_open(earlier, "pt") as file:
-            steps += json.loads(file.metadata()["steps"])
-            tensors |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            steps += [s for s in json.loads(file.metadata()["steps"]) if s not in without]
+            names = [n for n in file.keys() if int(n.split("/")[0]) in steps]  # noqa: SIM118
+            tensors |= {name: file.get_tensor(name) for name in names}
     for step in sorted(kept):
         state = folded(kept[step])
         steps.append(step)

@@ -214,7 +214,17 @@ class Workshop:
         kept = {int(p.stem.partition("-")[2]): _load(p) for p in folder.glob("step-*.pt")}
         about = json.loads((folder / "run.json").read_text())
         kept[about["steps"]] = self._trained("zfnet")
-        export.export_evolution(kept, target, of, target if "before" in about else None)
+        before = about.get("before")
+        # Where what shipped before had gone on, too, its state makes room: conv1 and conv2 are the
+        # same in both.
+        again = before is not None and "crops" in json.loads(before["recipe"])
+        export.export_evolution(
+            kept,
+            target,
+            of,
+            earlier=target if before else None,
+            without={int(before["steps"])} if again else (),
+        )
 
     def evaluate(self, kinds: list[str]) -> None:
         """Measure every shipped net, draw the card's pictures, write the card."""

@@ -235,3 +235,5 @@ def test_an_evolution_goes_on_from_the_earlier_one(finished: OnwardRun, tmp_path
     after = load_file(path)
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
     assert torch.equal(after["11/conv1.weight"], after["5/conv1.weight"])
+    assert export_evolution({17: state}, path, earlier=path, without={11}) == [0, 5, 17]
+    assert load_file(path).keys() == {name.replace("11/", "17/") for name in after}

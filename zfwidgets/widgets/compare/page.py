@@ -68,6 +68,7 @@ def write_comparison(
         stages, payload = comparison(
             halves, head, Blobs(), stack, limit=max_mb * MEGABYTE, progress=progress
         )
+        payload["blobs"] = stages[-1].blobs.texts
         weights = {half.element: half.inside.weights for half in halves if half.inside}
         title = texts["compare_title"].format(left=left.title, right=right.title)
 
@@ -108,7 +109,7 @@ def comparison(
     limit: float,
     progress: bool,
 ) -> tuple[list[Stage], dict[str, Any]]:
-    """Both sides recorded, and the page's payload. The stages are closed with the `stack`."""
+    """Both sides recorded, and the payload without the pictures. The `stack` closes the stages."""
     stages = []
     for half in halves:
         wanted = half.channels if half.inside is None else 1
@@ -236,7 +237,7 @@ def _joined(
         together.append([halves[0].layer, ["compare", "layer"]])
     return {
         **computes,
-        **{name: first[name] for name in ("absent", "kernelless", "blobs")},
+        **{name: first[name] for name in ("absent", "kernelless")},
         "parts": [
             {"name": "compare", "bundle": bundle, "state": head},
             *first["parts"],

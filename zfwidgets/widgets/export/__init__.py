@@ -158,6 +158,7 @@ def to_html(
 def _document(plan: Plan, stage: Stage) -> bytes:
     texts = table("export", plan.locale)
     payload = stage.payload(texts)
+    payload["blobs"] = stage.blobs.texts
 
     def made(size: int) -> str:
         return document(

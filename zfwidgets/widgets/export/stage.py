@@ -124,7 +124,7 @@ class Stage:
         self._photo_by = [_PHOTO] if inside is None else [_PHOTO, _CROP]
         self._first: Any = None
         self.channels: dict[str, tuple[int, ...]] = {}
-        self._blobs = Blobs() if blobs is None else blobs
+        self.blobs = Blobs() if blobs is None else blobs
         self._sizes: dict[str, int] = {}
         self._sheets: dict[int, list[dict[str, Any]]] = {}
         self._best: dict[str, int] = {}
@@ -225,14 +225,14 @@ class Stage:
         steps = len(plan.rules) * sum(
             len(self._modes(layer)) + len(some) for layer, some in self.channels.items()
         )
-        before = self._blobs.size
+        before = self.blobs.size
         with tqdm(total=steps * len(recordings), desc="zfwidgets", disable=not progress) as bar:
             for done, (name, recording) in enumerate(recordings.items(), 1):
                 for _ in self._photo(name, recording):
                     bar.update()
-                    self.check_size(self._blobs.so_far)
+                    self.check_size(self.blobs.so_far)
                 # Photos cost much the same: after the first it is known what all will.
-                mine = self._blobs.size - before
+                mine = self.blobs.size - before
                 self.check_size(before + mine * len(recordings) / done)
         if self.strip is not None:
             self._exemplars(self.strip, recordings)
@@ -248,13 +248,13 @@ class Stage:
         self._unseen.take(self._state("view"), *self._whole(photo))
         self.browser.recording = recording
         for layer in self.plan.layers:
-            before = self._blobs.size
+            before = self.blobs.size
             best = _strongest(recording, layer, self.channels[layer] if not self.inside else ())
             self._best[_key(*self._whole(photo), layer)] = best
             for rule in self.plan.rules:
                 yield from self._tiles(photo, layer, rule)
                 yield from self._projections(photo, layer, rule)
-            self._sizes[layer] = self._sizes.get(layer, 0) + self._blobs.size - before
+            self._sizes[layer] = self._sizes.get(layer, 0) + self.blobs.size - before
 
     def _tiles(self, photo: str, layer: str, rule: RuleName) -> Iterator[None]:
         browser = self.browser
@@ -286,7 +286,7 @@ class Stage:
 
     def _sheet(self, head: dict[str, Any], picture: Any, quality: int | None) -> dict[str, Any]:
         lossy = quality if max(head["tile"]) > _LOSSY else None
-        return {"head": head, "blobs": [self._blobs.number(picture, lossy)]}
+        return {"head": head, "blobs": [self.blobs.number(picture, lossy)]}
 
     def _modes(self, layer: str) -> list[str]:
         net, found = self.plan.net, self.plan.net.layers[layer]
@@ -312,7 +312,7 @@ class Stage:
 
         Those that a layer begins with are always there; a channel that has none says so.
         """
-        plan, before = self.plan, self._blobs.size
+        plan, before = self.plan, self.blobs.size
         recording = next(iter(recordings.values()))
         scenes, found = self._scenes["strip"], plan.exemplars.found if plan.exemplars else {}
         strongest = {
@@ -328,7 +328,7 @@ class Stage:
         ]
         strip.channel = None
         for name, channel in dict.fromkeys([*first, *large]):
-            if (name, channel) not in first and self._blobs.size > _ROOM * self.limit:
+            if (name, channel) not in first and self.blobs.size > _ROOM * self.limit:
                 break
             for rule in plan.rules:
                 strip.layer, strip.rule, strip.channel = name, rule, channel
@@ -337,7 +337,7 @@ class Stage:
                 self._answers(strip, recordings)
                 strip.channel = None
             self.exemplars += 1
-        self.exemplar_bytes = self._blobs.size - before
+        self.exemplar_bytes = self.blobs.size - before
         unanswered = {"_answers": {"why": "left_out"}}
         absent = {"_shown": {}, "_answers": {}, "_lacking": strip.say("left_out")}
         state = self._state("strip", **absent, status="empty")
@@ -359,7 +359,7 @@ class Stage:
             cells = dict(answers["cells"])
             if cells["synthesised"].get("offer"):
                 cells["synthesised"] = {"why": "left_out"}  # nobody would make it there
-            state = {"_answers": self._blobs.plain({**answers, "cells": cells})}
+            state = {"_answers": self.blobs.plain({**answers, "cells": cells})}
             where = (strip.layer, strip.channel, strip.rule)
             self._scenes["answers"].take(state, *self._whole(photo), *where)
         strip.recording = None
@@ -367,7 +367,7 @@ class Stage:
     def _state(self, part: str, **instead: Any) -> dict[str, Any]:
         """The part's traits, some of them replaced, with their bytes by number."""
         self._check(part)
-        state: dict[str, Any] = self._blobs.plain(self._tapes[part].state() | instead)
+        state: dict[str, Any] = self.blobs.plain(self._tapes[part].state() | instead)
         return state
 
     def _check(self, part: str) -> None:
@@ -404,7 +404,7 @@ class Stage:
         return texts["channels_all" if every else "channels_some"].format(count=large)
 
     def payload(self, texts: Mapping[str, str]) -> dict[str, Any]:
-        """`Payload` of kernel.ts, without bundles."""
+        """`Payload` of kernel.ts, without bundles and the pictures, which are in `blobs`."""
         plan = self.plan
         rules, channels = ", ".join(plan.rules), self.channels_in_words(texts)
         errors = {
@@ -431,7 +431,6 @@ class Stage:
             "starts": self._starts(chosen),
             "scenes": self._recorded(),
             "sheets": {"browser": {str(epoch): found for epoch, found in self._sheets.items()}},
-            "blobs": self._blobs.texts,
         }
 
     def _recorded(self) -> list[dict[str, Any]]:
@@ -481,7 +480,7 @@ class Stage:
         # The picker may have given photos other names.
         files = dict(zip(self.photos, self.inside.files.values(), strict=True))
         inside = replace(self.inside, files=files)
-        return {"engine": inside.payload(self._first, self._blobs, _TILE, self.plan.locale)}
+        return {"engine": inside.payload(self._first, self.blobs, _TILE, self.plan.locale)}
 
     def _of(self, trait: str) -> list[Ref]:
         """The same trait of the parts that show one neuron."""

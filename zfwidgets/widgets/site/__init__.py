@@ -134,13 +134,13 @@ def _write(target: Folder, pages: Mapping[str, Sequence[Content]]) -> None:
 def _payload(
     content: Content, every: Sequence[Content], root: str, later: Collection[str]
 ) -> dict[str, Any]:
-    """The page's payload without its pictures, which are files; addresses are from the page.
+    """The page's payload; its pictures are files, and addresses are from the page.
 
     every: all of its language; a link to another network's neuron leads to its page. later: files
     that browsers keep when a page needs them.
     """
     needs: list[str] = [*content.scripts]
-    payload = {name: value for name, value in content.payload.items() if name != "blobs"}
+    payload = dict(content.payload)
     if "engines" in payload:
         needs += [engine["weights"] for engine in payload["engines"].values()]
         payload["engines"] = {
