@@ -6,6 +6,7 @@ import { bestVariant } from "../src/engine/kernels";
 import { sha256 } from "../src/engine/sha256";
 import { fromBase64, Weights } from "../src/engine/weights";
 import { EngineError } from "../src/engine/words";
+import { shrunk } from "../src/page/painting";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -124,4 +125,15 @@ test("relaxed SIMD is chosen where there is some, plain SIMD else", () => {
 test("a browser without SIMD is told which browsers have it", () => {
   vi.spyOn(WebAssembly, "validate").mockReturnValue(false);
   expect(bestVariant).toThrow(/no WebAssembly SIMD.*Firefox 89/);
+});
+
+test("what lies at the very edge of an output's reach counts nothing in it", () => {
+  // 224 places to 96, 7 to 3: output 60 ends where place 143 has its centre.
+  const row = Float32Array.from({ length: 224 }, (_, x) => (x < 143 ? 0 : 1));
+  const wide = shrunk({ values: row, channels: 1, height: 1, width: 224 }, 1, 96).values;
+  const high = shrunk({ values: row, channels: 1, height: 224, width: 1 }, 96, 1).values;
+  for (const small of [wide, high]) {
+    expect(small.findIndex((value) => value !== 0)).toBe(61);
+    expect(small[95]).toBeCloseTo(1, 6);
+  }
 });

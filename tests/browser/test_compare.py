@@ -134,8 +134,8 @@ def test_a_comparison_that_was_given_away_links_its_sides_without_a_kernel(
         for index, name in enumerate(NETS):
             _, expected = strongest(name, layer, rank)
             look.until(
-                lambda index=index, expected=expected: np.allclose(  # type: ignore[misc]
-                    pane(side(page, index), 1), expected, rtol=0, atol=1
+                lambda index=index, expected=expected: np.array_equal(  # type: ignore[misc]
+                    pane(side(page, index), 1), expected
                 ),
                 f"{name} shows its channel of rank {rank} in {layer}",
             )

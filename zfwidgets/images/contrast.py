@@ -193,7 +193,10 @@ def _gain(gain: Tensor | Sequence[float], values: Numbers) -> Numbers:
 def _scaled(rows: Numbers, scale: Numbers, steps: int) -> Numbers:
     """rows / scale * steps, and zero where the scale is nothing: nothing is not made something."""
     xp = library(rows)
-    factor = xp.where(scale < _TINY, 0.0, steps / xp.clip(scale, _TINY, None))
+    # Tensor by tensor: torch divides a number by one as its inverse times the number, which is
+    # another last bit than that of NumPy and the page, and now and then another grey.
+    factor = xp.full_like(scale, steps) / xp.clip(scale, _TINY, None)
+    factor = xp.where(scale < _TINY, 0.0, factor)
     return rows * factor[:, None]
 
 

@@ -65,6 +65,12 @@ export interface Taps {
   weight: Float64Array;
 }
 
+/**
+ * A weight that is zero but for rounding, at the very edge of what an output reaches. With it the output would
+ * be tiny where nothing is, and count among what is not zero when contrast is set.
+ */
+const NOTHING = 1e-12;
+
 /** The taps of `outputs` places that share out the inputs from `begin` to `end`. */
 export function taps(
   inputs: number,
@@ -85,9 +91,10 @@ export function taps(
     const centre = begin + (n + 0.5) * scale;
     const low = Math.max(0, Math.trunc(centre - support + 0.5));
     const high = Math.min(inputs, Math.trunc(centre + support + 0.5));
-    const raw = Array.from({ length: high - low }, (_, i) =>
-      filter((i + low - centre + 0.5) * (1 / widen)),
-    );
+    const raw = Array.from({ length: high - low }, (_, i) => {
+      const value = filter((i + low - centre + 0.5) * (1 / widen));
+      return Math.abs(value) < NOTHING ? 0 : value;
+    });
     const total = raw.reduce((sum, value) => sum + value, 0);
     weight.set(total ? raw.map((value) => value / total) : raw, n * each);
     first[n] = low;

@@ -138,6 +138,20 @@ def test_one_channel_is_shown_grey_and_arrays_are_as_good_as_tensors() -> None:
     np.testing.assert_array_equal(contrast(tiles.double())[0], picture)
 
 
+@pytest.mark.parametrize("rule", ["symmetric", "minmax"])
+def test_arrays_and_tensors_agree_where_a_last_bit_decides(rule: Any) -> None:
+    """127 / scale as torch and as NumPy write it differ in half of all scales."""
+    numbers = np.random.default_rng(3).normal(0, 0.01, (256, 1, 1, 64)).astype(np.float32)
+    # Beside the ends, what lies within some bits of the border between two greys.
+    top = np.abs(numbers).max((1, 2, 3), keepdims=True)
+    beside = (np.arange(60)[:, None] + 0.5) / 127 * (1 + np.arange(-60, 60) * 2.0**-24)
+    edges = beside.ravel().astype(np.float32) * top
+    numbers = np.concatenate([edges, -top, top], 3)
+    tiles = torch.from_numpy(numbers.copy())
+    found = contrast(tiles, rule=rule, percentile=100)[0]
+    assert np.array_equal(found, contrast(numbers, rule=rule, percentile=100)[0])
+
+
 def test_the_caption_says_what_was_done() -> None:
     tiles = torch.randn(2, 3, 4, 4)
     assert "99.5th percentile" in str(contrast(tiles)[1])
