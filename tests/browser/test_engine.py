@@ -20,6 +20,7 @@ from tests.browser.conftest import new_page
 from tests.browser.engine import Answers, Array, Engine, NodeEngine, PageEngine
 from zfwidgets.deconv import Neurons
 from zfwidgets.deconv.rules.pooling import MaxPool
+from zfwidgets.deconv.rules.rectifying import Rectifier
 from zfwidgets.page import page_net
 
 RULES = ("deconvnet", "guided", "gradient", "linear")
@@ -137,6 +138,7 @@ WHOLE = {"rule": "deconvnet", "seed": "one", "unpool": "sum"}
 def questions(recording: zf.Recording) -> list[list[Any]]:
     asked: list[list[Any]] = [["classes", 5]]
     asked += asking_switches(recording)
+    asked += [["maps", layer] for layer in rectified(recording)]
     for layer in chosen(recording.net):
         asked += [["maps", layer], ["strongest", layer]]
         asked += [["project", listed(neurons(recording, layer)), method] for method in methods()]
@@ -149,6 +151,7 @@ def compare(recording: zf.Recording, answers: Answers, *, whole: bool = False) -
     given = iter(answers.answers)
     compare_classes(recording, next(given))
     compare_switches(recording, answers, given)
+    compare_slopes(recording, answers, given)
     for layer in chosen(recording.net):
         maps = recording.feature_maps(layer)
         assert off(answers.array(next(given)), maps) < NEAR, layer
@@ -316,6 +319,30 @@ def compare_switches(recording: zf.Recording, answers: Answers, given: Iterator[
         rule = recording.call_of(pool).rule
         assert isinstance(rule, MaxPool)
         rule._codes = found.contiguous(memory_format=torch.channels_last)
+
+
+def rectified(recording: zf.Recording) -> list[str]:
+    """The layers that end with a rectifier whose slope is 0 or 1."""
+    rules = {name: recording.call_of(name).rule for name in recording.net.layers}
+    return [
+        name
+        for name, rule in rules.items()
+        if isinstance(rule, Rectifier) and rule.input is None and rule.output is not None
+    ]
+
+
+def compare_slopes(recording: zf.Recording, answers: Answers, given: Iterator[Any]) -> None:
+    """The same units let a gradient through; one that is 0 but for rounding goes the page's way."""
+    for name in rectified(recording):
+        rule = recording.call_of(name).rule
+        assert isinstance(rule, Rectifier)
+        assert rule.output is not None
+        maps = rule.output.tensor
+        found = torch.from_numpy(answers.array(next(given)).copy()).view(maps.shape)
+        assert off(found.numpy().reshape(-1), maps) < NEAR, name
+        other = (found > 0) != (maps > 0)
+        assert float((found + maps)[other].sum()) <= 1e-6 * float(maps.max()), name
+        rule.output.tensor = torch.where(other, found, maps)
 
 
 # ------------------------------------------------------------------------------------ in a page
