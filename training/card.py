@@ -324,37 +324,39 @@ def _onward(about: dict[str, Any]) -> str:
         for until, size, n in r["sizes"]
     )
     shown = about["samples"] / r["crops"]
-    used_at, part = r["used_at"]
     return f"""## Recipe
 
-**Three runs, the same for both bundled networks**, so that their two cards compare: the steps,
+**Four runs, the same for both bundled networks**, so that their two cards compare: the steps,
 crops, sizes and learning rates of ZFNet and AlexNet are the same in each.
 
 {history.FIRST}
 
 {history.SECOND}
 
-**The third**, {about["date"]}, `python -m training onward --photos DIR`, goes on from the weights
-of the second ({before["date"]}). Nobody had a GPU for it, so two things are done to bring it within
+{history.THIRD}
+
+**The fourth**, {about["date"]}, `python -m training onward --photos DIR`, goes on from the weights
+of the third ({before["date"]}). Nobody had a GPU for it, so two things are done to bring it within
 reach of a CPU. conv1 and conv2 stay bit for bit what they were in the first: their features are
 general (Yosinski et al. 2014), and what they make of a crop is computed once for each size. And
 crops are cut and labelled once: {r["crops"]:,} of them as in the first run, but {r["mixed"]:.0%}
 of them mixed, and shown the more often the rarer their classes are, kept at {r["side"]} px; a view
-of one shows at least {r["nearest"]:.0%} of its side, mirrored or not. Batch norm is put back into
-conv3, conv4 and conv5 with the statistics of 256 crops, and every filter there starts as large as
-the paper allows (root mean square .1): batch norm gives them their answers back, and they learn
-less fast.
+of one shows at least {r["nearest"]:.0%} of its side, mirrored or not. The first 90,000 are those of
+the third run. Batch norm is put back into conv3, conv4 and conv5 with the statistics of
+{r["batch"]} crops, and every filter there starts as large as the paper allows (root mean square
+.1): batch norm gives them their answers back, and they learn less fast.
 
 {r["steps"]:,} steps of {r["batch"]} views ({about["samples"]:,}, {shown:.1f} of each crop) on
 {about["machine"]}; {views}. AdamW (.9, .98), learning rate {r["learning_rate"]:g} with
 {r["warm_up"]:.0%} warm-up and half a cosine to zero, weight decay {r["weight_decay"]:g}, seed
 {r["seed"]}. What is minimised is the KL divergence from the teacher's answers at
-T = {r["temperature"]:g}, where the first run had 4: with ZFNet's last layer alone, on 20,480 crops,
-T = 4 left the gallery at 12.0% right, T = 2 brought 13.6%, T = 1 14.7%. What two channels of conv5
-send back is kept apart as in the first run (weight {r["apart"]:g}). In the end batch norm's
-statistics, and then fc8 ({r["epochs"]} times over {part * r["crops"]:,.0f} views), are fitted to
-{used_at} px, at which the networks are used: what they lose at another size than they learned from,
-they lose there for the most part (Touvron et al. 2019)."""
+T = {r["temperature"]:g}, where the first run had 4: with the first run's ZFNet and its last layer
+alone, on 20,480 crops, T = 4 left the gallery at 12.0% right, T = 2 brought 13.6%, T = 1 14.7%.
+What two channels of conv5 send back is kept apart as in the first run (weight {r["apart"]:g}). In
+the end batch norm's statistics, and then fc8 ({r["epochs"]} times over {r["unseen"]:,} crops that
+nothing else was learned from), are fitted to {r["used_at"]} px, at which the networks are used:
+what they lose at another size than they learned from, they lose there for the most part (Touvron et
+al. 2019)."""
 
 
 def _sizes(recipe: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ EARLIER = {
         (697, 3_871_488, FRESH, 0.189, 0.473, 0.438),
         (697, 6_020_608, RIGHT, 0.225, 0.456, 0.438),
         (11_919, 148_480, STORED, 0.180, 0.435, 0.256),
+        (11_919, 473_600, STORED, 0.202, 0.461, 0.387),
     ),
     "alexnet": (
         (351, 93_952, UNFITTING, 0.062, 0.237, 0.229),
@@ -32,6 +33,7 @@ EARLIER = {
         (697, 3_871_488, FRESH, 0.179, 0.434, 0.430),
         (697, 6_020_608, RIGHT, 0.201, 0.442, 0.455),
         (11_919, 148_480, STORED, 0.172, 0.430, 0.239),
+        (11_919, 473_600, STORED, 0.193, 0.453, 0.375),
     ),
 }
 
@@ -68,13 +70,20 @@ give the maps of conv2 that were there before, while up to two in five of the ot
 held back at random; in the end conv2 got the filters that come closest to its former maps by ridge
 regression (256 crops)."""
 
-# The run that went on from it; the tables' sixth rows.
+# The runs that went on from it; the tables' sixth and seventh rows.
 SECOND = """**The second**, 2026-11-29, went on from the weights of the first with all the
-photographs of the list below, in the way of the third: 1,160 steps of 128 views (148,480, 3.7 of
+photographs of the list below, in the way of the last: 1,160 steps of 128 views (148,480, 3.7 of
 each of 40,000 crops, half of them mixed as in the first run, kept at 192 px) on one CPU core,
 single precision, at 128 px up to 75% (40,000 views kept), then at 192 px (12,000 views kept), with
 a learning rate of .0007; conv5 was kept apart every fourth step, and the last layer was not fitted
 to 224 px."""
+
+THIRD = """**The third**, 2026-11-29, went on from the weights of the second in the same way: 3,700
+steps of 128 views (473,600, 5.3 of each of 90,000 crops, a quarter of them mixed, kept at 224 px)
+on one CPU core, bfloat16, at 128 px up to 85% (90,000 views kept), then at 192 px (22,500 views
+kept), with a learning rate of .001. Batch norm's statistics and fc8 were fitted to 224 px in the
+end, on 13,500 views of the same crops. It began with 45,000 crops, two views of each; ZFNet got the
+others from step 1,014 on, AlexNet from step 1,310."""
 
 # What the tables say, in words: to be read again whenever the weights are made anew.
 VERDICT = """Every row is by the teacher's answers of its time. For the first four it was given

@@ -39,18 +39,20 @@ BELOW = "pool2"  # the last layer that stays
 class Onward:
     """Everything that decides such a run; written beside its weights."""
 
-    crops: int = 90_000
+    crops: int = 135_000
+    unseen: int = 15_000  # more of them, which fc8 alone is fitted to: what layers below know by
+    # heart they make more of than of anything new
     side: int = 224  # of a crop as it is kept, in pixels
     mixed: float = 0.25  # share of crops that are mixed with another: pays in longer runs alone
     nearest: float = 0.8  # the smallest share of its side that a view of it shows
-    steps: int = 3_700
+    steps: int = 2_600
     batch: int = 128
     # Until which share of the steps, input pixels, views for each crop (half a one: of every
     # second). Networks see best what is a little larger than what they learned from (Touvron et
     # al. 2019), and 224 px is what they are used at.
-    sizes: tuple[tuple[float, int, float], ...] = ((0.85, 128, 1.0), (1.0, 192, 0.25))
-    used_at: tuple[int, float] = (224, 0.15)  # input pixels and views that fc8 is fitted to
-    epochs: int = 10  # of those views
+    sizes: tuple[tuple[float, int, float], ...] = ((0.75, 128, 1.0), (1.0, 192, 0.25))
+    used_at: int = 224  # input pixels that fc8 is fitted to
+    epochs: int = 10  # of the unseen ones
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     warm_up: float = 0.06
@@ -62,6 +64,11 @@ class Onward:
     seed: int = 2013
     threads: int = 2
 
+    @property
+    def total(self) -> int:
+        """Crops that are cut and labelled."""
+        return self.crops + self.unseen
+
 
 class Labelled:
     """Crops in a folder with the teacher's logits: uint8 [N,3,side,side], and float16 [N,K].
@@ -72,9 +79,9 @@ class Labelled:
     def __init__(self, folder: Path, recipe: Onward, classes: int = 1000) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.recipe, self._count = recipe, folder / "count"
-        size = recipe.crops, 3, recipe.side, recipe.side
+        size = recipe.total, 3, recipe.side, recipe.side
         self.crops = _stored(folder / "crops", np.dtype(np.uint8), size)
-        self.logits = _stored(folder / "logits", np.dtype(np.float16), (recipe.crops, classes))
+        self.logits = _stored(folder / "logits", np.dtype(np.float16), (recipe.total, classes))
 
     @property
     def count(self) -> int:
@@ -84,9 +91,9 @@ class Labelled:
     def fill(self, album: Album, teacher: Teacher) -> None:
         """Cut and label what is missing; goes on where it was stopped."""
         recipe, done = self.recipe, self.count
-        with tqdm(total=recipe.crops, initial=done, desc="labels", unit="crop") as bar:
-            while done < recipe.crops:
-                number = min(AT_ONCE, recipe.crops - done)
+        with tqdm(total=recipe.total, initial=done, desc="labels", unit="crop") as bar:
+            while done < recipe.total:
+                number = min(AT_ONCE, recipe.total - done)
                 seed = recipe.seed * 1_000_003 + FIRST + done + 1
                 crops = album.draw(AT_ONCE, torch.Generator().manual_seed(seed))[:number]
                 said = teacher.answer(crops).logits
@@ -98,12 +105,12 @@ class Labelled:
                 self._count.write_text(str(done))
                 bar.update(number)
 
-    def seen(self, size: int, view: int) -> Iterator[Tensor]:
-        """All crops as inputs [B,3,size,size], each batch another part of them, some mirrored."""
+    def seen(self, size: int, view: int, among: range) -> Iterator[Tensor]:
+        """Crops as inputs [B,3,size,size], each batch another part of them, some mirrored."""
         recipe = self.recipe
-        for start in range(0, recipe.crops, recipe.batch):
+        for start in range(among.start, among.stop, recipe.batch):
             chance = np.random.default_rng((recipe.seed, size, view, start))
-            pixels = torch.from_numpy(self.crops[start : start + recipe.batch])
+            pixels = torch.from_numpy(self.crops[start : min(start + recipe.batch, among.stop)])
             part = int(chance.uniform(recipe.nearest, 1) * recipe.side)
             top, left = chance.integers(0, recipe.side - part + 1, 2)
             pixels = pixels[:, :, top : top + part, left : left + part].float() / 255
@@ -129,13 +136,19 @@ def parts(net: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
 
 
 @torch.no_grad()
-def below(net: nn.Module, labelled: Labelled, size: int, views: float) -> Tensor:
-    """What conv1 and conv2 make of so many views a crop: bfloat16 [views * N,C,h,w]."""
+def below(
+    net: nn.Module, labelled: Labelled, size: int, views: float, among: range | None = None
+) -> Tensor:
+    """What conv1 and conv2 make of so many views a crop: bfloat16 [views * N,C,h,w].
+
+    Of those to learn from, or `among` others.
+    """
+    among = range(labelled.recipe.crops) if among is None else among
     first, _ = parts(net)
     first.eval()
     found: Tensor | None = None
-    done, total = 0, round(views * labelled.recipe.crops)
-    every = (inputs for view in range(ceil(views)) for inputs in labelled.seen(size, view))
+    done, total = 0, round(views * len(among))
+    every = (inputs for view in range(ceil(views)) for inputs in labelled.seen(size, view, among))
     with tqdm(total=total, desc=f"below, {size} px", unit="crop") as bar:
         while done < total:
             inputs = next(every)[: total - done]
@@ -165,7 +178,7 @@ class OnwardRun:
         plain = shipped(kind, weights)
         self.net = shaped(kind, plain.state_dict(), batch_norm=True)
         self.net.to(memory_format=torch.channels_last)
-        unfold(plain, self.net, next(labelled.seen(160, 0)), after=BELOW)
+        unfold(plain, self.net, next(labelled.seen(160, 0, range(recipe.batch))), after=BELOW)
         first, self.upper = parts(self.net)
         first.requires_grad_(False)
         matrices = [p for p in self.upper.parameters() if p.ndim > 1]
@@ -237,11 +250,12 @@ class OnwardRun:
 
         What a network loses at another size than it learned from, it loses in its statistics and
         its last layer for the most part (Touvron et al. 2019); and what all below makes of a crop
-        has to be computed only once for that.
+        has to be computed only once for that. The crops are new ones.
         """
         recipe = self.recipe
         self._maps = None  # they make room
-        maps = below(self.net, self.labelled, *recipe.used_at)
+        unseen = range(recipe.crops, recipe.total)
+        maps = below(self.net, self.labelled, recipe.used_at, 1.0, unseen)
         batches = maps.split(recipe.batch)
         norms = [module for module in self.upper if isinstance(module, nn.BatchNorm2d)]
         momenta = [norm.momentum for norm in norms]
@@ -259,7 +273,7 @@ class OnwardRun:
             features = torch.cat([under(part.float()).float() for part in batches])
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
-        logits = torch.from_numpy(self.labelled.logits[: len(features)]).float()
+        logits = torch.from_numpy(self.labelled.logits[recipe.crops :]).float()
         optimiser = torch.optim.AdamW(last.parameters(), weight_decay=recipe.weight_decay)
         chance = torch.Generator().manual_seed(recipe.seed)
         for epoch in range(recipe.epochs):

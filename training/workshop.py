@@ -158,7 +158,7 @@ class Workshop:
     def go_on(self, kinds: list[str], recipe: Onward) -> None:
         """Train what ships further, one network after the other, and write down what was done."""
         labelled = Labelled(self.labelled, recipe)
-        if labelled.count < recipe.crops:
+        if labelled.count < recipe.total:
             labelled.fill(self.images(mixed=recipe.mixed), self.teacher)
         exam = self.gallery()
         for kind in kinds:

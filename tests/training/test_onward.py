@@ -26,15 +26,17 @@ from zfwidgets.nets.zfnet import ZFNet
 
 FEW = Onward(
     crops=24,
+    unseen=16,
     side=72,
     mixed=0.5,
     steps=6,
     batch=8,
     sizes=((0.5, 64, 2), (1.0, 72, 1)),
-    used_at=(80, 1),
+    used_at=80,
     apart_every=2,
     threads=1,
 )
+LEARNED, UNSEEN = range(FEW.crops), range(FEW.crops, FEW.total)
 
 
 def made() -> nn.Module:
@@ -81,9 +83,9 @@ def finished(
 def test_filling_goes_on_where_it_was_stopped(
     labelled: Labelled, album: Album, teacher: Teacher, tmp_path: Path
 ) -> None:
-    few = replace(FEW, crops=16)
+    few = replace(FEW, crops=10, unseen=6)
     Labelled(tmp_path, few, classes=10).fill(album, teacher)
-    more = replace(FEW, crops=80)
+    more = replace(FEW, crops=50, unseen=30)
     Labelled(tmp_path, more, classes=10).fill(album, teacher)
     again = Labelled(tmp_path, more, classes=10)
     assert again.count == 80
@@ -98,7 +100,7 @@ def test_labels_are_what_the_teacher_says_of_the_crops(
     labelled: Labelled, album: Album, teacher: Teacher
 ) -> None:
     seed = FEW.seed * 1_000_003 + 50_000 + 1
-    crops = album.draw(64, torch.Generator().manual_seed(seed))[: FEW.crops]
+    crops = album.draw(64, torch.Generator().manual_seed(seed))[: FEW.total]
     said = teacher.answer(crops).logits
     torch.testing.assert_close(
         torch.from_numpy(labelled.logits[:]).float(), said, atol=0.02, rtol=0.01
@@ -106,11 +108,11 @@ def test_labels_are_what_the_teacher_says_of_the_crops(
 
 
 def test_views_show_another_part_of_the_same_crops(labelled: Labelled) -> None:
-    first = torch.cat(list(labelled.seen(64, 0)))
-    second = torch.cat(list(labelled.seen(64, 1)))
+    first = torch.cat(list(labelled.seen(64, 0, LEARNED)))
+    second = torch.cat(list(labelled.seen(64, 1, LEARNED)))
     assert first.shape == second.shape == (FEW.crops, 3, 64, 64)
     assert not torch.equal(first, second)
-    torch.testing.assert_close(first, torch.cat(list(labelled.seen(64, 0))))
+    torch.testing.assert_close(first, torch.cat(list(labelled.seen(64, 0, LEARNED))))
     means = [view.mean((2, 3)).flatten() for view in (first, second)]
     assert torch.corrcoef(torch.stack(means))[0, 1] > 0.9
 
@@ -119,7 +121,7 @@ def test_batch_norm_is_put_back_without_changing_an_answer(
     weights: Path, labelled: Labelled
 ) -> None:
     plain = shipped("zfnet", weights)
-    inputs = next(labelled.seen(64, 0))
+    inputs = next(labelled.seen(64, 0, LEARNED))
     net = made()
     unfold(plain, net, inputs, after="pool2")
     with torch.no_grad():
@@ -139,7 +141,7 @@ def test_what_lies_below_stays_bit_for_bit(finished: OnwardRun, weights: Path) -
 def test_maps_of_below_are_those_of_the_network_itself(weights: Path, labelled: Labelled) -> None:
     plain = shipped("zfnet", weights)
     maps = below(plain, labelled, 64, 2)
-    views = torch.cat([torch.cat(list(labelled.seen(64, view))) for view in (0, 1)])
+    views = torch.cat([torch.cat(list(labelled.seen(64, view, LEARNED))) for view in (0, 1)])
     with torch.no_grad():
         for name, layer in plain.named_children():
             views = layer(views)
@@ -200,13 +202,14 @@ def test_it_learns(weights: Path, labelled: Labelled, tmp_path: Path) -> None:
     assert sum(losses[-6:]) < 0.5 * sum(losses[:6])
 
 
-def test_the_last_layer_is_fitted_to_the_size_that_is_used(
+def test_the_last_layer_is_fitted_to_the_size_that_is_used_on_crops_that_are_new(
     weights: Path, labelled: Labelled, tmp_path: Path
 ) -> None:
     run = OnwardRun("zfnet", replace(FEW, epochs=60), weights, labelled, tmp_path)
     for _ in range(FEW.steps):
         run.advance()
-    inputs, said = torch.cat(list(labelled.seen(80, 0))), torch.from_numpy(labelled.logits[:])
+    inputs = torch.cat(list(labelled.seen(80, 0, UNSEEN)))
+    said = torch.from_numpy(labelled.logits[FEW.crops :])
     before = {name: tensor.clone() for name, tensor in run.net.state_dict().items()}
 
     def apart() -> float:
