@@ -39,13 +39,13 @@ BELOW = "pool2"  # the last layer that stays
 class Onward:
     """Everything that decides such a run; written beside its weights."""
 
-    crops: int = 135_000
-    unseen: int = 15_000  # more of them, which fc8 alone is fitted to: what layers below know by
+    crops: int = 112_000
+    unseen: int = 10_800  # more of them, which fc8 alone is fitted to: what layers below know by
     # heart they make more of than of anything new
     side: int = 224  # of a crop as it is kept, in pixels
     mixed: float = 0.25  # share of crops that are mixed with another: pays in longer runs alone
     nearest: float = 0.8  # the smallest share of its side that a view of it shows
-    steps: int = 2_600
+    steps: int = 2_000
     batch: int = 128
     # Until which share of the steps, input pixels, views for each crop (half a one: of every
     # second). Networks see best what is a little larger than what they learned from (Touvron et

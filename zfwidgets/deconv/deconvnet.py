@@ -422,7 +422,7 @@ class DeconvNet:
         for name, tensor in sorted(tensors.items()):
             digest.update(f"{name}{list(tensor.shape)}{tensor.dtype}".encode())
             flat = tensor.detach().cpu().contiguous().reshape(-1)
-            digest.update(flat.view(torch.uint8).numpy().tobytes())
+            digest.update(flat.view(torch.uint8).numpy())
         return digest.hexdigest()
 
 
