@@ -13,7 +13,7 @@ KEEP   := MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=4000000000
 PAIR   := OMP_NUM_THREADS=1 $(KEEP) $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test install check js python browser notebooks unit cluster oracles docs pictures format bundles picture clean
+.PHONY: help demo test install check js python browser notebooks unit cluster oracles docs links pictures format bundles picture clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -83,6 +83,10 @@ docs: $(VENV)/.documented  ## the site, in build/docs (EXECUTE=off: notebooks wi
 	EXECUTE=$(EXECUTE) $(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet \
 	  -d $(BUILD)/docs-read$(EXECUTE) docs $(BUILD)/docs
 	@echo "The site is in $(BUILD)/docs; begin at index.html."
+
+links: $(VENV)/.documented  ## ask other sites whether what the site names there exists (needs the internet)
+	EXECUTE=off $(BIN)/sphinx-build --builder linkcheck --fail-on-warning --keep-going --quiet \
+	  -d $(BUILD)/docs-readoff docs $(BUILD)/links
 
 pictures: $(VENV)/.tested browsers  ## take the site's pictures of the widgets anew
 	$(BIN)/python -m scripts.docs_pictures
