@@ -167,8 +167,10 @@ def trial(
     inputs = net.preprocess(photos)
     _check(boxes, len(inputs), (int(inputs.shape[2]), int(inputs.shape[3])))
     generator = torch.Generator().manual_seed(masking.seed)
-    chosen = layer_names(_layers(net.record(inputs[:1])) if layers is None else layers)
-    clean = _maps(net, inputs, chosen, masking.batch)
+    first = net.record(inputs[:1])
+    chosen = layer_names(_layers(first) if layers is None else layers)
+    deepest = first.layers.last_of(chosen)
+    clean = _maps(net, inputs, chosen, deepest, masking.batch)
     for name, maps in zip(chosen, clean, strict=True):
         check_finite(maps, name, "the photos")
     paint = fill_colour(net, inputs, masking.fill)
@@ -183,7 +185,7 @@ def trial(
         hidden = inputs.clone()
         for picture, colour_, (top, left, bottom, right) in zip(hidden, paint, masks, strict=True):
             picture[:, top:bottom, left:right] = colour_
-        seen = _maps(net, hidden, chosen, masking.batch)
+        seen = _maps(net, hidden, chosen, deepest, masking.batch)
         signs = [(old - new).flatten(1).sign() for old, new in zip(clean, seen, strict=True)]
         found.append(
             torch.stack([torch.stack([hamming(s[i], s[j]) for i, j in pairs]) for s in signs])
@@ -211,15 +213,17 @@ def hamming(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).abs()[counted].float().mean() / 2
 
 
-def _maps(net: DeconvNet, inputs: Tensor, layers: Sequence[str], batch: int) -> list[Tensor]:
-    """Feature maps, per layer [B, C, h, w].
+def _maps(
+    net: DeconvNet, inputs: Tensor, layers: Sequence[str], deepest: str, batch: int
+) -> list[Tensor]:
+    """Feature maps, per layer [B, C, h, w]; the pass stops after the deepest of them.
 
     Photos and hidden photos are recorded in the same batches: in another one sums may be rounded
     otherwise, and every feature would have changed, if only in its last bit.
     """
     found: list[list[Tensor]] = [[] for _ in layers]
     for part in inputs.split(batch):
-        seen = net.record(part)
+        seen = net.record(part, upto=deepest)
         for kept, name in zip(found, layers, strict=True):
             kept.append(seen.feature_maps(name).float().cpu())
     return [torch.cat(kept) for kept in found]

@@ -94,10 +94,11 @@ def equivariance(
     if flat := [name for name, jump in zip(chosen, jumps, strict=True) if jump < 1]:
         raise ValueError(f"layer {flat[0]!r} sees the whole picture at once; it has no places.")
     change = changer(net, inputs, "translation", fill)
+    deepest = clean.layers.last_of(chosen)
     before = [clean.feature_maps(name).float() for name in chosen]
     along, still = [], []
     for shift in tqdm(shifts, desc="shifts", disable=not progress, leave=False):
-        seen = net.record(change(float(shift)))
+        seen = net.record(change(float(shift)), upto=deepest)
         pairs = [
             _correlations(old, seen.feature_maps(name).float(), shift / jump)
             for name, old, jump in zip(chosen, before, jumps, strict=True)

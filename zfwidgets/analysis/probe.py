@@ -171,8 +171,9 @@ def _features(
     """Features [N, D] of the pixels and of each layer, and the pictures' classes."""
     rows: list[list[Array]] = [[] for _ in range(len(layers) + 1)]
     names: list[str] = []
+    deepest = net.layers.last_of(layers) if layers else None
     for part in batches(net, images, batch, labels, progress):
-        seen = net.record(part.inputs)
+        seen = net.record(part.inputs, upto=deepest)
         rows[0].append(_pooled(part.inputs, max(pool, 1) * 4 if pool else 0))
         for kept, layer in zip(rows[1:], layers, strict=True):
             maps = seen.feature_maps(layer)

@@ -185,7 +185,7 @@ def responses(
     """Per layer the responses [images * cells, C], float64 on the CPU, picture by picture."""
     if grid < 1:
         raise ValueError(f"grid={grid}: expected 1 or more cells a side.")
-    deepest = max(layers, key=lambda name: net.layers[name].step)
+    deepest = net.layers.last_of(layers)
     found: dict[str, list[Tensor]] = {net.layers[name].name: [] for name in layers}
     for part in batches(net, images, batch, progress=False):
         recording = net.record(part.inputs, upto=deepest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -88,6 +88,10 @@ class Layers(Mapping[str, Layer]):
         """The layers that are there once the forward pass has stopped after this one."""
         step = self[name].step
         return Layers([layer for layer in self.values() if layer.step <= step], complete=False)
+
+    def last_of(self, names: Iterable[str]) -> str:
+        """Of these layers the one that the forward pass comes to last."""
+        return max(names, key=lambda name: self[name].step)
 
     def fit(self, calls: list[Call]) -> bool:
         """True if these calls have a map for every picture where the layers are said to stand."""

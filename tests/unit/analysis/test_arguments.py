@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -79,3 +80,32 @@ def test_weights_that_are_no_numbers_are_named_and_not_counted(net: zf.DeconvNet
         net, [*pictures], [0, 0, 1, 1], layers=["conv1"], folds=2, control=False, progress=False
     )
     assert found.layers == ("pixels", "conv1"), "what lies before is finite"
+
+
+@pytest.mark.parametrize(
+    "analysis",
+    [
+        lambda net, pictures: zf.linear_probe(
+            net, list(pictures), list("aabb"), layers="conv1", folds=2, seeds=[0], progress=False
+        ),
+        lambda net, pictures: zf.correspondence(
+            net, pictures, {"corner": [(0, 0, 8, 8)] * 4}, layers="conv1", random=2, progress=False
+        ),
+        lambda net, pictures: zf.equivariance(
+            net, pictures, range(9), layers="conv1", fill=0.0, progress=False
+        ),
+        lambda net, pictures: zf.similarity(net, list(pictures), "conv1"),
+        lambda net, pictures: zf.usage(net, list(pictures), layers="conv1", progress=False),
+    ],
+    ids=["linear_probe", "correspondence", "equivariance", "similarity", "usage"],
+)
+def test_no_more_of_the_network_is_run_than_is_asked_for(
+    net: zf.DeconvNet, analysis: Callable[..., Any]
+) -> None:
+    first, _, last = net.model.children()
+    ran: Counter[nn.Module] = Counter()
+    for module in (first, last):
+        module.register_forward_hook(lambda module, *_: ran.update([module]))
+    analysis(net, torch.rand(4, 3, 16, 16))
+    looks = 3  # at what layers there are: at the usual size, at this one, for several pictures
+    assert ran[first] > ran[last] <= looks

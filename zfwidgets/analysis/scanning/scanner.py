@@ -116,7 +116,7 @@ class Scanner:
         look = loaded(self.net, first[:1]) if alone else first_look(self.net, first)
         known = self.net.record(look.inputs[:1]).layers
         plan = Plan(_chosen(known, self._layers), *self._wish)
-        deepest = max(plan.layers, key=lambda name: known[name].step)
+        deepest = known.last_of(plan.layers)
         left: Iterator[Item] = chain(first, chain.from_iterable(self._groups))
         state = State(plan)
         if self._checkpoint is not None:
