@@ -6,7 +6,7 @@
  */
 import { h, perFrame, setAttribute, setText, watchWindow } from "../core/dom";
 import { type LoaderOwner, TileLoader } from "../core/loader";
-import { RpcError, RpcTimeout } from "../core/rpc";
+import { RpcTimeout, refusal } from "../core/rpc";
 import { choose, extend, type Selection, toggle } from "../core/selection";
 import { throttled } from "../core/throttled";
 import { decodeSheet, TileStore } from "../core/tiles";
@@ -167,11 +167,9 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
       // Nothing more is asked then: this one question stays open until the kernel is free.
       if (!this.#saved) this.#again();
       this.#showSaved(true);
-    } else if (reason instanceof RpcError) this.#shell.fail(reason.detail);
-    else {
-      const message = reason instanceof Error ? reason.message : String(reason);
-      const { say } = this.#shell;
-      this.#shell.fail({ title: say("failed"), message, hint: say("failed_hint") });
+    } else {
+      const { fail, say } = this.#shell;
+      fail(refusal(reason, say("failed"), say("failed_hint")));
     }
   }
 

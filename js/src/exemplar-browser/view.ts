@@ -8,7 +8,7 @@ import { type Word, word } from "../core/concepts";
 import { h, setAttribute, setText } from "../core/dom";
 import { Latest } from "../core/latest";
 import { type LoaderOwner, TileLoader } from "../core/loader";
-import { isAbort, RpcError, RpcTimeout } from "../core/rpc";
+import { isAbort, RpcTimeout, refusal } from "../core/rpc";
 import { ScanBar } from "../core/scan-bar";
 import type { Shell } from "../core/shell";
 import { decodeSheet, TileStore } from "../core/tiles";
@@ -125,15 +125,13 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
   }
 
   failed(reason: unknown): void {
-    const { say } = this.#shell;
     if (reason instanceof RpcTimeout) {
       // Nothing more is asked then: this one question stays open until the kernel is free.
       if (!this.#saved) this.#again();
       this.#showSaved(true);
-    } else if (reason instanceof RpcError) this.#shell.fail(reason.detail);
-    else {
-      const message = reason instanceof Error ? reason.message : String(reason);
-      this.#shell.fail({ title: say("failed"), message, hint: say("failed_hint") });
+    } else {
+      const { fail, say } = this.#shell;
+      fail(refusal(reason, say("failed"), say("failed_hint")));
     }
   }
 

@@ -6,7 +6,7 @@
  */
 import { word, wordHint } from "../core/concepts";
 import { h, icon, setAttribute, setText, uid, watchWindow } from "../core/dom";
-import { isAbort, RpcError } from "../core/rpc";
+import { isAbort, refusal } from "../core/rpc";
 import { ScanBar } from "../core/scan-bar";
 import type { Shell } from "../core/shell";
 import { decodeSheet, drawTile } from "../core/tiles";
@@ -98,10 +98,7 @@ export class StripView {
     rpc.request(op, body, { signal }).then(
       () => fail(null),
       (reason) => {
-        if (isAbort(reason)) return;
-        const message = reason instanceof Error ? reason.message : String(reason);
-        const plain = { title: say("failed"), message, hint: say("failed_hint") };
-        fail(reason instanceof RpcError ? reason.detail : plain);
+        if (!isAbort(reason)) fail(refusal(reason, say("failed"), say("failed_hint")));
       },
     );
   }

@@ -1,7 +1,7 @@
 /** One view of a quiz: the nine, the two, what came of it, and the score below. */
 import { h, setAttribute, setText } from "../core/dom";
 import { brief } from "../core/numbers";
-import { isAbort, RpcError } from "../core/rpc";
+import { isAbort, refusal } from "../core/rpc";
 import type { Shell } from "../core/shell";
 import { decodeSheet, drawTile } from "../core/tiles";
 import { Score } from "./score";
@@ -91,10 +91,7 @@ export class QuizView {
     rpc.request(op, { ...body, at: this.#question?.at ?? 0 }, { signal }).then(
       () => fail(null),
       (reason) => {
-        if (isAbort(reason)) return;
-        const message = reason instanceof Error ? reason.message : String(reason);
-        const plain = { title: say("failed"), message, hint: say("failed_hint") };
-        fail(reason instanceof RpcError ? reason.detail : plain);
+        if (!isAbort(reason)) fail(refusal(reason, say("failed"), say("failed_hint")));
       },
     );
   }
