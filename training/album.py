@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -242,6 +242,31 @@ class Album:
             crops[:objects] = self._pasted(crops[:objects], generator)
         crops = crops[torch.randperm(count, generator=generator, device=self.device)]
         return self._mixed(self._recoloured(crops, generator), generator)
+
+    @property
+    def count(self) -> int:
+        """How many photographs there are."""
+        return int(self._is_photo.sum())
+
+    def photographs(
+        self, most: int, size: int, generator: torch.Generator, batch: int
+    ) -> Iterator[Tensor]:
+        """Photographs at random as networks are shown them, 0 to 1: [batch,3,size,size].
+
+        The square in the middle of each, seven eighths of its shorter side.
+        """
+        order = torch.randperm(len(self.scenes), generator=generator)
+        picks = order[self._is_photo.cpu()[order] > 0][:most]
+        for some in picks.split(batch):
+            yield torch.stack([self._square(int(pick), size) for pick in some])
+
+    def _square(self, pick: int, size: int) -> Tensor:
+        aspect = self._aspects[pick].item()
+        height, width = (round(size * 8 / 7 / min(1, a)) for a in (aspect, 1 / aspect))
+        pixels = self.scenes[pick].float()[None] / 255
+        shown = F.interpolate(pixels, size=(height, width), mode="bilinear", antialias=True)[0]
+        top, left = (height - size) // 2, (width - size) // 2
+        return shown[:, top : top + size, left : left + size]
 
     def _uniform(
         self, count: int, low: float, high: float, generator: torch.Generator, columns: int = 1

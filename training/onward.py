@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -40,19 +40,16 @@ class Onward:
     """Everything that decides such a run; written beside its weights."""
 
     crops: int = 112_000
-    unseen: int = 10_800  # more of them, which fc8 alone is fitted to: what layers below know by
-    # heart they make more of than of anything new
     side: int = 224  # of a crop as it is kept, in pixels
     mixed: float = 0.25  # share of crops that are mixed with another: pays in longer runs alone
     nearest: float = 0.8  # the smallest share of its side that a view of it shows
     steps: int = 2_000
     batch: int = 128
     # Until which share of the steps, input pixels, views for each crop (half a one: of every
-    # second). Networks see best what is a little larger than what they learned from (Touvron et
-    # al. 2019), and 224 px is what they are used at.
+    # second).
     sizes: tuple[tuple[float, int, float], ...] = ((0.75, 128, 1.0), (1.0, 192, 0.25))
-    used_at: int = 224  # input pixels that fc8 is fitted to
-    epochs: int = 10  # of the unseen ones
+    used_at: int = 224  # input pixels
+    photographs: int = 3_840  # whole, that batch norm's statistics are taken of in the end
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     warm_up: float = 0.06
@@ -64,11 +61,6 @@ class Onward:
     seed: int = 2013
     threads: int = 2
 
-    @property
-    def total(self) -> int:
-        """Crops that are cut and labelled."""
-        return self.crops + self.unseen
-
 
 class Labelled:
     """Crops in a folder with the teacher's logits: uint8 [N,3,side,side], and float16 [N,K].
@@ -79,9 +71,9 @@ class Labelled:
     def __init__(self, folder: Path, recipe: Onward, classes: int = 1000) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.recipe, self._count = recipe, folder / "count"
-        size = recipe.total, 3, recipe.side, recipe.side
+        size = recipe.crops, 3, recipe.side, recipe.side
         self.crops = _stored(folder / "crops", np.dtype(np.uint8), size)
-        self.logits = _stored(folder / "logits", np.dtype(np.float16), (recipe.total, classes))
+        self.logits = _stored(folder / "logits", np.dtype(np.float16), (recipe.crops, classes))
 
     @property
     def count(self) -> int:
@@ -91,9 +83,9 @@ class Labelled:
     def fill(self, album: Album, teacher: Teacher) -> None:
         """Cut and label what is missing; goes on where it was stopped."""
         recipe, done = self.recipe, self.count
-        with tqdm(total=recipe.total, initial=done, desc="labels", unit="crop") as bar:
-            while done < recipe.total:
-                number = min(AT_ONCE, recipe.total - done)
+        with tqdm(total=recipe.crops, initial=done, desc="labels", unit="crop") as bar:
+            while done < recipe.crops:
+                number = min(AT_ONCE, recipe.crops - done)
                 seed = recipe.seed * 1_000_003 + FIRST + done + 1
                 crops = album.draw(AT_ONCE, torch.Generator().manual_seed(seed))[:number]
                 said = teacher.answer(crops).logits
@@ -105,12 +97,12 @@ class Labelled:
                 self._count.write_text(str(done))
                 bar.update(number)
 
-    def seen(self, size: int, view: int, among: range) -> Iterator[Tensor]:
-        """Crops as inputs [B,3,size,size], each batch another part of them, some mirrored."""
+    def seen(self, size: int, view: int) -> Iterator[Tensor]:
+        """All crops as inputs [B,3,size,size], each batch another part of them, some mirrored."""
         recipe = self.recipe
-        for start in range(among.start, among.stop, recipe.batch):
+        for start in range(0, recipe.crops, recipe.batch):
             chance = np.random.default_rng((recipe.seed, size, view, start))
-            pixels = torch.from_numpy(self.crops[start : min(start + recipe.batch, among.stop)])
+            pixels = torch.from_numpy(self.crops[start : start + recipe.batch])
             part = int(chance.uniform(recipe.nearest, 1) * recipe.side)
             top, left = chance.integers(0, recipe.side - part + 1, 2)
             pixels = pixels[:, :, top : top + part, left : left + part].float() / 255
@@ -136,27 +128,20 @@ def parts(net: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
 
 
 @torch.no_grad()
-def below(
-    net: nn.Module, labelled: Labelled, size: int, views: float, among: range | None = None
-) -> Tensor:
-    """What conv1 and conv2 make of so many views a crop: bfloat16 [views * N,C,h,w].
-
-    Of those to learn from, or `among` others.
-    """
-    among = range(labelled.recipe.crops) if among is None else among
+def below(net: nn.Module, inputs: Iterator[Tensor], total: int) -> Tensor:
+    """What conv1 and conv2 make of the first `total` inputs [B,3,S,S]: bfloat16 [total,C,h,w]."""
     first, _ = parts(net)
     first.eval()
     found: Tensor | None = None
-    done, total = 0, round(views * len(among))
-    every = (inputs for view in range(ceil(views)) for inputs in labelled.seen(size, view, among))
-    with tqdm(total=total, desc=f"below, {size} px", unit="crop") as bar:
+    done = 0
+    with tqdm(total=total, desc="below", unit="input") as bar:
         while done < total:
-            inputs = next(every)[: total - done]
+            some = next(inputs)[: total - done]
             with quick(CPU):
                 maps = torch.cat(
                     [
                         first(part.contiguous(memory_format=torch.channels_last))
-                        for part in inputs.split(IN_CACHE)
+                        for part in some.split(IN_CACHE)
                     ]
                 )
             if found is None:
@@ -178,7 +163,7 @@ class OnwardRun:
         plain = shipped(kind, weights)
         self.net = shaped(kind, plain.state_dict(), batch_norm=True)
         self.net.to(memory_format=torch.channels_last)
-        unfold(plain, self.net, next(labelled.seen(160, 0, range(recipe.batch))), after=BELOW)
+        unfold(plain, self.net, next(labelled.seen(160, 0)), after=BELOW)
         first, self.upper = parts(self.net)
         first.requires_grad_(False)
         matrices = [p for p in self.upper.parameters() if p.ndim > 1]
@@ -218,7 +203,8 @@ class OnwardRun:
         size, views = next((s, v) for until, s, v in recipe.sizes if progress < until)
         if self._maps is None or self._maps[0] != size:
             self._maps = None  # those of the former size make room first
-            self._maps = size, below(self.net, self.labelled, size, views)
+            every = (some for view in count() for some in self.labelled.seen(size, view))
+            self._maps = size, below(self.net, every, round(views * recipe.crops))
         began = time.monotonic()
         which = self._drawn(len(self._maps[1]))
         maps = self._maps[1][which].float()
@@ -245,46 +231,32 @@ class OnwardRun:
         self.step += 1
         self.seconds += time.monotonic() - began
 
-    def settle(self) -> None:
-        """Fit batch norm's statistics, and then fc8, to inputs of the size that is used.
+    @torch.no_grad()
+    def settle(self, album: Album) -> None:
+        """Take batch norm's statistics of whole photographs, of the size that is used.
 
-        What a network loses at another size than it learned from, it loses in its statistics and
-        its last layer for the most part (Touvron et al. 2019); and what all below makes of a crop
-        has to be computed only once for that. The crops are new ones.
+        A network has learned from crops, and most from small ones; what it is shown is whole and
+        larger, and a good part of what is lost by that is lost in the statistics (Touvron et al.
+        2019). Those of the crops themselves are of no use: of what a network knows by heart it
+        makes more than of anything new.
         """
         recipe = self.recipe
         self._maps = None  # they make room
-        unseen = range(recipe.crops, recipe.total)
-        maps = below(self.net, self.labelled, recipe.used_at, 1.0, unseen)
-        batches = maps.split(recipe.batch)
+        chance = torch.Generator().manual_seed(recipe.seed)
+        whole = album.photographs(recipe.photographs, recipe.used_at, chance, recipe.batch)
+        number = min(recipe.photographs, album.count)
+        maps = below(self.net, map(normalised, whole), number)
         norms = [module for module in self.upper if isinstance(module, nn.BatchNorm2d)]
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # the mean of all batches
-        *layers, last = self.upper
-        assert isinstance(last, nn.Linear)
-        under = nn.Sequential(*layers)
-        with torch.no_grad(), quick(CPU):
-            under.train()
-            for part in batches[:20]:
-                under(part.float())
-            under.eval()
-            features = torch.cat([under(part.float()).float() for part in batches])
+        self.upper.train()
+        with quick(CPU):
+            for part in maps.split(recipe.batch):
+                self.upper(part.float())
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
-        logits = torch.from_numpy(self.labelled.logits[recipe.crops :]).float()
-        optimiser = torch.optim.AdamW(last.parameters(), weight_decay=recipe.weight_decay)
-        chance = torch.Generator().manual_seed(recipe.seed)
-        for epoch in range(recipe.epochs):
-            order = torch.randperm(len(features), generator=chance).split(recipe.batch)
-            for place, which in enumerate(order):
-                progress = (epoch + place / len(order)) / recipe.epochs
-                rate = rate_at(progress, recipe.learning_rate, recipe.warm_up)
-                optimiser.param_groups[0]["lr"] = rate
-                optimiser.zero_grad()
-                divergence(last(features[which]), logits[which], recipe.temperature).backward()
-                optimiser.step()
 
     def _drawn(self, count: int) -> Tensor:
         """Which of the maps a step learns from: all of them once before any of them again."""
@@ -306,7 +278,7 @@ class OnwardRun:
         entry |= examined(self.net.eval(), exam)
         self.journal.write(entry)
 
-    def go_on(self, exam: Exam, every: int = 200, save_s: float = 150.0) -> None:
+    def go_on(self, exam: Exam, album: Album, every: int = 200, save_s: float = 150.0) -> None:
         """Take the steps that are left; saves on the way, also where it is interrupted (SIGINT)."""
         torch.set_num_threads(self.recipe.threads)
         if self.step == 0:
@@ -318,7 +290,7 @@ class OnwardRun:
                 self.advance()
                 over = self.step == self.recipe.steps
                 if over:
-                    self.settle()
+                    self.settle(album)
                 if over or self.step % every == 0:
                     self.log(exam)
                 if over or time.monotonic() - saved > save_s:

@@ -158,14 +158,15 @@ class Workshop:
     def go_on(self, kinds: list[str], recipe: Onward) -> None:
         """Train what ships further, one network after the other, and write down what was done."""
         labelled = Labelled(self.labelled, recipe)
-        if labelled.count < recipe.total:
-            labelled.fill(self.images(mixed=recipe.mixed), self.teacher)
+        album = self.images(mixed=recipe.mixed)
+        if labelled.count < recipe.crops:
+            labelled.fill(album, self.teacher)
         exam = self.gallery()
         for kind in kinds:
             weights, folder = self.weights / f"{kind}.safetensors", self.runs / kind
             before = metadata(weights)
             run = OnwardRun(kind, recipe, weights, labelled, folder)
-            run.go_on(exam)
+            run.go_on(exam, album)
             if (folder / "run.json").exists():
                 continue
             self._finish(

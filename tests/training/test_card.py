@@ -130,10 +130,10 @@ def test_the_card_of_a_run_that_went_on_tells_all_runs(tmp_path: Path) -> None:
     before = {"weights": "c17f", "date": "2026-11-29"}
     recipe = Onward(
         crops=1000,
-        unseen=100,
         steps=1160,
         sizes=((0.7, 128, 2), (1.0, 160, 0.5)),
         used_at=200,
+        photographs=300,
     )
     text = written(tmp_path, [photo("a/b.jpg")], recipe, before=before, samples=5000)
     text = " ".join(text.split())
@@ -144,7 +144,7 @@ def test_the_card_of_a_run_that_went_on_tells_all_runs(tmp_path: Path) -> None:
     assert "goes on from the weights of the third (2026-11-29)" in text
     assert "1,160 steps of 128 views (148,480, 3.7 of each of 40,000 crops" in text, "of the second"
     assert "3,700 steps of 128 views (473,600, 5.3 of each of 90,000 crops" in text, "of the third"
-    assert "fc8 (10 times over 100 crops that nothing else was learned from), are fitted" in text
+    assert "statistics of 300 whole photographs at 200 px" in text
 
 
 def test_the_table_of_networks_gets_a_few_numbers(tmp_path: Path) -> None:

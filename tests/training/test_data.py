@@ -173,6 +173,19 @@ def test_a_crop_has_the_aspect_of_its_box_in_the_picture(tmp_path: Path) -> None
     assert ratio.log().mean().abs() < 0.1
 
 
+@pytest.mark.parametrize("aspect", [2.0, 0.5])
+def test_a_whole_photograph_is_the_square_in_its_middle(tmp_path: Path, aspect: float) -> None:
+    album = gradient_album(tmp_path, aspect=aspect)
+    (shown,) = album.photographs(5, 56, torch.Generator(), batch=2)
+    assert shown.shape == (1, 3, 56, 56)
+    levels = (235 - 20) / 255 * 7 / 8  # seven eighths of the shorter side
+    across = (shown[0, 0, 28, -1] - shown[0, 0, 28, 0]).item()
+    down = (shown[0, 1, -1, 28] - shown[0, 1, 0, 28]).item()
+    wanted = (levels / aspect, levels) if aspect > 1 else (levels, levels * aspect)
+    assert (across, down) == pytest.approx(wanted, abs=0.02)
+    assert shown[0, :2].mean().item() == pytest.approx((20 + 235) / 2 / 255, abs=0.01)
+
+
 def test_crops_are_mirrored_and_turned_by_chance(tmp_path: Path) -> None:
     def slopes(turn: float) -> tuple[torch.Tensor, torch.Tensor]:
         crops = gradient_album(tmp_path, turn=turn).draw(300, torch.Generator().manual_seed(2))

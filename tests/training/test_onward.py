@@ -19,24 +19,22 @@ from training.evaluate import known, shipped
 from training.export import export, export_evolution
 from training.folding import folded, unfold
 from training.onward import Labelled, Onward, OnwardRun, below
-from training.student import divergence
-from training.teacher import Teacher
+from training.teacher import Teacher, normalised
 from training.train import Exam
 from zfwidgets.nets.zfnet import ZFNet
 
 FEW = Onward(
     crops=24,
-    unseen=16,
     side=72,
     mixed=0.5,
     steps=6,
     batch=8,
     sizes=((0.5, 64, 2), (1.0, 72, 1)),
     used_at=80,
+    photographs=16,
     apart_every=2,
     threads=1,
 )
-LEARNED, UNSEEN = range(FEW.crops), range(FEW.crops, FEW.total)
 
 
 def made() -> nn.Module:
@@ -73,19 +71,23 @@ def exam(lessons: Lessons) -> Exam:
 
 @pytest.fixture(scope="module")
 def finished(
-    weights: Path, labelled: Labelled, exam: Exam, tmp_path_factory: pytest.TempPathFactory
+    weights: Path,
+    labelled: Labelled,
+    album: Album,
+    exam: Exam,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> OnwardRun:
     run = OnwardRun("zfnet", FEW, weights, labelled, tmp_path_factory.mktemp("run"))
-    run.go_on(exam, every=2)
+    run.go_on(exam, album, every=2)
     return run
 
 
 def test_filling_goes_on_where_it_was_stopped(
     labelled: Labelled, album: Album, teacher: Teacher, tmp_path: Path
 ) -> None:
-    few = replace(FEW, crops=10, unseen=6)
+    few = replace(FEW, crops=16)
     Labelled(tmp_path, few, classes=10).fill(album, teacher)
-    more = replace(FEW, crops=50, unseen=30)
+    more = replace(FEW, crops=80)
     Labelled(tmp_path, more, classes=10).fill(album, teacher)
     again = Labelled(tmp_path, more, classes=10)
     assert again.count == 80
@@ -100,7 +102,7 @@ def test_labels_are_what_the_teacher_says_of_the_crops(
     labelled: Labelled, album: Album, teacher: Teacher
 ) -> None:
     seed = FEW.seed * 1_000_003 + 50_000 + 1
-    crops = album.draw(64, torch.Generator().manual_seed(seed))[: FEW.total]
+    crops = album.draw(64, torch.Generator().manual_seed(seed))[: FEW.crops]
     said = teacher.answer(crops).logits
     torch.testing.assert_close(
         torch.from_numpy(labelled.logits[:]).float(), said, atol=0.02, rtol=0.01
@@ -108,11 +110,11 @@ def test_labels_are_what_the_teacher_says_of_the_crops(
 
 
 def test_views_show_another_part_of_the_same_crops(labelled: Labelled) -> None:
-    first = torch.cat(list(labelled.seen(64, 0, LEARNED)))
-    second = torch.cat(list(labelled.seen(64, 1, LEARNED)))
+    first = torch.cat(list(labelled.seen(64, 0)))
+    second = torch.cat(list(labelled.seen(64, 1)))
     assert first.shape == second.shape == (FEW.crops, 3, 64, 64)
     assert not torch.equal(first, second)
-    torch.testing.assert_close(first, torch.cat(list(labelled.seen(64, 0, LEARNED))))
+    torch.testing.assert_close(first, torch.cat(list(labelled.seen(64, 0))))
     means = [view.mean((2, 3)).flatten() for view in (first, second)]
     assert torch.corrcoef(torch.stack(means))[0, 1] > 0.9
 
@@ -121,7 +123,7 @@ def test_batch_norm_is_put_back_without_changing_an_answer(
     weights: Path, labelled: Labelled
 ) -> None:
     plain = shipped("zfnet", weights)
-    inputs = next(labelled.seen(64, 0, LEARNED))
+    inputs = next(labelled.seen(64, 0))
     net = made()
     unfold(plain, net, inputs, after="pool2")
     with torch.no_grad():
@@ -140,8 +142,8 @@ def test_what_lies_below_stays_bit_for_bit(finished: OnwardRun, weights: Path) -
 
 def test_maps_of_below_are_those_of_the_network_itself(weights: Path, labelled: Labelled) -> None:
     plain = shipped("zfnet", weights)
-    maps = below(plain, labelled, 64, 2)
-    views = torch.cat([torch.cat(list(labelled.seen(64, view, LEARNED))) for view in (0, 1)])
+    views = torch.cat([torch.cat(list(labelled.seen(64, view))) for view in (0, 1)])
+    maps = below(plain, iter(views.split(10)), len(views))
     with torch.no_grad():
         for name, layer in plain.named_children():
             views = layer(views)
@@ -167,6 +169,7 @@ def test_an_interrupted_run_ends_where_an_unbroken_one_does(
     finished: OnwardRun,
     weights: Path,
     labelled: Labelled,
+    album: Album,
     exam: Exam,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -181,10 +184,10 @@ def test_an_interrupted_run_ends_where_an_unbroken_one_does(
 
     monkeypatch.setattr(run, "advance", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run.go_on(exam, every=2)
+        run.go_on(exam, album, every=2)
     again = OnwardRun("zfnet", FEW, weights, labelled, tmp_path)
     assert again.step == 4
-    again.go_on(exam, every=2)
+    again.go_on(exam, album, every=2)
     for name, tensor in finished.net.state_dict().items():
         torch.testing.assert_close(again.net.state_dict()[name], tensor, msg=name)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
@@ -202,29 +205,27 @@ def test_it_learns(weights: Path, labelled: Labelled, tmp_path: Path) -> None:
     assert sum(losses[-6:]) < 0.5 * sum(losses[:6])
 
 
-def test_the_last_layer_is_fitted_to_the_size_that_is_used_on_crops_that_are_new(
-    weights: Path, labelled: Labelled, tmp_path: Path
+def test_statistics_are_in_the_end_those_of_whole_photographs(
+    weights: Path, labelled: Labelled, album: Album, tmp_path: Path
 ) -> None:
-    run = OnwardRun("zfnet", replace(FEW, epochs=60), weights, labelled, tmp_path)
+    run = OnwardRun("zfnet", FEW, weights, labelled, tmp_path)
     for _ in range(FEW.steps):
         run.advance()
-    inputs = torch.cat(list(labelled.seen(80, 0, UNSEEN)))
-    said = torch.from_numpy(labelled.logits[FEW.crops :])
     before = {name: tensor.clone() for name, tensor in run.net.state_dict().items()}
-
-    def apart() -> float:
-        with torch.no_grad():
-            return divergence(run.net.eval()(inputs), said.float(), 1.0).item()
-
-    away = apart()
-    run.settle()
-    assert apart() < 0.7 * away
+    run.settle(album)
     changed = {n for n, t in run.net.state_dict().items() if not torch.equal(t, before[n])}
     parts = ("running_mean", "running_var", "num_batches_tracked")
-    assert changed == {f"bn{n}.{part}" for n in (3, 4, 5) for part in parts} | {
-        "fc8.weight",
-        "fc8.bias",
-    }
+    assert changed == {f"bn{n}.{part}" for n in (3, 4, 5) for part in parts}
+    chance = torch.Generator().manual_seed(FEW.seed)
+    seen = torch.cat(list(album.photographs(FEW.photographs, FEW.used_at, chance, FEW.batch)))
+    maps = normalised(seen)
+    with torch.no_grad():
+        for name, layer in run.net.eval().named_children():
+            maps = layer(maps)
+            if name == "conv3":
+                break
+    mean = run.net.get_buffer("bn3.running_mean")
+    torch.testing.assert_close(mean, maps.mean((0, 2, 3)), atol=0.05 * maps.std().item(), rtol=0.05)
 
 
 def test_an_evolution_goes_on_from_the_earlier_one(finished: OnwardRun, tmp_path: Path) -> None:
