@@ -243,11 +243,6 @@ class Album:
         crops = crops[torch.randperm(count, generator=generator, device=self.device)]
         return self._mixed(self._recoloured(crops, generator), generator)
 
-    @property
-    def count(self) -> int:
-        """How many photographs there are."""
-        return int(self._is_photo.sum())
-
     def photographs(
         self, most: int, size: int, generator: torch.Generator, batch: int
     ) -> Iterator[Tensor]:

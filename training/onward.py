@@ -128,6 +128,14 @@ def parts(net: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
 
 
 @torch.no_grad()
+def lower(first: nn.Module, inputs: Tensor) -> Tensor:
+    """What conv1 and conv2 make of inputs [B,3,S,S]: bfloat16 [B,C,h,w]."""
+    few = (part.contiguous(memory_format=torch.channels_last) for part in inputs.split(IN_CACHE))
+    with quick(CPU):
+        return torch.cat([first(part) for part in few]).bfloat16()
+
+
+@torch.no_grad()
 def below(net: nn.Module, inputs: Iterator[Tensor], total: int) -> Tensor:
     """What conv1 and conv2 make of the first `total` inputs [B,3,S,S]: bfloat16 [total,C,h,w]."""
     first, _ = parts(net)
@@ -137,17 +145,11 @@ def below(net: nn.Module, inputs: Iterator[Tensor], total: int) -> Tensor:
     with tqdm(total=total, desc="below", unit="input") as bar:
         while done < total:
             some = next(inputs)[: total - done]
-            with quick(CPU):
-                maps = torch.cat(
-                    [
-                        first(part.contiguous(memory_format=torch.channels_last))
-                        for part in some.split(IN_CACHE)
-                    ]
-                )
+            maps = lower(first, some)
             if found is None:
                 found = torch.empty((total, *maps.shape[1:]), dtype=torch.bfloat16)
                 found = found.contiguous(memory_format=torch.channels_last)
-            found[done : done + len(maps)] = maps.bfloat16()
+            found[done : done + len(maps)] = maps
             done += len(maps)
             bar.update(len(maps))
     assert found is not None
@@ -244,17 +246,18 @@ class OnwardRun:
         self._maps = None  # they make room
         chance = torch.Generator().manual_seed(recipe.seed)
         whole = album.photographs(recipe.photographs, recipe.used_at, chance, recipe.batch)
-        number = min(recipe.photographs, album.count)
-        maps = below(self.net, map(normalised, whole), number)
         norms = [module for module in self.upper if isinstance(module, nn.BatchNorm2d)]
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # the mean of all batches
+        first, _ = parts(self.net)
+        first.eval()
         self.upper.train()
-        with quick(CPU):
-            for part in maps.split(recipe.batch):
-                self.upper(part.float())
+        for pixels in whole:
+            maps = lower(first, normalised(pixels)).float()
+            with quick(CPU):
+                self.upper(maps)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
 
