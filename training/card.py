@@ -301,9 +301,11 @@ labelling takes longer than learning, every crop is shown twice, 15 steps apart,
 What is minimised: KL divergence from the teacher's soft labels at T = {r["temperature"]}, and two
 **hints** (weight {r["fine"]}; 1x1 convolutions, discarded afterwards) by which conv2 and conv4
 guess the teacher's feature maps at stride 8 and 16; from {hinted:.0%} of the run on the hints count
-less and less, and from {r["hinted"]:.0%} nothing. Four things are done **for the sake of conv1**
-and not in the paper: the gain of its batch norm stays one, since channels whose gain sinks to
-nothing fall silent for good; its filters learn at {r["conv1_rate"]:g} of the rate with a weight
+less and less, and from {r["hinted"]:.0%} nothing. Answers are compared after {r["balanced"]:g}
+times the logarithm of how often their class occurs in training was added, and used without, so that
+this is not learned (logit adjustment, Menon et al. 2021). Four things are done **for the sake of
+conv1** and not in the paper: the gain of its batch norm stays one, since channels whose gain sinks
+to nothing fall silent for good; its filters learn at {r["conv1_rate"]:g} of the rate with a weight
 decay of {r["conv1_decay"]}, which washes the random start out of them; a penalty (weight
 {r["unlike"]}) on filters whose cosine exceeds .5; and a decay that grows with the square of the
 frequency (weight {r["conv1_smooth"]:g} at .25 cycles a pixel in grey, at .15 in colour), since
@@ -323,10 +325,10 @@ def _onward(about: dict[str, Any]) -> str:
         f"{size} px up to {until:.0%} ({n * r['crops']:,.0f} views kept)"
         for until, size, n in r["sizes"]
     )
-    shown = about["samples"] / r["crops"]
+    shown, (least, most) = about["samples"] / r["crops"], about["frequencies"]
     return f"""## Recipe
 
-**Four runs, the same for both bundled networks**, so that their two cards compare: the steps,
+**Five runs, the same for both bundled networks**, so that their two cards compare: the steps,
 crops, sizes and learning rates of ZFNet and AlexNet are the same in each.
 
 {history.FIRST}
@@ -335,16 +337,19 @@ crops, sizes and learning rates of ZFNet and AlexNet are the same in each.
 
 {history.THIRD}
 
-**The fourth**, {about["date"]}, `python -m training onward --photos DIR`, goes on from the weights
-of the third ({before["date"]}). Nobody had a GPU for it, so two things are done to bring it within
+{history.FOURTH}
+
+**The fifth**, {about["date"]}, `python -m training onward --photos DIR`, goes on from the weights
+of the fourth ({before["date"]}). Nobody had a GPU for it, so two things are done to bring it within
 reach of a CPU. conv1 and conv2 stay bit for bit what they were in the first: their features are
 general (Yosinski et al. 2014), and what they make of a crop is computed once for each size. And
-crops are cut and labelled once: {r["crops"]:,} of them as in the first run, but {r["mixed"]:.0%}
-of them mixed, and shown the more often the rarer their classes are, kept at {r["side"]} px; a view
-of one shows at least {r["nearest"]:.0%} of its side, mirrored or not. The first 90,000 are those of
-the third run. Batch norm is put back into conv3, conv4 and conv5 with the statistics of
-{r["batch"]} crops, and every filter there starts as large as the paper allows (root mean square
-.1): batch norm gives them their answers back, and they learn less fast.
+crops are cut and labelled once: {r["crops"]:,} of them as in the first run, none of them those of
+an earlier run, but {r["mixed"]:.0%} of them mixed, cut no smaller than {r["finest"]:g} of the 256
+pixels of a picture's side, and shown the more often the rarer their classes are, kept at
+{r["side"]} px; a view of one shows at least {r["nearest"]:.0%} of its side, mirrored or not. Batch
+norm is put back into conv3, conv4 and conv5 with the statistics of {r["batch"]} crops, and every
+filter there starts as large as the paper allows (root mean square .1): batch norm gives them their
+answers back, and they learn less fast.
 
 {r["steps"]:,} steps of {r["batch"]} views ({about["samples"]:,}, {shown:.1f} of each crop) on
 {about["machine"]}; {views}. AdamW (.9, .98), learning rate {r["learning_rate"]:g} with
@@ -354,12 +359,15 @@ T = {r["temperature"]:g}, where the first run had 4: with the first run's ZFNet 
 alone, on 20,480 crops, T = 4 left the gallery at 12.0% right, T = 2 brought 13.6%, T = 1 14.7%.
 What two channels of conv5 send back is kept apart as in the first run (weight {r["apart"]:g}).
 
+**How often a class occurs is not learned.** By the teacher, the commonest class is {most:.2%} of
+these crops and the rarest {least:.3%}. A network learns that, and says common things of all that
+it is not sure of; but nobody knows which classes it will be shown. So what it answers is compared
+with the teacher after {r["balanced"]:g} times the logarithm of each class's frequency was added,
+and is used without (logit adjustment, Menon et al. 2021).
+
 In the end batch norm gets the statistics of {r["photographs"]:,} whole photographs at
 {r["used_at"]} px of those that were learned from: what a network loses where it is shown something
-else than it learned from, it loses there for a good part (Touvron et al. 2019). Tried with the
-third run's ZFNet on the gallery: 18.0% are named right at first with these statistics, 17.6% with
-those that it had, of crops that it had learned, and 15.7% with those of as many new crops. Fitting
-fc8 anew to 10,800 new crops changed little (17.3% to 18.5%)."""
+else than it learned from, it loses there for a good part (Touvron et al. 2019)."""
 
 
 def _sizes(recipe: dict[str, Any]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -84,6 +86,15 @@ def cut_at(step: int) -> int:
     return step if step % 2 == 0 or step < ECHO else step - ECHO
 
 
+def frequencies(answers: Iterable[Tensor]) -> Tensor:
+    """How often each class occurs [K], by a teacher: the mean of its answers, logits [N,K] each."""
+    sums, count = [], 0
+    for logits in answers:
+        sums.append(logits.float().softmax(1).sum(0))
+        count += len(logits)
+    return torch.stack(sums).sum(0) / count
+
+
 class Lessons:
     """New crops of an album, labelled by a teacher as they are cut; the same for the same step."""
 
@@ -98,6 +109,11 @@ class Lessons:
             for maps in (first.fine, first.coarse)
         ]
         self.widths = first.logits.shape[1], first.fine.shape[1], first.coarse.shape[1]
+
+    @cached_property
+    def frequencies(self) -> Tensor:
+        """How often each class occurs [K], by the teacher, on crops of steps that none takes."""
+        return frequencies(self.taught(-3000 - draw, 64)[1].logits for draw in range(32))
 
     def _generator(self, step: int) -> torch.Generator:
         return torch.Generator(self.album.device).manual_seed(self.seed * 1_000_003 + step + 1)

@@ -22,15 +22,22 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from training.album import Album
+from training.data import frequencies
 from training.evaluate import shipped
 from training.folding import unfold
-from training.student import alike_below, clip_radius, divergence, sent_back, shaped
+from training.student import (
+    alike_below,
+    clip_radius,
+    divergence,
+    head_start,
+    sent_back,
+    shaped,
+)
 from training.teacher import Teacher, normalised, quick
 from training.train import Exam, Journal, examined, rate_at
 
 AT_ONCE = 64  # crops that are cut and labelled in one go
 IN_CACHE = 8  # inputs whose maps of conv1 a core has at hand; of more it waits for memory
-FIRST = 50_000  # the step whose random numbers cut the first of them: no other training's
 CPU = torch.device("cpu")
 BELOW = "pool2"  # the last layer that stays
 
@@ -39,21 +46,24 @@ BELOW = "pool2"  # the last layer that stays
 class Onward:
     """Everything that decides such a run; written beside its weights."""
 
-    crops: int = 112_000
+    crops: int = 45_000
+    first: int = 200_000  # the step whose random numbers cut the first of them: no other run's
     side: int = 224  # of a crop as it is kept, in pixels
+    finest: float = 140.0  # the shortest side worth cutting, in pixels as they lie in memory
     mixed: float = 0.25  # share of crops that are mixed with another: pays in longer runs alone
     nearest: float = 0.8  # the smallest share of its side that a view of it shows
-    steps: int = 2_000
+    steps: int = 1_300
     batch: int = 128
     # Until which share of the steps, input pixels, views for each crop (half a one: of every
     # second).
-    sizes: tuple[tuple[float, int, float], ...] = ((0.75, 128, 1.0), (1.0, 192, 0.25))
+    sizes: tuple[tuple[float, int, float], ...] = ((1.0, 192, 1.0),)
     used_at: int = 224  # input pixels
     photographs: int = 3_840  # whole, that batch norm's statistics are taken of in the end
-    learning_rate: float = 1e-3
+    learning_rate: float = 6e-4
     weight_decay: float = 0.05
     warm_up: float = 0.06
     temperature: float = 1.0
+    balanced: float = 0.7  # power of a class's frequency that is made up for
     apart: float = 0.1
     allowed: float = 0.1  # cosine of what two channels of conv5 send back
     apart_every: int = 8  # steps: it costs as much as a step, and counts so much more
@@ -86,7 +96,7 @@ class Labelled:
         with tqdm(total=recipe.crops, initial=done, desc="labels", unit="crop") as bar:
             while done < recipe.crops:
                 number = min(AT_ONCE, recipe.crops - done)
-                seed = recipe.seed * 1_000_003 + FIRST + done + 1
+                seed = recipe.seed * 1_000_003 + recipe.first + done + 1
                 crops = album.draw(AT_ONCE, torch.Generator().manual_seed(seed))[:number]
                 said = teacher.answer(crops).logits
                 small = F.interpolate(crops, size=recipe.side, mode="bilinear", antialias=True)
@@ -96,6 +106,10 @@ class Labelled:
                 done += number
                 self._count.write_text(str(done))
                 bar.update(number)
+
+    def frequencies(self) -> Tensor:
+        """How often each class occurs [K], by the teacher."""
+        return frequencies(torch.from_numpy(self.logits[: self.recipe.crops]).split(4096))
 
     def seen(self, size: int, view: int) -> Iterator[Tensor]:
         """All crops as inputs [B,3,size,size], each batch another part of them, some mirrored."""
@@ -161,6 +175,8 @@ class OnwardRun:
 
     def __init__(self, kind: str, recipe: Onward, weights: Path, labelled: Labelled, folder: Path):
         self.recipe, self.labelled = recipe, labelled
+        self.frequencies = labelled.frequencies()
+        self._given = head_start(self.frequencies, recipe.balanced)
         self.journal = Journal(folder)
         plain = shipped(kind, weights)
         self.net = shaped(kind, plain.state_dict(), batch_norm=True)
@@ -216,7 +232,7 @@ class OnwardRun:
         self.upper.train()
         with quick(CPU):
             guess = self.upper(maps)
-        loss = kl = divergence(guess.float(), logits, recipe.temperature)
+        loss = kl = divergence(guess.float() + self._given, logits, recipe.temperature)
         said = {"kl": kl.item()}
         if self.step % recipe.apart_every == 0:
             with quick(CPU):

@@ -104,13 +104,26 @@ def divergence(guess: Tensor, said: Tensor, temperature: float) -> Tensor:
     return away * temperature**2
 
 
+def head_start(frequencies: Tensor, balanced: float) -> Tensor:
+    """What is added to a student's logits [N,K] where they are compared with the teacher's: [K].
+
+    `balanced` times the logarithm of how often each class occurs in training. What an answer owes
+    to nothing else is given to it here, so that the student does not learn it: photographs to come
+    are not of the same classes (logit adjustment, Menon et al. 2021).
+    """
+    return balanced * frequencies.log()
+
+
 def losses(
-    outputs: tuple[Tensor, Tensor, Tensor], batch: Batch, temperature: float
+    outputs: tuple[Tensor, Tensor, Tensor], batch: Batch, given: Tensor, temperature: float
 ) -> dict[str, Tensor]:
-    """The terms to minimise: cross-entropy excess over the teacher's at T, and the two hints."""
+    """The terms to minimise: cross-entropy excess over the teacher's at T, and the two hints.
+
+    `given` is what :func:`head_start` gives [K].
+    """
     logits, fine, coarse = (o.float() for o in outputs)
     return {
-        "kl": divergence(logits, batch.logits, temperature),
+        "kl": divergence(logits + given, batch.logits, temperature),
         "fine": F.mse_loss(fine, batch.fine),
         "coarse": F.mse_loss(coarse, batch.coarse),
     }

@@ -23,6 +23,7 @@ from training.student import (
     alike_below,
     alikeness,
     clip_radius,
+    head_start,
     losses,
     sent_back,
     smooth,
@@ -52,6 +53,7 @@ class Recipe:
     conv1_smooth: float = 3.0
     warm_up: float = 0.06
     temperature: float = 4.0
+    balanced: float = 0.7  # power of a class's frequency that is made up for
     fine: float = 1.5
     coarse: float = 1.5
     hinted: float = 0.6  # of the run; from half of that on the hints count less and less
@@ -273,6 +275,7 @@ class Run:
         self.student = Student(kind, *lessons.widths, recipe.width)
         self.student.to(self.device).to(memory_format=torch.channels_last)
         self._smoothing, self._hinting = torch.zeros(2, device=self.device).unbind()
+        self._given = head_start(lessons.frequencies, recipe.balanced)
         self.optimiser = self._optimiser()
         self.replays = Replays(self._learn) if self.device.type == "cuda" else None
         self.step, self.seconds = 0, 0.0
@@ -362,7 +365,7 @@ class Run:
         inputs = batch.inputs.contiguous(memory_format=torch.channels_last)
         with quick(self.device):
             outputs, maps = student(inputs), sent_back(student.net)
-        terms = losses(outputs, batch, recipe.temperature)
+        terms = losses(outputs, batch, self._given, recipe.temperature)
         terms["unlike"] = alikeness(first)
         terms["apart"] = alike_below(maps, recipe.allowed)
         weights = {"kl": 1.0} | {name: getattr(recipe, name) for name in TERMS[1:]}

@@ -46,7 +46,7 @@ class Workshop:
         self, cache: Path, runs: Path, weights: Path, recipe: Recipe, photos: Path | None = None
     ) -> None:
         self.sources, self.album, self.held = cache / "sources", cache / "album", cache / "held-out"
-        self.labelled = cache / "labelled"
+        self.cache = cache
         self.listing, self.runs, self.weights = cache / "catalogue.json", runs, weights
         self.photos, self.shown = photos, gallery()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -118,9 +118,9 @@ class Workshop:
     def _ask(self, pixels: torch.Tensor) -> torch.Tensor:
         return self.examiner.answer(pixels.to(self.device)).logits
 
-    def images(self, share: float = 1.0, mixed: float | None = None) -> Album:
-        """The training pictures, or a share of them; of their crops a share `mixed` with others."""
-        plan = self.plan if mixed is None else replace(self.plan, mixed=mixed)
+    def images(self, share: float = 1.0, plan: CropPlan | None = None) -> Album:
+        """The training pictures, or a share of them, cut by the workshop's plan or another."""
+        plan = plan or self.plan
         return Album(album.packed(self.album), self.album, plan, self.device, share)
 
     def lessons(self, share: float = 1.0) -> Lessons:
@@ -157,8 +157,8 @@ class Workshop:
 
     def go_on(self, kinds: list[str], recipe: Onward) -> None:
         """Train what ships further, one network after the other, and write down what was done."""
-        labelled = Labelled(self.labelled, recipe)
-        album = self.images(mixed=recipe.mixed)
+        labelled = Labelled(self.cache / f"labelled-{recipe.first}", recipe)
+        album = self.images(plan=replace(self.plan, mixed=recipe.mixed, finest=recipe.finest))
         if labelled.count < recipe.crops:
             labelled.fill(album, self.teacher)
         exam = self.gallery()
@@ -175,6 +175,7 @@ class Workshop:
                 run.step,
                 torch.device("cpu"),
                 steps=int(before["steps"]) + run.step,
+                frequencies=[run.frequencies.min().item(), run.frequencies.max().item()],
                 before={"weights": fingerprint(weights), **before},
             )
 

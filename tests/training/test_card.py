@@ -135,15 +135,24 @@ def test_the_card_of_a_run_that_went_on_tells_all_runs(tmp_path: Path) -> None:
         used_at=200,
         photographs=300,
     )
-    text = written(tmp_path, [photo("a/b.jpg")], recipe, before=before, samples=5000)
+    text = written(
+        tmp_path,
+        [photo("a/b.jpg")],
+        recipe,
+        before=before,
+        samples=5000,
+        frequencies=[0.00014, 0.0053],
+    )
     text = " ".join(text.split())
     assert "Made by `python -m training onward`" in text
     assert "23,518 steps of 256" in text, "of the first"
     assert "1,160 steps of 128 views (5,000, 5.0 of each crop) on one GPU" in text
     assert "128 px up to 70% (2,000 views kept), 160 px up to 100% (500 views kept)" in text
-    assert "goes on from the weights of the third (2026-11-29)" in text
+    assert "goes on from the weights of the fourth (2026-11-29)" in text
+    assert "the commonest class is 0.53% of these crops and the rarest 0.014%" in text
     assert "1,160 steps of 128 views (148,480, 3.7 of each of 40,000 crops" in text, "of the second"
     assert "3,700 steps of 128 views (473,600, 5.3 of each of 90,000 crops" in text, "of the third"
+    assert "2.3 of each of 112,000 crops" in text, "of the fourth"
     assert "statistics of 300 whole photographs at 200 px" in text
 
 

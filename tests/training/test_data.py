@@ -18,7 +18,7 @@ from torchvision.models import ShuffleNetV2, shufflenet_v2_x0_5
 from tests.training.conftest import FOLDER, PLAN, picture
 from training.album import Album, CropPlan, Entry, pack, packed, rarity, weigh
 from training.catalogue import Picture, build
-from training.data import ECHO, Batch, Lattice, Lessons, Shown, cut_at
+from training.data import ECHO, Batch, Lattice, Lessons, Shown, cut_at, frequencies
 from training.pictures import cut_held_out
 from training.rcc import read_rcc
 from training.teacher import OnnxTeacher, Several, Teacher, last_of_stride, normalised
@@ -331,6 +331,16 @@ def test_a_step_shows_the_same_each_time_and_another_the_next(
     assert torch.equal(first.inputs, again.inputs)
     assert torch.equal(first.fine, again.fine)
     assert not torch.equal(first.inputs, second.inputs)
+
+
+def test_classes_occur_as_often_as_the_teacher_says(lessons: Lessons) -> None:
+    one, two = torch.tensor([[9.0, 0, 0], [0, 9, 0]]), torch.tensor([[9.0, 0, 0]])
+    often = frequencies([one, two])
+    torch.testing.assert_close(often, torch.tensor([2 / 3, 1 / 3, 0.0]), atol=1e-3, rtol=0)
+    assert lessons.frequencies.shape == (lessons.widths[0],)
+    assert lessons.frequencies.sum().item() == pytest.approx(1)
+    seen = torch.cat([lessons.taught(step, 64)[1].logits for step in range(8)]).softmax(1).mean(0)
+    torch.testing.assert_close(lessons.frequencies, seen, atol=0, rtol=0.05)
 
 
 def test_crops_are_shown_twice_with_other_noise(lessons: Lessons) -> None:

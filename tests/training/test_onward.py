@@ -101,12 +101,38 @@ def test_filling_goes_on_where_it_was_stopped(
 def test_labels_are_what_the_teacher_says_of_the_crops(
     labelled: Labelled, album: Album, teacher: Teacher
 ) -> None:
-    seed = FEW.seed * 1_000_003 + 50_000 + 1
+    seed = FEW.seed * 1_000_003 + FEW.first + 1
     crops = album.draw(64, torch.Generator().manual_seed(seed))[: FEW.crops]
     said = teacher.answer(crops).logits
     torch.testing.assert_close(
         torch.from_numpy(labelled.logits[:]).float(), said, atol=0.02, rtol=0.01
     )
+
+
+def test_an_answer_owes_nothing_to_how_often_its_class_occurs(
+    labelled: Labelled, weights: Path, exam: Exam, tmp_path: Path
+) -> None:
+    """A teacher that names common classes whatever it is shown teaches nothing at all."""
+    said = np.linspace(0, 4, 10)
+    common = torch.from_numpy(said).softmax(0).float()
+    blind = Labelled(tmp_path / "blind", FEW, classes=10)
+    blind.crops[:] = labelled.crops
+    blind.logits[:] = said
+    torch.testing.assert_close(blind.frequencies(), common, atol=1e-3, rtol=1e-3)
+
+    def loss(balanced: float) -> float:
+        folder = tmp_path / str(balanced)
+        run = OnwardRun("zfnet", replace(FEW, balanced=balanced), weights, blind, folder)
+        for parameter in run.net.get_submodule("fc8").parameters():
+            nn.init.zeros_(parameter)
+        run.advance()
+        run.log(exam)
+        found: float = json.loads((folder / "log.jsonl").read_text())["kl"]
+        return found
+
+    away = (common * (common * 10).log()).sum().item()
+    assert loss(0.0) == pytest.approx(away, rel=0.01)
+    assert loss(1.0) == pytest.approx(0, abs=0.01 * away)
 
 
 def test_views_show_another_part_of_the_same_crops(labelled: Labelled) -> None:

@@ -267,6 +267,29 @@ def test_hints_fade_and_late_in_a_run_count_nothing(lessons: Lessons, tmp_path: 
         assert all(grad is not None for grad in hints)
 
 
+def test_how_often_a_class_occurs_is_given_and_not_learned(
+    lessons: Lessons, tmp_path: Path
+) -> None:
+    uneven = copy.copy(lessons)  # the teacher names its ten classes nearly as often each
+    often = uneven.frequencies = torch.linspace(0, 3, 10).softmax(0)
+
+    def loss(balanced: float) -> float:
+        recipe = replace(SHORT, balanced=balanced, temperature=1.0)
+        run = Run("zfnet", recipe, uneven, tmp_path / str(balanced))
+        for parameter in run.student.net.get_submodule("fc8").parameters():
+            torch.nn.init.zeros_(parameter)
+        return run.advance(0.5)["kl"].item()
+
+    shown = lessons.shown(0, count=SHORT.batch, size=SHORT.size_at(0.5))
+    answers = shown.logits.log_softmax(1)
+
+    def away(guess: torch.Tensor) -> float:
+        return (answers.exp() * (answers - guess)).sum(1).mean().item()
+
+    assert loss(0.0) == pytest.approx(away(torch.full_like(often, 1 / len(often)).log()), rel=1e-3)
+    assert loss(1.0) == pytest.approx(away(often.log()), rel=1e-3)
+
+
 def test_filters_beyond_the_radius_are_scaled_back_to_it() -> None:
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 5))
     conv = net[0]
