@@ -4,7 +4,7 @@
  */
 import type { AnyModel } from "@anywidget/types";
 import { h, icon, setText } from "./dom";
-import { Rpc } from "./rpc";
+import { isAbort, Rpc, refusal } from "./rpc";
 import { type Say, speaker } from "./strings";
 import { watchTheme } from "./theme";
 import { isWireError, type WireError } from "./wire";
@@ -120,6 +120,21 @@ function build<T extends ZFState, K extends string>(
     rpc.dispose();
     root.remove();
   };
+}
+
+/** Tell Python, and show what it refuses; a widget says by `failed` what to do where it says nothing. */
+export function tell(
+  shell: Pick<Shell<ZFState, "failed" | "failed_hint">, "rpc" | "signal" | "fail" | "say">,
+  op: string,
+  body: Record<string, unknown> = {},
+): void {
+  const { rpc, signal, fail, say } = shell;
+  rpc.request(op, body, { signal }).then(
+    () => fail(null),
+    (reason) => {
+      if (!isAbort(reason)) fail(refusal(reason, say("failed"), say("failed_hint")));
+    },
+  );
 }
 
 function greet(

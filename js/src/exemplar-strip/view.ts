@@ -6,9 +6,8 @@
  */
 import { word, wordHint } from "../core/concepts";
 import { h, icon, setAttribute, setText, uid, watchWindow } from "../core/dom";
-import { isAbort, refusal } from "../core/rpc";
 import { ScanBar } from "../core/scan-bar";
-import type { Shell } from "../core/shell";
+import { type Shell, tell } from "../core/shell";
 import { decodeSheet, drawTile } from "../core/tiles";
 import { AnswersView, panel } from "./answers";
 import { isShown, type Shown, type StripKey, type StripState } from "./state";
@@ -53,9 +52,9 @@ export class StripView {
     this.#back = this.#button("back", icon(BACK), this.#backText);
     this.#offer = this.#button("scan");
     this.#lacking.append(this.#lackingText, " ", this.#offer);
-    this.#scan = new ScanBar(say, (op) => this.#ask(op), signal);
+    this.#scan = new ScanBar(say, (op) => tell(shell, op), signal);
     const head = h("h3", { class: "zf-strip-title" }, this.#fold);
-    this.#answers = new AnswersView(shell, (op) => this.#ask(op));
+    this.#answers = new AnswersView(shell, (op) => tell(shell, op));
     this.#nine = panel(say("nine"), say("nine_note"), this.#lacking, this.#list);
     this.#nine.dataset["answer"] = "nine";
     this.#body = h(
@@ -88,19 +87,8 @@ export class StripView {
 
   #button(op: string, ...children: Node[]): HTMLButtonElement {
     const made = h("button", { class: "zf-button", type: "button", hidden: true }, ...children);
-    made.addEventListener("click", () => this.#ask(op), { signal: this.#shell.signal });
+    made.addEventListener("click", () => tell(this.#shell, op), { signal: this.#shell.signal });
     return made;
-  }
-
-  /** Tell Python, and show here what it refuses. */
-  #ask(op: string, body: Record<string, unknown> = {}): void {
-    const { rpc, signal, fail, say } = this.#shell;
-    rpc.request(op, body, { signal }).then(
-      () => fail(null),
-      (reason) => {
-        if (!isAbort(reason)) fail(refusal(reason, say("failed"), say("failed_hint")));
-      },
-    );
   }
 
   #listen(): void {
@@ -112,7 +100,8 @@ export class StripView {
       "click",
       (event) => {
         const name = button(event)?.dataset["id"];
-        if (name !== undefined && this.#clickable) this.#ask("pick", { ids: [rank(event)], name });
+        if (name !== undefined && this.#clickable)
+          tell(this.#shell, "pick", { ids: [rank(event)], name });
       },
       { signal },
     );

@@ -1,8 +1,7 @@
 /** One view of a quiz: the nine, the two, what came of it, and the score below. */
 import { h, setAttribute, setText } from "../core/dom";
 import { brief } from "../core/numbers";
-import { isAbort, refusal } from "../core/rpc";
-import type { Shell } from "../core/shell";
+import { type Shell, tell } from "../core/shell";
 import { decodeSheet, drawTile } from "../core/tiles";
 import { Score } from "./score";
 import { isQuestion, isSolution, type Question, type QuizKey, type QuizState } from "./state";
@@ -87,13 +86,7 @@ export class QuizView {
   }
 
   #ask(op: "answer" | "go", body: Record<string, unknown> = {}): void {
-    const { rpc, signal, fail, say } = this.#shell;
-    rpc.request(op, { ...body, at: this.#question?.at ?? 0 }, { signal }).then(
-      () => fail(null),
-      (reason) => {
-        if (!isAbort(reason)) fail(refusal(reason, say("failed"), say("failed_hint")));
-      },
-    );
+    tell(this.#shell, op, { ...body, at: this.#question?.at ?? 0 });
   }
 
   #key(event: KeyboardEvent): void {
