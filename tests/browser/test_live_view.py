@@ -144,6 +144,17 @@ def test_a_frozen_frame_stands_still_and_goes_on(
     held.until(f"{FRAMES} > {sent + 3}")
 
 
+def test_a_slow_press_is_a_click_though_frames_come_meanwhile(camera: Page, live: LiveView) -> None:
+    held = start(camera, live)
+    sign = camera.get_by_role("button", name="Freeze").locator("svg").bounding_box()
+    assert sign is not None
+    camera.mouse.move(sign["x"] + sign["width"] / 2, sign["y"] + sign["height"] / 2)
+    camera.mouse.down()
+    held.until(f"{FRAMES} > {camera.evaluate(FRAMES) + 3}")
+    camera.mouse.up()
+    held.until("document.querySelector('.zf-live-view').dataset.mode === 'frozen'")
+
+
 def test_a_frozen_frame_can_be_seen_at_other_layers(
     camera: Page, live: LiveView, net: zf.DeconvNet
 ) -> None:

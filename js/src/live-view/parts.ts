@@ -15,13 +15,17 @@ const PLAY = "M5 3.2 12.5 8 5 12.8z";
 class SignButton {
   readonly element = h("button", { class: "zf-button", type: "button" });
   readonly #word = h("span");
+  #path = "";
 
   constructor(clicked: () => void, signal: AbortSignal) {
     this.element.addEventListener("click", clicked, { signal });
   }
 
+  /** What is shown already stays: a browser takes no press for a click whose place it has lost. */
   show(path: string, word: string): void {
     setText(this.#word, word);
+    if (path === this.#path) return;
+    this.#path = path;
     this.element.replaceChildren(icon(path), this.#word);
   }
 }
