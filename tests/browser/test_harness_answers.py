@@ -35,6 +35,13 @@ def bee(net: DeconvNet) -> Any:
     return net.record(zf.sample("bee").open())
 
 
+@pytest.fixture(scope="module")
+def excited(net: DeconvNet, telling: int) -> Any:
+    """The photo that excites the telling channel most; in others it may be silent."""
+    name, *_ = zf.exemplars(net, layer="conv5").of(telling)[0]
+    return net.record(zf.gallery()[name].open())
+
+
 @pytest.fixture
 def show(page: Page) -> Iterator[Open]:
     opened: list[ExemplarStrip] = []
@@ -81,16 +88,16 @@ def test_the_four_stand_side_by_side_each_with_what_it_can_say(
 
 
 def test_a_deeper_filter_is_told_in_words(
-    show: Open, net: DeconvNet, bee: Any, telling: int
+    show: Open, net: DeconvNet, excited: Any, telling: int
 ) -> None:
-    live = show(net, recording=bee, layer="conv5", channel=telling)
+    live = show(net, recording=excited, layer="conv5", channel=telling)
     live.until(READY)
     expect(answer(live, "filter")).to_contain_text("No picture: 384 kernels on conv4")
     expect(answer(live, "filter").locator("canvas")).to_have_count(0)
     upper = on_canvas(answer(live, "photo").locator("canvas").first)
-    neuron = bee.strongest("conv5", [telling])
-    top, left, bottom, right = bee.layers["conv5"].box(int(neuron.row[0]), int(neuron.col[0]))
-    photo = np.pad(bee.seen()[0], ((150, 150), (150, 150), (0, 0)), constant_values=128)
+    neuron = excited.strongest("conv5", [telling])
+    top, left, bottom, right = excited.layers["conv5"].box(int(neuron.row[0]), int(neuron.col[0]))
+    photo = np.pad(excited.seen()[0], ((150, 150), (150, 150), (0, 0)), constant_values=128)
     seen = photo[150 + top : 150 + bottom, 150 + left : 150 + right]
     assert np.abs(upper.astype(int) - seen).mean() < 6, "but for compression and the margin's grey"
 
@@ -144,9 +151,10 @@ def test_synthesising_can_be_stopped(show: Open, bee: Any) -> None:
 
 @pytest.mark.parametrize(("layer", "channel"), [("conv1", 9), ("conv5", None)])
 def test_it_fits_the_page(
-    show: Open, net: DeconvNet, bee: Any, telling: int, layer: str, channel: int | None
+    show: Open, net: DeconvNet, excited: Any, telling: int, layer: str, channel: int | None
 ) -> None:
-    live = show(net, recording=bee, layer=layer, channel=telling if channel is None else channel)
+    channel = telling if channel is None else channel
+    live = show(net, recording=excited, layer=layer, channel=channel)
     for theme, locale in (("light", "en"), ("dark", "ko")):
         live.widget.locale = locale
         for width in (1400, 640, 390):
