@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -113,7 +113,7 @@ class Lessons:
     @cached_property
     def frequencies(self) -> Tensor:
         """How often each class occurs [K], by the teacher, on crops of steps that none takes."""
-        return frequencies(self.taught(-3000 - draw, 64)[1].logits for draw in range(32))
+        return frequencies(said.logits for _, said in self.unseen())
 
     def _generator(self, step: int) -> torch.Generator:
         return torch.Generator(self.album.device).manual_seed(self.seed * 1_000_003 + step + 1)
@@ -123,6 +123,10 @@ class Lessons:
         crops = self.album.draw(count, self._generator(step))
         said = self.teacher.answer(crops)
         return crops, Shown(normalised(crops), said.logits, said.fine, said.coarse)
+
+    def unseen(self, draws: int = 32, count: int = 64) -> Iterator[tuple[Tensor, Shown]]:
+        """What :meth:`taught` gives for steps that no training takes."""
+        return (self.taught(-1000 - draw, count) for draw in range(draws))
 
     def shown(self, step: int, *, count: int, size: int, noise: float = NOISE) -> Shown:
         """What a step shows: crops as the teacher saw them, scaled to `size` pixels.

@@ -51,8 +51,7 @@ def known(lessons: Lessons, draws: int = 32, count: int = 64) -> Known:
     """Cut and label crops as for training, of steps that no training takes."""
     plain = count - round(lessons.album.plan.mixed * count)
     pixels, answered, first = [], [], []
-    for draw in tqdm(range(draws), desc="known pictures"):
-        crops, said = lessons.taught(-1000 - draw, count)
+    for crops, said in tqdm(lessons.unseen(draws, count), "known pictures", draws):
         pixels.append((crops[:plain].permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy())
         answered.append(said.logits[:plain].cpu())
         first.append(said.logits.argmax(1).cpu())
