@@ -53,6 +53,11 @@ export class FakeModel {
     }
   }
 
+  /** What ipywidgets tells of itself, such as `comm_live_update`. */
+  tell(event: string): void {
+    for (const callback of this.#callbacks.get(event) ?? []) callback();
+  }
+
   listeners(event: string): number {
     return this.#callbacks.get(event)?.size ?? 0;
   }

@@ -4,7 +4,9 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import channelTexts from "../../zfwidgets/widgets/channel_browser/strings.json";
 import exemplarTexts from "../../zfwidgets/widgets/exemplar_browser/strings.json";
 import channelBrowser from "../src/channel-browser/index";
+import { mount } from "../src/core/shell";
 import exemplarBrowser from "../src/exemplar-browser/index";
+import { FakeModel } from "./fake-model";
 import { bytes, channelTable, floats, furnish, open } from "./whole-widget";
 
 beforeEach(() => {
@@ -53,4 +55,32 @@ it.each([
   expect(asked("tiles").length).toBeGreaterThan(before);
   // However many questions were lost: whether it is there is asked once.
   expect(asked("hello")).toHaveLength(2);
+});
+
+it("whether Python is there is told when it changes, not at every message", async () => {
+  const answers: boolean[] = [];
+  const model = new FakeModel({ _strings: {} });
+  let speak = () => {};
+  const el = document.createElement("div");
+  const leave = mount("x", { model: model as never, el }, ({ rpc, greet }) => {
+    speak = () => {
+      rpc.request("tiles").catch(() => undefined);
+      model.receive({ ...model.sent.at(-1), ok: true, last: true });
+    };
+    greet((alive) => answers.push(alive));
+  });
+  speak();
+  speak();
+  expect(answers).toEqual([true]);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(answers).toEqual([true, false]);
+  speak();
+  speak();
+  expect(answers).toEqual([true, false, true]);
+  model.tell("comm_live_update");
+  speak();
+  expect(answers).toEqual([true, false, true]);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(answers).toEqual([true, false, true, false]);
+  leave();
 });

@@ -48,7 +48,7 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
   readonly #loader: TileLoader;
   readonly #tellHover: (id: number | null) => void;
   readonly #status: Status;
-  readonly #again: () => void;
+  readonly #lost: () => void;
   #page: Page | null = null;
   #latest = 0;
   #order: readonly number[] = [];
@@ -80,7 +80,7 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
     root.append(this.#toolbar.element, progress, ...pins, body, footer);
     this.#observe();
     this.#followTraits();
-    this.#again = shell.greet((alive) => this.#showSaved(!alive));
+    this.#lost = shell.greet((alive) => this.#showSaved(!alive));
     signal.addEventListener("abort", () => this.#store.clear(), { once: true });
   }
 
@@ -164,9 +164,7 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
 
   failed(reason: unknown): void {
     if (reason instanceof RpcTimeout) {
-      // Nothing more is asked then: this one question stays open until the kernel is free.
-      if (!this.#saved) this.#again();
-      this.#showSaved(true);
+      this.#lost();
     } else {
       const { fail, say } = this.#shell;
       fail(refusal(reason, say("failed"), say("failed_hint")));

@@ -39,7 +39,8 @@ export interface Shell<T extends ZFState, K extends string = string> {
   announce(text: string): void;
   /**
    * Ask Python whether it is there, now and whenever the host says that the line to it has changed;
-   * `answer(false)` if it is silent, `answer(true)` whenever it speaks. Returns what asks once more.
+   * `answer(false)` if it is silent, `answer(true)` once it speaks, each when it changes. Returns what
+   * to call when another question found no answer: it counts as silent then, and is asked once more.
    */
   greet(answer: (alive: boolean) => void): () => void;
 }
@@ -143,14 +144,20 @@ function greet(
   signal: AbortSignal,
   answer: (alive: boolean) => void,
 ): () => void {
-  rpc.onHeard(() => answer(true));
+  let said: boolean | null = null;
+  const report = (alive: boolean) => {
+    if (alive === said) return;
+    said = alive;
+    answer(alive);
+  };
+  rpc.onHeard(() => report(true));
   const ask = (patience: number) => {
     // The question stays open: a kernel that is busy with a cell answers when the cell is done.
-    const silent = setTimeout(() => answer(false), patience);
+    const silent = setTimeout(() => report(false), patience);
     signal.addEventListener("abort", () => clearTimeout(silent), { once: true });
     rpc
       .request("hello", {}, { signal, timeout: 2 ** 30 })
-      .catch(() => answer(false))
+      .catch(() => report(false))
       .finally(() => clearTimeout(silent));
   };
   ask(SILENCE_MS);
@@ -158,7 +165,11 @@ function greet(
   const again = () => ask(DOUBT_MS);
   model.on("comm_live_update", again);
   signal.addEventListener("abort", () => model.off("comm_live_update", again), { once: true });
-  return again;
+  return () => {
+    if (said === false) return;
+    report(false);
+    again();
+  };
 }
 
 const WARNING = "M8 1.8 15 14H1L8 1.8zM8 6v4M8 12v.1";

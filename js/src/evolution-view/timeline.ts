@@ -2,12 +2,11 @@
  * The slider over the checkpoints, with play, pause and repeat. Checkpoints stand at equal distances,
  * for their steps may lie decades apart.
  */
-import { h, icon, setAttribute, setText } from "../core/dom";
+import { h, icon, setAttribute } from "../core/dom";
+import { PAUSE, PLAY, SignButton } from "../core/sign-button";
 import { labelled } from "./page";
 import type { EvolutionShell } from "./state";
 
-const PLAY = "M5 3.2 12.5 8 5 12.8z";
-const PAUSE = "M5.5 3v10M10.5 3v10";
 const REPEAT =
   "M3 8V6.5A2.5 2.5 0 0 1 5.5 4H12M10 2l2 2-2 2M13 8v1.5A2.5 2.5 0 0 1 10.5 12H4M6 10l-2 2 2 2";
 const MOST_LABELS = 10;
@@ -18,7 +17,7 @@ export class Timeline {
   readonly #slider: HTMLInputElement;
   readonly #ticks = h("div", { class: "zf-ticks", "aria-hidden": "true" });
   readonly #where = h("output", { class: "zf-where" });
-  readonly #play: HTMLButtonElement;
+  readonly #play: SignButton;
   readonly #repeat: HTMLButtonElement;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
@@ -32,7 +31,7 @@ export class Timeline {
       step: 1,
       "aria-label": say("timeline"),
     });
-    this.#play = h("button", { class: "zf-button", type: "button" });
+    this.#play = new SignButton(() => this.#toggle(), signal);
     this.#repeat = h(
       "button",
       { class: "zf-button", type: "button", "aria-label": say("repeat"), title: say("repeat") },
@@ -42,12 +41,11 @@ export class Timeline {
     this.element = h(
       "div",
       { class: "zf-timeline" },
-      h("div", { class: "zf-play" }, this.#play, this.#repeat),
+      h("div", { class: "zf-play" }, this.#play.element, this.#repeat),
       track,
       this.#where,
     );
     this.#slider.addEventListener("input", () => this.#go(Number(this.#slider.value)), { signal });
-    this.#play.addEventListener("click", () => this.#toggle(), { signal });
     this.#repeat.addEventListener(
       "click",
       () => shell.commit("repeat", !shell.model.get("repeat")),
@@ -147,10 +145,7 @@ export class Timeline {
 
   #drawPlay(): void {
     const playing = this.#timer !== null;
-    const word = this.#shell.say(playing ? "pause" : "play");
-    const label = h("span", {});
-    setText(label, word);
-    this.#play.replaceChildren(icon(playing ? PAUSE : PLAY), label);
-    setAttribute(this.#play, "data-playing", playing ? "true" : null);
+    this.#play.show(playing ? PAUSE : PLAY, this.#shell.say(playing ? "pause" : "play"));
+    setAttribute(this.#play.element, "data-playing", playing ? "true" : null);
   }
 }

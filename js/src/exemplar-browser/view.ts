@@ -32,7 +32,7 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
   readonly #scan: ScanBar;
   readonly #panel: Panel;
   readonly #loader: TileLoader;
-  readonly #again: () => void;
+  readonly #lost: () => void;
   readonly #busy = h("div", { class: "zf-progress" });
   readonly #summary = h("span", { class: "zf-summary" });
   readonly #detail = h("span", { class: "zf-detail" });
@@ -72,7 +72,7 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
     root.append(this.#toolbar.element, this.#scan.element, this.#busy, table, footer);
     signal.addEventListener("abort", () => this.#store.clear(), { once: true });
     this.#followTraits();
-    this.#again = shell.greet((alive) => this.#showSaved(!alive));
+    this.#lost = shell.greet((alive) => this.#showSaved(!alive));
   }
 
   // ------------------------------------------------------------------ what the grid asks of its owner
@@ -126,9 +126,7 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
 
   failed(reason: unknown): void {
     if (reason instanceof RpcTimeout) {
-      // Nothing more is asked then: this one question stays open until the kernel is free.
-      if (!this.#saved) this.#again();
-      this.#showSaved(true);
+      this.#lost();
     } else {
       const { fail, say } = this.#shell;
       fail(refusal(reason, say("failed"), say("failed_hint")));

@@ -151,7 +151,6 @@ export class PickerView {
   #follow(): void {
     const { follow, root, greet, say } = this.#shell;
     greet((alive) => {
-      if (alive === this.#alive) return;
       this.#alive = alive;
       setText(this.#hint, say(alive ? "bring" : "saved"));
       this.#tell();

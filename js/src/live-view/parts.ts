@@ -2,33 +2,13 @@
 
 import type strings from "../../../zfwidgets/widgets/live_view/strings.json";
 import { h, icon, setText, uid } from "../core/dom";
+import { PAUSE, PLAY, SignButton } from "../core/sign-button";
 import type { Say } from "../core/strings";
 
 export type LiveSay = Say<keyof typeof strings>;
 
 const CAMERA = "M1.5 4.5h9v7h-9zM10.5 7l4-2v6l-4-2";
 const STOP = "M4 4h8v8H4z";
-const PAUSE = "M5.5 3.5v9M10.5 3.5v9";
-const PLAY = "M5 3.2 12.5 8 5 12.8z";
-
-/** A button whose sign and word change with what it does. */
-class SignButton {
-  readonly element = h("button", { class: "zf-button", type: "button" });
-  readonly #word = h("span");
-  #path = "";
-
-  constructor(clicked: () => void, signal: AbortSignal) {
-    this.element.addEventListener("click", clicked, { signal });
-  }
-
-  /** What is shown already stays: a browser takes no press for a click whose place it has lost. */
-  show(path: string, word: string): void {
-    setText(this.#word, word);
-    if (path === this.#path) return;
-    this.#path = path;
-    this.element.replaceChildren(icon(path), this.#word);
-  }
-}
 
 export interface ControlActions {
   power(): void;

@@ -2,6 +2,7 @@
 import { h, icon, s, setAttribute, setText } from "../core/dom";
 import { isAbort, RpcError } from "../core/rpc";
 import type { Shell } from "../core/shell";
+import { PAUSE, PLAY, SignButton } from "../core/sign-button";
 import { decodeSheet } from "../core/tiles";
 import { drawMaps, drawWhole } from "./maps";
 import { type Drawn, isPlan, type Key, type Plan, type State, type Step } from "./state";
@@ -10,8 +11,6 @@ import { Timeline } from "./timeline";
 
 const PREVIOUS = "M10 3.5 5.5 8 10 12.5";
 const NEXT = "M6 3.5 10.5 8 6 12.5";
-const PLAY = "M5 3l8 5-8 5z";
-const PAUSE = "M5.5 3.5v9M10.5 3.5v9";
 /** How long a step is shown while playing, milliseconds. */
 const PACE = 1600;
 
@@ -35,7 +34,7 @@ export class StepsPage {
   readonly #leave = h("input", { type: "checkbox" });
   readonly #previous: HTMLButtonElement;
   readonly #next: HTMLButtonElement;
-  readonly #play: HTMLButtonElement;
+  readonly #play: SignButton;
   readonly #all: HTMLButtonElement;
   readonly #relu: HTMLButtonElement;
   #playing = 0;
@@ -47,12 +46,20 @@ export class StepsPage {
     this.#timeline = new Timeline(say, (index) => this.#go(index), signal);
     this.#previous = this.#button(PREVIOUS, "previous", () => this.#walk(-1));
     this.#next = this.#button(NEXT, "next", () => this.#walk(1));
-    this.#play = this.#button(PLAY, "play", () => this.#toggle());
+    this.#play = new SignButton(() => this.#toggle(), signal);
+    this.#showPlaying();
     this.#all = this.#button("", "all_back", () => shell.commit("off", []));
     this.#relu = this.#button("", "without_relu", () => this.#withoutRelu());
     const leave = h("label", { class: "zf-check" }, this.#leave, say("leave_out"));
     this.#leave.addEventListener("change", () => this.#leaveOut(), { signal });
-    const bar = h("div", { class: "zf-bar" }, this.#previous, this.#play, this.#next, this.#at);
+    const bar = h(
+      "div",
+      { class: "zf-bar" },
+      this.#previous,
+      this.#play.element,
+      this.#next,
+      this.#at,
+    );
     bar.append(leave, this.#relu, this.#all);
     root.append(
       h("div", { class: "zf-steps-head" }, this.#title, this.#neuron),
@@ -122,8 +129,8 @@ export class StepsPage {
   }
 
   #showPlaying(): void {
-    const name = this.#shell.say(this.#playing ? "pause" : "play");
-    this.#play.replaceChildren(icon(this.#playing ? PAUSE : PLAY), name);
+    const [sign, word] = this.#playing ? ([PAUSE, "pause"] as const) : ([PLAY, "play"] as const);
+    this.#play.show(sign, this.#shell.say(word));
   }
 
   #onKey(event: KeyboardEvent): void {
@@ -190,7 +197,7 @@ export class StepsPage {
     this.#timeline.mark(index, false);
     this.#previous.disabled = !step || index === 0;
     this.#next.disabled = !step || index === last;
-    this.#play.disabled = !step;
+    this.#play.element.disabled = !step;
     this.#leave.disabled = !step?.optional;
     this.#leave.checked = step?.off ?? false;
     this.#relu.disabled = !step;
