@@ -1,8 +1,8 @@
 // @vitest-environment node
 import { expect, test } from "vitest";
 import { compile } from "../kernels.mjs";
+import { fromBase64 } from "../src/engine/base64";
 import { PLAIN, RELAXED } from "../src/engine/kernel-bytes";
-import { fromBase64 } from "../src/engine/weights";
 
 const STALE = "run `npm run kernels` and commit what it writes";
 

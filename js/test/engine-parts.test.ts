@@ -1,15 +1,17 @@
 // @vitest-environment node
 import { afterEach, expect, test, vi } from "vitest";
+import { fromBase64 } from "../src/engine/base64";
 import type { Graph } from "../src/engine/graph";
 import { Heap } from "../src/engine/heap";
 import { bestVariant } from "../src/engine/kernels";
-import { sha256 } from "../src/engine/sha256";
-import { fromBase64, Weights } from "../src/engine/weights";
+import { digest, sha256 } from "../src/engine/sha256";
+import { Weights } from "../src/engine/weights";
 import { EngineError } from "../src/engine/words";
 import { shrunk } from "../src/page/painting";
 
 afterEach(() => {
   vi.restoreAllMocks();
+  vi.unstubAllGlobals();
 });
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -53,10 +55,21 @@ test("SHA-256 gives the digests of FIPS 180-4", () => {
   );
 });
 
-test("float16 is read as IEEE 754 says: normal, subnormal, signs, infinity", () => {
+test.each([
+  ["the browser's", {}],
+  ["our own, where a page has none", { crypto: undefined }],
+])("a digest is that of FIPS 180-4 by %s SHA-256", async (_, missing) => {
+  for (const [name, value] of Object.entries(missing)) vi.stubGlobal(name, value);
+  expect(await digest(bytes("abc"))).toBe(
+    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+  );
+});
+
+test("float16 is read as IEEE 754 says: normal, subnormal, signs, infinity", async () => {
   const bits = [0x3c00, 0xc000, 0x3555, 0x0001, 0x03ff, 0x7bff, 0x7c00, 0x8000];
   const block = new Uint8Array(Uint16Array.from(bits).buffer);
-  const floats = new Weights(graphOf(block), block).floats({ at: 0, shape: [8], type: "f16" });
+  const weights = await Weights.open(graphOf(block), block);
+  const floats = weights.floats({ at: 0, shape: [8], type: "f16" });
   expect([...floats]).toEqual([
     1,
     -2,
@@ -69,21 +82,22 @@ test("float16 is read as IEEE 754 says: normal, subnormal, signs, infinity", () 
   ]);
 });
 
-test("a tensor is found at its place, also in a block that is not aligned", () => {
+test("a tensor is found at its place, also in a block that is not aligned", async () => {
   const block = new Uint8Array(Float32Array.of(1.5, -2.25, 4).buffer);
   const odd = new Uint8Array(block.length + 1);
   odd.set(block, 1);
-  const weights = new Weights(graphOf(block), odd.subarray(1));
+  const weights = await Weights.open(graphOf(block), odd.subarray(1));
   expect([...weights.floats({ at: 4, shape: [2, 1], type: "f32" })]).toEqual([-2.25, 4]);
 });
 
-test("one flipped bit in the weights is an error that says what to do", () => {
+test("one flipped bit in the weights is an error that says what to do", async () => {
   const block = Uint8Array.from({ length: 100 }, (_, n) => n);
   const graph = graphOf(block);
   const damaged = block.slice();
   damaged[50] = (damaged[50] as number) ^ 1;
-  expect(() => new Weights(graph, damaged)).toThrow(EngineError);
-  expect(() => new Weights(graph, damaged)).toThrow(/damaged.*export the page again/);
+  await expect(Weights.open(graph, damaged)).rejects.toThrow(EngineError);
+  await expect(Weights.open(graph, damaged)).rejects.toThrow(/damaged.*export the page again/);
+  await expect(Weights.open(graph, damaged.slice(1), true)).rejects.toThrow(/damaged/);
 });
 
 test("base64 is read where the browser has no way of its own", () => {

@@ -1,6 +1,7 @@
 /** The kernels, compiled by the browser: with relaxed SIMD where it has that, with plain SIMD else. */
+
+import { fromBase64 } from "./base64";
 import { PLAIN, RELAXED } from "./kernel-bytes";
-import { fromBase64 } from "./weights";
 import { EngineError } from "./words";
 
 /** Addresses and sizes in, numbers in memory out; see kernels/*.ts for what each one does. */

@@ -4,6 +4,7 @@
  * The page asks {id, ...question}; the worker answers {id, answer} or {id, error} in the order asked.
  * Pixels and recordings change hands as transferred buffers.
  */
+import { fromBase64 } from "./base64";
 import { GpuNet } from "./gpu/net";
 import { type Graph, volume } from "./graph";
 import { Net } from "./net";
@@ -11,7 +12,7 @@ import { type Photo, prepare } from "./prepare";
 import type { Neuron, Projection, Step } from "./reading";
 import type { Said } from "./said";
 import type { Method } from "./signal";
-import { fromBase64 } from "./weights";
+import { Weights } from "./weights";
 
 /** Every question, by name: what it says and what it gets. */
 export interface Questions {
@@ -61,12 +62,14 @@ export class Answerer {
   /** The answer and the buffers in it that may be given away. Commands are given before it waits. */
   async answer(question: Question): Promise<{ answer: unknown; transfer: ArrayBuffer[] }> {
     if (question.op === "open") {
-      const { graph, weights, place } = question;
-      const bytes = typeof weights === "string" ? fromBase64(weights) : weights;
+      const { graph, weights: given, place } = question;
+      const block = typeof given === "string" ? fromBase64(given) : given;
+      // Helpers get what a recorder gets, and one look at it is enough.
+      const weights = await Weights.open(graph, block, place === "helper");
       const onGpu = place === "gpu" || place === "any gpu";
       const net = onGpu
-        ? await GpuNet.open(graph, bytes, place === "any gpu")
-        : new Net(graph, bytes);
+        ? await GpuNet.open(graph, weights, place === "any gpu")
+        : new Net(graph, weights);
       this.#net = net;
       return { answer: await warmedUp(net, place !== "helper"), transfer: [] };
     }

@@ -38,7 +38,7 @@ import {
   settled,
 } from "./signal";
 import { WayBack } from "./way-back";
-import { Weights } from "./weights";
+import type { Weights } from "./weights";
 import { type Box, wholeBox } from "./windows";
 import { EngineError } from "./words";
 
@@ -53,12 +53,12 @@ export class Net {
   readonly #values: number[];
   #recorded = false;
 
-  /** Throws EngineError: no SIMD, damaged weights, memory refused. */
-  constructor(graph: Graph, weights: Uint8Array, variant: Variant = bestVariant()) {
+  /** Throws EngineError: no SIMD, memory refused. */
+  constructor(graph: Graph, weights: Weights, variant: Variant = bestVariant()) {
     this.graph = graph;
     const heap = new Heap();
     const kernels = instantiate(heap.memory, variant);
-    this.#machine = { heap, kernels, weights: new Weights(graph, weights) };
+    this.#machine = { heap, kernels, weights };
     const fused = fusions(graph);
     this.#values = valuesOf(graph, fused, (shape) => heap.take(4 * volume(shape)));
     this.#operations = graph.nodes.map((node, index) => {

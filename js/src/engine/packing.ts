@@ -2,7 +2,7 @@
  * Weights as they stand in a page, written by zfwidgets/page/packing.py: the first bytes of all pairs,
  * then the second ones (exponents are alike, fractions are not), deflated, in base64.
  */
-import { fromBase64 } from "./weights";
+import { fromBase64 } from "./base64";
 import { EngineError } from "./words";
 
 /** The block of weights from its text, or from the bytes of it. Rejects with EngineError if they are damaged. */

@@ -1,6 +1,6 @@
 /** The block of weights: checked against its hash, and read tensor by tensor as float32. */
 import { type Graph, type TensorRef, volume } from "./graph";
-import { sha256 } from "./sha256";
+import { digest } from "./sha256";
 import { EngineError } from "./words";
 
 /** float32 of every float16, by its bits. */
@@ -19,29 +19,28 @@ function table(): Float32Array {
   return halves;
 }
 
-/** Bytes from base64 text, as it stands in a page. */
-export function fromBase64(text: string): Uint8Array {
-  const native = Uint8Array as unknown as { fromBase64?: (text: string) => Uint8Array };
-  if (native.fromBase64) return native.fromBase64(text);
-  const raw = atob(text);
-  const bytes = new Uint8Array(raw.length);
-  for (let n = 0; n < raw.length; n++) bytes[n] = raw.charCodeAt(n);
-  return bytes;
-}
-
 export class Weights {
   readonly #bytes: Uint8Array;
 
-  /** Throws EngineError if the block is not the one that the graph was written with. */
-  constructor(graph: Graph, bytes: Uint8Array) {
+  private constructor(bytes: Uint8Array) {
+    // Views need the alignment that the block was written with.
+    this.#bytes = bytes.byteOffset % 4 ? bytes.slice() : bytes;
+  }
+
+  /**
+   * Rejects with EngineError if the block is not the one that the graph was written with. `checked`:
+   * somebody else compares it with its hash, and only its length is looked at.
+   */
+  static async open(graph: Graph, bytes: Uint8Array, checked = false): Promise<Weights> {
     const { bytes: expected, sha256: hash } = graph.weights;
     if (bytes.length !== expected) {
       const values = { net: graph.name, bytes: bytes.length, expected };
       throw new EngineError("damaged_length", values);
     }
-    if (sha256(bytes) !== hash) throw new EngineError("damaged_hash", { net: graph.name });
-    // Views need the alignment that the block was written with.
-    this.#bytes = bytes.byteOffset % 4 ? bytes.slice() : bytes;
+    if (!checked && (await digest(bytes)) !== hash) {
+      throw new EngineError("damaged_hash", { net: graph.name });
+    }
+    return new Weights(bytes);
   }
 
   /** A tensor's numbers, in the order they were written. */

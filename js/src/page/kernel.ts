@@ -10,6 +10,7 @@
 import type { RawPage } from "../channel-browser/page";
 import type { Pin } from "../channel-browser/pins";
 import { PROTOCOL, type SheetHead, type WireError } from "../core/wire";
+import { fromBase64 } from "../engine/base64";
 import type { Engine } from "../engine/engine";
 import { StaticModel, type Traits } from "./model";
 import type { Blob64, Payload, Ref, Scene } from "./payload";
@@ -293,9 +294,7 @@ export class StaticKernel implements Host {
     if (!view) {
       const { site, blobs } = this.#payload;
       const text = blobs[number] ?? "";
-      const bytes = site
-        ? fromSevens(text)
-        : Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+      const bytes = site ? fromSevens(text) : fromBase64(text);
       view = new DataView(bytes.buffer);
       this.#views.set(number, view);
     }

@@ -20,7 +20,7 @@ import {
 } from "../reading";
 import { type Method, PAPER } from "../signal";
 import { WayBack } from "../way-back";
-import { Weights } from "../weights";
+import type { Weights } from "../weights";
 import { type Box, wholeBox } from "../windows";
 import { EngineError } from "../words";
 import { Gpu } from "./gpu";
@@ -42,9 +42,9 @@ export class GpuNet {
   /** Every node's value. */
   readonly #values: GPUBuffer[];
 
-  private constructor(gpu: Gpu, graph: Graph, weights: Uint8Array) {
+  private constructor(gpu: Gpu, graph: Graph, weights: Weights) {
     this.graph = graph;
-    this.#machine = { gpu, weights: new Weights(graph, weights) };
+    this.#machine = { gpu, weights };
     const fused = fusions(graph);
     this.#values = valuesOf(graph, fused, (shape) => gpu.take(volume(shape)));
     this.#operations = graph.nodes.map((node, index) => {
@@ -55,8 +55,8 @@ export class GpuNet {
     this.#back = new WayBack(gpuCarrier(this.#machine), graph, this.#operations);
   }
 
-  /** software: also on processors that only pretend. Rejects with NoGpu, EngineError. */
-  static async open(graph: Graph, weights: Uint8Array, software: boolean): Promise<GpuNet> {
+  /** software: also on processors that only pretend. Rejects with NoGpu. */
+  static async open(graph: Graph, weights: Weights, software: boolean): Promise<GpuNet> {
     return new GpuNet(await Gpu.open(software), graph, weights);
   }
 
