@@ -108,12 +108,16 @@ def comparison(
     *,
     limit: float,
     progress: bool,
+    told: Sequence[Stage | None] = (None, None),
 ) -> tuple[list[Stage], dict[str, Any]]:
-    """Both sides recorded, and the payload without the pictures. The `stack` closes the stages."""
+    """Both sides recorded, and the payload without the pictures. The `stack` closes the stages.
+
+    told: those of the same page in another language.
+    """
     stages = []
-    for half in halves:
+    for half, other in zip(halves, told, strict=True):
         wanted = half.channels if half.inside is None else 1
-        stage = Stage(half.plan, wanted, limit, blobs, inside=half.inside, strip=False)
+        stage = Stage(half.plan, wanted, limit, blobs, inside=half.inside, told=other, strip=False)
         stack.callback(stage.close)
         stage.record(progress)
         stages.append(stage)

@@ -16,7 +16,7 @@ from zfwidgets.widgets.export.engine import InPage, in_page
 from zfwidgets.widgets.export.offstage import Blobs
 from zfwidgets.widgets.export.plan import Plan, plan_for
 from zfwidgets.widgets.export.stage import Stage
-from zfwidgets.widgets.site.compare import compare_page
+from zfwidgets.widgets.site.compare import ComparePage
 from zfwidgets.widgets.site.content import Content
 from zfwidgets.widgets.site.exemplars import ExemplarsPage, exemplars_known
 from zfwidgets.widgets.site.folder import Folder
@@ -84,10 +84,11 @@ def _compared(
     progress: bool,
 ) -> list[Content]:
     """The page on which the first two networks are compared, in all languages."""
+    made = ComparePage(progress=progress)
 
     def page(plan: Plan, blobs: Blobs) -> Content:
         sides = [(replace(one, locale=plan.locale), engine) for one, engine, _ in known]
-        content = compare_page(sides, blobs, progress=progress)
+        content = made(sides, blobs)
         engines = content.payload["engines"]
         for engine, (_, _, weights) in zip(engines.values(), known, strict=True):
             engine["weights"] = weights

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import numpy as np
 
-_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
 
 
 def sevens(data: bytes) -> str:
     """ceil(8 n / 7) letters of n bytes, the first bits first."""
-    bits = np.unpackbits(np.frombuffer(data, np.uint8))
-    rows = np.pad(bits, (0, -len(bits) % 7)).reshape(-1, 7)
-    letters: bytes = np.packbits(np.pad(rows, ((0, 0), (1, 0))), axis=1).tobytes()
-    return letters.decode("ascii")
+    given = np.frombuffer(data, np.uint8)
+    sevenths = np.pad(given, (0, -len(given) % 7)).reshape(-1, 7)
+    letters = np.zeros((len(sevenths), 8), np.uint8)
+    for n in range(7):  # the first bits of a byte end one letter, the rest begin the next
+        letters[:, n] |= sevenths[:, n] >> (n + 1)
+        letters[:, n + 1] = sevenths[:, n] << (6 - n) & 127
+    count = -(-8 * len(given) // 7)
+    return letters.reshape(-1)[:count].tobytes().decode("ascii")
 
 
 def literal(text: str) -> str:
     """The text as JavaScript has it; only what would end it is escaped."""
-    return f'"{text.translate(_ESCAPES)}"'
+    for letter, escaped in _ESCAPES.items():  # the backslash first: the others bring some
+        text = text.replace(letter, escaped)
+    return f'"{text}"'
