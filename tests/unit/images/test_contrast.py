@@ -67,6 +67,25 @@ def test_the_scale_is_the_percentile_of_the_size_of_what_is_not_zero() -> None:
         assert low == -high
 
 
+SIDE = 200  # of a tile of which a sample is looked at first: 120,000 numbers, every 58th of them
+
+
+@pytest.mark.parametrize("percentile", [50, 99.5, 100])
+@pytest.mark.parametrize("large", ["anywhere", "sampled", "not sampled", "nowhere"])
+def test_so_is_that_of_a_large_tile_wherever_its_large_numbers_are(
+    large: str, percentile: float
+) -> None:
+    tile = np.random.default_rng(0).normal(size=3 * SIDE * SIDE).astype(np.float32)
+    sampled = np.arange(tile.size) % 58 == 0
+    places = {"sampled": sampled, "not sampled": ~sampled, "nowhere": np.zeros_like(sampled)}
+    if large in places:
+        tile[places[large]] *= 1000
+    tile[: tile.size // 3] = 0
+    _, how = contrast(tile.reshape(1, 3, SIDE, SIDE), percentile=percentile)
+    sizes = np.abs(tile[tile != 0])
+    assert how.high == (np.percentile(sizes, percentile, method="higher"),)
+
+
 def test_full_contrast_is_reached_and_only_the_tail_is_clipped() -> None:
     tiles = torch.randn(4, 3, 64, 64)
     picture, _ = contrast(tiles)
