@@ -22,7 +22,6 @@ import multiprocessing
 import os
 import platform
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -41,6 +40,7 @@ from playwright.sync_api import BrowserType, Page, sync_playwright
 
 import zfwidgets as zf
 from benchmarks.page import processor_seconds
+from tests.browser.conftest import chromium_path
 
 CONNECTIONS = 6
 """Of a browser to one server."""
@@ -162,7 +162,7 @@ def students(home: str, asked: list[Asked], many: int) -> list[Fetched]:
 @contextlib.contextmanager
 def visitors(chromium: BrowserType, many: int) -> Iterator[list[Page]]:
     """Browsers that have never been anywhere, each with a profile, and so a cache, on the disk."""
-    path = shutil.which("chromium") or shutil.which("google-chrome")
+    path = chromium_path()
     with contextlib.ExitStack() as stack:
         pages = []
         for _ in range(many):
