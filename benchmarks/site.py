@@ -39,7 +39,7 @@ from typing import NamedTuple
 from playwright.sync_api import BrowserType, Page, sync_playwright
 
 import zfwidgets as zf
-from benchmarks.page import processor_seconds
+from benchmarks.page import WHEN, processor_seconds
 from tests.browser.conftest import chromium_path
 
 CONNECTIONS = 6
@@ -49,16 +49,7 @@ MOST_REFUSED = 100
 PATIENCE = 600_000
 """Milliseconds until a page must be ready."""
 
-#: When the page was shown, ready, and kept, in milliseconds since it was asked for.
-BEFORE = """
-window.times = {};
-new MutationObserver(() => {
-  const { ready, engine, kept } = document.documentElement.dataset;
-  if (ready) times.shown ??= performance.now();
-  if (engine === "ready") times.ready ??= performance.now();
-  if (kept === "kept") times.kept ??= performance.now();
-}).observe(document, { attributes: true, subtree: true });
-"""
+#: The page tells when it was shown, ready, and kept, and when anything was to be seen.
 TIMES = """() => ({
   ...times,
   "first paint": performance.getEntriesByName("first-contentful-paint")[0].startTime,
@@ -171,7 +162,7 @@ def visitors(chromium: BrowserType, many: int) -> Iterator[list[Page]]:
                 profile, executable_path=path, args=["--no-sandbox"]
             )
             stack.callback(context.close)
-            context.add_init_script(BEFORE)
+            context.add_init_script(WHEN)
             pages.append(context.new_page())
         yield pages
 

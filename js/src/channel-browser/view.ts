@@ -6,8 +6,9 @@
  */
 import { h, perFrame, setAttribute, setText, watchWindow } from "../core/dom";
 import { type LoaderOwner, TileLoader } from "../core/loader";
-import { RpcTimeout, refusal } from "../core/rpc";
+import { RpcTimeout } from "../core/rpc";
 import { choose, extend, type Selection, toggle } from "../core/selection";
+import { failed } from "../core/shell";
 import { throttled } from "../core/throttled";
 import { decodeSheet, TileStore } from "../core/tiles";
 import { type Cell, type GridOwner, type Pick, VirtualGrid } from "../core/virtual-grid";
@@ -163,12 +164,8 @@ export class ChannelBrowserView implements GridOwner, LoaderOwner {
   }
 
   failed(reason: unknown): void {
-    if (reason instanceof RpcTimeout) {
-      this.#lost();
-    } else {
-      const { fail, say } = this.#shell;
-      fail(refusal(reason, say("failed"), say("failed_hint")));
-    }
+    if (reason instanceof RpcTimeout) this.#lost();
+    else failed(this.#shell, reason);
   }
 
   progressed(): void {

@@ -161,12 +161,6 @@ function aborted(): Error {
   return new DOMException("the question was taken back", "AbortError");
 }
 
-/** What people read of a question that came to nothing: Python's words, or else these with the reason's. */
-export function refusal(reason: unknown, title: string, hint: string): WireError {
-  if (reason instanceof RpcError) return reason.detail;
-  return { title, message: reason instanceof Error ? reason.message : String(reason), hint };
-}
-
 /** Whether a rejection only says that nobody wants the answer any more. */
 export function isAbort(reason: unknown): boolean {
   return reason instanceof DOMException && reason.name === "AbortError";

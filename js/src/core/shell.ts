@@ -4,7 +4,7 @@
  */
 import type { AnyModel } from "@anywidget/types";
 import { h, icon, setText } from "./dom";
-import { isAbort, Rpc, refusal } from "./rpc";
+import { isAbort, Rpc, RpcError } from "./rpc";
 import { type Say, speaker } from "./strings";
 import { watchTheme } from "./theme";
 import { isWireError, type WireError } from "./wire";
@@ -123,17 +123,27 @@ function build<T extends ZFState, K extends string>(
   };
 }
 
-/** Tell Python, and show what it refuses; a widget says by `failed` what to do where it says nothing. */
+/** A widget that says by `failed` what to do where Python says nothing. */
+type Failing = Shell<ZFState, "failed" | "failed_hint">;
+
+/** Show why a question came to nothing: in Python's words, or else in the widget's with the reason's. */
+export function failed({ fail, say }: Pick<Failing, "fail" | "say">, reason: unknown): void {
+  const message = reason instanceof Error ? reason.message : String(reason);
+  const own = { title: say("failed"), message, hint: say("failed_hint") };
+  fail(reason instanceof RpcError ? reason.detail : own);
+}
+
+/** Tell Python, and show what it refuses. */
 export function tell(
-  shell: Pick<Shell<ZFState, "failed" | "failed_hint">, "rpc" | "signal" | "fail" | "say">,
+  shell: Pick<Failing, "rpc" | "signal" | "fail" | "say">,
   op: string,
   body: Record<string, unknown> = {},
 ): void {
-  const { rpc, signal, fail, say } = shell;
+  const { rpc, signal, fail } = shell;
   rpc.request(op, body, { signal }).then(
     () => fail(null),
     (reason) => {
-      if (!isAbort(reason)) fail(refusal(reason, say("failed"), say("failed_hint")));
+      if (!isAbort(reason)) failed(shell, reason);
     },
   );
 }

@@ -22,12 +22,13 @@ const CONSTANTS = roots(64, 3);
 export async function digest(bytes: Uint8Array): Promise<string> {
   const native = globalThis.crypto?.subtle;
   if (!native) return sha256(bytes);
-  return hex(new DataView(await native.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>)));
+  const found = await native.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  return hexadecimal(new Uint8Array(found), 2);
 }
 
-function hex(digest: DataView): string {
-  const words = Array.from({ length: digest.byteLength / 4 }, (_, n) => digest.getUint32(4 * n));
-  return words.map((word) => word.toString(16).padStart(8, "0")).join("");
+function hexadecimal(numbers: Uint8Array | Int32Array, digits: number): string {
+  const each = (one: number) => (one >>> 0).toString(16).padStart(digits, "0");
+  return Array.from(numbers, each).join("");
 }
 
 /** The digest in hexadecimal, as hashlib.sha256(...).hexdigest(). */
@@ -46,7 +47,7 @@ export function sha256(bytes: Uint8Array): string {
   end.setUint32(tail.length - 8, Math.floor(bytes.length / 2 ** 29));
   end.setUint32(tail.length - 4, (bytes.length << 3) >>> 0);
   for (let at = 0; at < tail.length; at += 64) round(state, words, end, at);
-  return Array.from(state, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
+  return hexadecimal(state, 8);
 }
 
 function round(state: Int32Array, words: Int32Array, view: DataView, at: number): void {

@@ -8,9 +8,9 @@ import { type Word, word } from "../core/concepts";
 import { h, setAttribute, setText } from "../core/dom";
 import { Latest } from "../core/latest";
 import { type LoaderOwner, TileLoader } from "../core/loader";
-import { isAbort, RpcTimeout, refusal } from "../core/rpc";
+import { isAbort, RpcTimeout } from "../core/rpc";
 import { ScanBar } from "../core/scan-bar";
-import type { Shell } from "../core/shell";
+import { failed, type Shell } from "../core/shell";
 import { decodeSheet, TileStore } from "../core/tiles";
 import { type Cell, type GridOwner, type Pick, VirtualGrid } from "../core/virtual-grid";
 import { drawMosaic } from "./mosaic";
@@ -125,12 +125,8 @@ export class ExemplarBrowserView implements GridOwner, LoaderOwner {
   }
 
   failed(reason: unknown): void {
-    if (reason instanceof RpcTimeout) {
-      this.#lost();
-    } else {
-      const { fail, say } = this.#shell;
-      fail(refusal(reason, say("failed"), say("failed_hint")));
-    }
+    if (reason instanceof RpcTimeout) this.#lost();
+    else failed(this.#shell, reason);
   }
 
   progressed(): void {

@@ -129,8 +129,8 @@ export class StepsPage {
   }
 
   #showPlaying(): void {
-    const [sign, word] = this.#playing ? ([PAUSE, "pause"] as const) : ([PLAY, "play"] as const);
-    this.#play.show(sign, this.#shell.say(word));
+    const playing = this.#playing !== 0;
+    this.#play.show(playing ? PAUSE : PLAY, this.#shell.say(playing ? "pause" : "play"));
   }
 
   #onKey(event: KeyboardEvent): void {
