@@ -11,6 +11,7 @@ NPM    := npm --prefix js
 # glibc keeps freed memory: fetching it anew for every tensor is a seventh of the time.
 KEEP   := MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=4000000000
 PAIR   := OMP_NUM_THREADS=1 $(KEEP) $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+ALONE  := tests/browser/alone
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test install check js python browser notebooks unit cluster oracles docs links pictures format bundles picture clean
@@ -49,8 +50,8 @@ js: js/node_modules/.stamp  ## TypeScript: types, lint, unit tests
 
 # Side by side what disturbs nobody; then, one after the other, what measures memory, frames and time.
 python: $(VENV)/.tested js/node_modules/.stamp browsers  ## all of pytest, browser and notebooks included
-	$(PAIR) -m "not alone"
-	$(BIN)/pytest -m alone tests/browser
+	$(PAIR) $(ALONE:%=--ignore=%)
+	$(BIN)/pytest $(ALONE)
 
 unit: $(VENV)/.tested  ## the units of every room
 	$(PAIR) tests/unit
@@ -62,8 +63,8 @@ oracles: $(VENV)/.tested  ## the engine against independent references
 	$(PAIR) tests/oracles
 
 browser: $(VENV)/.tested browsers  ## JupyterLab and Voila in Chromium, pages in Firefox; screenshots in build/screenshots
-	$(PAIR) -m "not alone" tests/browser
-	$(BIN)/pytest -m alone tests/browser
+	$(PAIR) $(ALONE:%=--ignore=%) tests/browser
+	$(BIN)/pytest $(ALONE)
 
 notebooks: $(VENV)/.tested  ## execute the notebooks
 	$(BIN)/pytest tests/notebooks

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 from pathlib import Path
 
 import pytest
@@ -109,52 +107,6 @@ def test_synthesised_pictures_are_offered_where_there_are_some(
     page.context.close()
 
 
-@pytest.mark.alone
-def test_384_channels_are_there_in_time(open_browser: Open, recording: Recording) -> None:
-    live = open_browser(recording, layer="conv5", height=4000, tile_size=32)
-    live.until(COMPLETE)
-    live.page.evaluate(
-        """() => {
-            window.longest = 0;
-            let last = performance.now();
-            const tick = (now) => {
-                longest = Math.max(longest, now - last);
-                last = now;
-                requestAnimationFrame(tick);
-            };
-            requestAnimationFrame(tick);
-        }"""
-    )
-    began = time.perf_counter()
-    live.widget.layer = "conv4"
-    live.until(
-        "model.state._page.layer === 'conv4' && document.querySelectorAll"
-        "('.zf-cell:not([hidden]):not([data-waiting])').length === 384",
-        3.0,
-    )
-    took = time.perf_counter() - began
-    longest = live.page.evaluate("longest")
-    print(f"384 feature maps in {took:.2f} s, longest frame {longest:.0f} ms")
-    assert took < 3
-    assert longest < 500
-
-
-SCROLL = """
-async () => {
-  const grid = document.querySelector('.zf-grid');
-  const frames = [];
-  let last = await new Promise(requestAnimationFrame);
-  while (grid.scrollTop + grid.clientHeight < grid.scrollHeight - 1) {
-    grid.scrollTop += 60;
-    const now = await new Promise(requestAnimationFrame);
-    frames.push(now - last);
-    last = now;
-  }
-  return frames;
-}
-"""
-
-
 @pytest.mark.parametrize("width", [700, 390])
 def test_a_slider_has_a_visible_name_on_every_width(
     open_browser: Open, recording: Recording, width: int
@@ -166,35 +118,6 @@ def test_a_slider_has_a_visible_name_on_every_width(
         expect(live.page.locator(".zf-field-name", has_text=name)).to_be_visible()
     tools = live.page.locator(".zf-toolbar")
     assert tools.evaluate("bar => bar.scrollWidth <= bar.clientWidth")
-
-
-@pytest.mark.alone
-def test_4096_channels_scroll_by_with_few_elements_and_fewer_layers(
-    open_browser: Open, recording: Recording, screenshots: Path
-) -> None:
-    live = open_browser(recording, layer="fc6", tile_size=32, height=600)
-    live.until(COMPLETE)
-    frames = sorted(live.page.evaluate(SCROLL))
-    live.until(COMPLETE)
-    expect(tile(live, 4095)).to_be_in_viewport()
-    found = live.page.evaluate(
-        """() => ({
-            cells: document.querySelectorAll('.zf-cell').length,
-            canvases: document.querySelectorAll('.zf-grid canvas').length,
-            // Browsers make a layer of each of these, and ordering hundreds takes a frame's time.
-            layers: [...document.querySelectorAll('.zf-cell, .zf-cell *')].filter((e) => {
-                const { transform, opacity, overflow, filter, willChange } = getComputedStyle(e);
-                return transform !== 'none' || opacity !== '1' || filter !== 'none'
-                    || willChange !== 'auto' || (overflow !== 'visible' && e.tagName !== 'svg');
-            }).length,
-        })"""
-    )
-    assert found["cells"] < 1000
-    assert found["canvases"] < 60
-    assert found["layers"] == 0
-    told = {"frames": len(frames), "median, ms": frames[len(frames) // 2], "longest": frames[-1]}
-    print("scrolling 4,096 channels:", told)
-    (screenshots.parent / "scrolling.json").write_text(json.dumps(told, indent=1))
 
 
 def test_the_states_of_the_browser(

@@ -126,8 +126,8 @@ def _of_exemplars(
         )
     chosen = _chosen(channels, found.value[:, 0].tolist(), found.layer)
     blocks, caption = [], ""
-    for channel in chosen:
-        panel = found.project(net, images, channel, rule)
+    panels = found.panels(net, images, chosen, rule)
+    for channel, panel in zip(chosen, panels, strict=True):
         projections = panel.projections[range(min(BEST, len(panel.projections)))]
         tiles, contrast = projections.shown()
         blocks.append(Block(_label(channel, panel.values), tiles, panel.patches[: len(tiles)]))

@@ -7,7 +7,7 @@ merged in any order, equal one scan of all.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _TEXTS = ("net", "weights", "preprocessing", "layer")
 _FORMAT = "zfwidgets exemplars 1"
+_PICTURES_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +184,9 @@ class Exemplars:
         They show what the network saw, grey where the field reaches outside; the second result
         says for which it does. images: those that were scanned, under the same names.
         """
-        recording, neurons = self._record(net, images, channel)
-        return patches_of(recording, neurons)
+        self.check(net)
+        recording, names = self._recorded(net, images, [channel])
+        return patches_of(recording, self.neurons(recording, names, [channel]))
 
     def project(
         self, net: DeconvNet, images: Images, channel: int, rule: RuleName = "deconvnet"
@@ -194,11 +196,26 @@ class Exemplars:
         images: those that were scanned, under the same names. Raises ValueError if the network
         is not the one that was scanned, KeyError for an image that is missing.
         """
-        recording, neurons = self._record(net, images, channel)
-        patches, outside = patches_of(recording, neurons)
-        projections = recording.project(neurons, rule)
-        names = tuple(name for name, *_ in self.of(channel))
-        return Panel(names, neurons.value, patches, outside, projections)
+        return next(self.panels(net, images, [channel], rule))
+
+    def panels(
+        self,
+        net: DeconvNet,
+        images: Images,
+        channels: Sequence[int],
+        rule: RuleName = "deconvnet",
+    ) -> Iterator[Panel]:
+        """As `project`, one channel after the other; a picture of several is recorded once."""
+        self.check(net)
+        for some in self._together(channels):
+            recording, names = self._recorded(net, images, some)
+            seen = recording.seen()
+            for channel in some:
+                neurons = self.neurons(recording, names, [channel])
+                patches, outside = patches_of(recording, neurons, seen)
+                ids = tuple(name for name, *_ in self.of(channel))
+                projections = recording.project(neurons, rule)
+                yield Panel(ids, neurons.value, patches, outside, projections)
 
     def plot(
         self,
@@ -211,8 +228,7 @@ class Exemplars:
         from zfwidgets.analysis.plot.exemplars import plot_panels
 
         panels = []
-        for channel in channels:
-            panel = self.project(net, images, channel, rule)
+        for channel, panel in zip(channels, self.panels(net, images, channels, rule), strict=True):
             label = f"channel {channel}, up to {float(panel.values[0]):.3g}"
             panels.append((label, panel.projections.to_images(), panel.patches))
         return plot_panels(panels, f"{self.net} {self.layer}, strongest of {self.scanned} images")
@@ -251,13 +267,28 @@ class Exemplars:
         image, channel, row, col = (list(part) for part in zip(*found, strict=True))
         return recording.neurons(self.layer, image, channel, row, col)
 
-    def _record(self, net: DeconvNet, images: Images, channel: int) -> tuple[Recording, Neurons]:
-        self.check(net)
-        names = [name for name, *_ in self.of(channel)]
+    def _together(self, channels: Sequence[int]) -> Iterator[list[int]]:
+        """The channels in their order, as many at once as have few enough pictures together."""
+        some: list[int] = []
+        names: set[str] = set()
+        for channel in channels:
+            own = {name for name, *_ in self.of(channel)}
+            if some and len(names | own) > _PICTURES_AT_ONCE:
+                yield some
+                some, names = [], set()
+            some.append(channel)
+            names |= own
+        if some:
+            yield some
+
+    def _recorded(
+        self, net: DeconvNet, images: Images, channels: Sequence[int]
+    ) -> tuple[Recording, list[str]]:
+        """The pictures of some channels, each recorded once, and their names."""
+        names = list(dict.fromkeys(name for c in channels for name, *_ in self.of(c)))
         if not names:
             raise ValueError("no image was scanned: there is nothing to show.")
-        recording = net.record(prepared(net, find(images, names)), upto=self.layer)
-        return recording, self.neurons(recording, names, [channel])
+        return net.record(prepared(net, find(images, names)), upto=self.layer), names
 
 
 def exemplars_of(scanner: Scanner) -> dict[str, Exemplars]:

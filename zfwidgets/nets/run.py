@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from zfwidgets.images.preprocess import Preprocess
 from zfwidgets.nets.info import MissingWeightsError, NetError
 from zfwidgets.nets.sources.papers import PAPERS, WEIGHTS, metadata, preprocess_from_json
-from zfwidgets.nets.state import fill, read_state
+from zfwidgets.nets.state import fill, on_meta, read_state
 from zfwidgets.nets.table import LayerTable
 
 SUFFIXES = (".safetensors", ".pt", ".pth")
@@ -116,8 +115,7 @@ def _stack(path: Path, name: str, step: int, layers: list[str]) -> nn.Module:
     """The bundled network's layers up to the last kept convolution and its rectifier."""
     whole = PAPERS[name].bundled
     assert whole is not None
-    with torch.device("meta"):
-        rows = list(whole(1000).named_children())
+    rows = list(on_meta(lambda: whole(1000)).named_children())
     names = [row for row, _ in rows]
     end = names.index(layers[-1]) + 1
     end += isinstance(rows[end][1], nn.ReLU)

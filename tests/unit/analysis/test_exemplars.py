@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from zfwidgets.analysis import Exemplars, exemplars
 from zfwidgets.analysis.scanning.top import Top
-from zfwidgets.deconv import DeconvNet
+from zfwidgets.deconv import DeconvNet, Recording
 
 FIELDS = ("value", "image", "row", "col")
 
@@ -168,6 +168,35 @@ def test_a_panel_projects_each_neuron_from_its_own_picture() -> None:
         assert panel.ids[index] == name
         assert float(panel.values[index]) == pytest.approx(value)
         torch.testing.assert_close(panel.projections.on_canvas()[index], alone.on_canvas()[0])
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 32])
+def test_panels_of_several_channels_are_those_of_each_and_share_their_recordings(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, photos = network(), pictures()
+    found = exemplars(net, photos, "pool1", 3, progress=False)
+    each = [found.project(net, photos, channel) for channel in (3, 0, 2)]
+    recorded: list[int] = []
+    record = DeconvNet.record
+
+    def counted(self: DeconvNet, images: Tensor, upto: str | None = None) -> Recording:
+        recorded.append(len(images))
+        return record(self, images, upto)
+
+    monkeypatch.setattr("zfwidgets.analysis.strongest._PICTURES_AT_ONCE", at_once)
+    monkeypatch.setattr(DeconvNet, "record", counted)
+    together = list(found.panels(net, photos, (3, 0, 2)))
+    if at_once == 1:
+        assert recorded == [3, 3, 3]
+    if at_once == 32:
+        assert recorded == [len({name for panel in each for name in panel.ids})]
+    for one, other in zip(together, each, strict=True):
+        assert one.ids == other.ids
+        assert torch.equal(one.values, other.values)
+        assert np.array_equal(one.patches, other.patches)
+        assert torch.equal(one.outside, other.outside)
+        torch.testing.assert_close(one.projections.on_canvas(), other.projections.on_canvas())
 
 
 def test_another_network_or_missing_pictures_are_refused() -> None:

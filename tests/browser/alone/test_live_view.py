@@ -6,7 +6,6 @@ import json
 import os
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser import conftest, hosts
@@ -24,7 +23,6 @@ live.close()
 """
 
 
-@pytest.mark.alone
 def test_frames_travel_until_the_widget_is_closed(
     chromium: Browser, lab: hosts.Host, screenshots: Path
 ) -> None:

@@ -17,8 +17,6 @@ from zfwidgets.deconv import DeconvNet
 from zfwidgets.widgets.channel_browser import ChannelBrowser
 from zfwidgets.widgets.core.rpc import worker
 
-pytestmark = pytest.mark.alone
-
 Measure = Callable[[], dict[str, float]]
 MEGABYTE = 2**20
 
