@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from zfwidgets.deconv.rules.base import Kept, Rule
@@ -48,6 +49,8 @@ class Rectifier(Rule):
         if rule == "gradient" and self.input is not None:
             return [at_recorded(self.function, [self.input.tensor], signal, way)[0]]
         assert self.output is not None
-        mask = way.recorded(self.output.tensor, signal) > 0
+        recorded = way.recorded(self.output.tensor, signal)
         values = signal.values if rule == "gradient" else signal.values.clamp(min=0)
-        return [signal.with_values(values * mask)]
+        # In one go: comparing and multiplying apart take almost three times as long.
+        passed = torch.ops.aten.threshold_backward(values, recorded, 0)
+        return [signal.with_values(passed.to(values.dtype))]
