@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import nbformat
 import pytest
 from filelock import FileLock
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 import zfwidgets as zf
 from tests.browser import hosts
@@ -26,6 +27,7 @@ CHROMIUM_NAMES = (
     *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
 )
 KERNEL_LIMIT = 120_000  # ms; importing torch on two busy cores is what takes long
+WINDOW: ViewportSize = {"width": 1400, "height": 1000}
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 FLAGS = [
     "--no-sandbox",
@@ -111,7 +113,7 @@ def refusing(chromium: Browser) -> Iterator[Browser]:
 
 def new_page(chromium: Browser, **options: Any) -> Page:
     """A fresh page of 1400 px that never animates."""
-    options = {"viewport": {"width": 1400, "height": 1000}, "reduced_motion": "reduce", **options}
+    options = {"viewport": WINDOW, "reduced_motion": "reduce", **options}
     return chromium.new_context(**options).new_page()
 
 
@@ -216,11 +218,24 @@ def kernel_of(lab: hosts.Host) -> str:
 def open_in_lab(page: Page, lab: hosts.Host, name: str, kernel: str = "") -> None:
     """Open a notebook alone on the screen, run all of it, and wait until the kernel rests.
 
+    page: a new one, or one with a JupyterLab in which a notebook was closed.
     kernel: by its id; default: the one of all notebooks.
     """
     lab.attach(name, kernel or kernel_of(lab))
-    page.goto(f"{lab.url}/doc/tree/{name}")
-    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady")
+    if page.url.startswith(lab.url):
+        page.evaluate(
+            "async path => { await jupyterapp.commands.execute('docmanager:open', { path }); }",
+            name,
+        )
+    else:
+        page.goto(f"{lab.url}/doc/tree/{name}")
+    page.wait_for_function(
+        """name => {
+            const shown = window.jupyterapp?.shell.currentWidget;
+            return shown?.context?.path === name && shown.sessionContext.isReady;
+        }""",
+        arg=name,
+    )
     page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
     page.wait_for_function(
         """() => {
@@ -231,33 +246,44 @@ def open_in_lab(page: Page, lab: hosts.Host, name: str, kernel: str = "") -> Non
     )
 
 
-def leave_lab(page: Page) -> None:
-    """Leave the kernel to the next notebook as if it had just started, and close the page."""
-    page.evaluate(
-        """code => {
-            const {kernel} = jupyterapp.shell.currentWidget.sessionContext.session;
-            kernel.requestExecute({code, store_history: false}).done.then(
-                reply => { window.emptied = reply.content; });
-        }""",
-        EMPTY,
-    )
-    page.wait_for_function("window.emptied")
-    assert page.evaluate("emptied.status") == "ok", page.evaluate("emptied.evalue")
+@contextmanager
+def notebook(page: Page, lab: hosts.Host, name: str, *cells: str) -> Iterator[Page]:
+    """A notebook of these cells alone on the screen, all of them run.
+
+    Afterwards the kernel is left to the next one as if it had just started, and JupyterLab, which
+    takes seconds to open, stays open.
+    """
+    write_notebook(lab.folder / name, *cells)
+    page.set_viewport_size(WINDOW)
+    open_in_lab(page, lab, name)
+    try:
+        yield page
+    finally:
+        page.evaluate(
+            """code => {
+                const {kernel} = jupyterapp.shell.currentWidget.sessionContext.session;
+                window.emptied = null;
+                kernel.requestExecute({code, store_history: false}).done.then(
+                    reply => { window.emptied = reply.content; });
+            }""",
+            EMPTY,
+        )
+        page.wait_for_function("window.emptied")
+        assert page.evaluate("emptied.status") == "ok", page.evaluate("emptied.evalue")
+        page.evaluate("jupyterapp.shell.currentWidget.dispose()")
+
+
+@pytest.fixture(scope="session")
+def lab_page(chromium: Browser) -> Iterator[Page]:
+    """A page for one notebook after the other."""
+    page = new_page(chromium)
+    yield page
     page.context.close()
 
 
 @pytest.fixture
-def in_lab(
-    lab: hosts.Host, chromium: Browser, request: pytest.FixtureRequest
-) -> Iterator[Notebook]:
+def in_lab(lab: hosts.Host, lab_page: Page, request: pytest.FixtureRequest) -> Iterator[Notebook]:
     """``in_lab(cell, ...)``: the page of a JupyterLab in which these cells have been run."""
-    page = new_page(chromium)
-
-    def run(*cells: str) -> Page:
+    with ExitStack() as stack:
         name = f"{file_name(request.node.name)}.ipynb"
-        write_notebook(lab.folder / name, *cells)
-        open_in_lab(page, lab, name)
-        return page
-
-    yield run
-    leave_lab(page)
+        yield lambda *cells: stack.enter_context(notebook(lab_page, lab, name, *cells))

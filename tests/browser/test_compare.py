@@ -19,15 +19,12 @@ NETS = ("zfnet", "alexnet")
 
 
 @pytest.fixture(scope="module")
-def opened(chromium: Browser, lab: hosts.Host) -> Iterator[Page]:
+def opened(lab_page: Page, lab: hosts.Host) -> Iterator[Page]:
     """A notebook with the one-liner."""
-    page = conftest.new_page(chromium)
     cell = "import zfwidgets as zf\n\nzf.Compare('zfnet', 'alexnet', image='cat')"
-    conftest.write_notebook(lab.folder / "compare.ipynb", cell)
-    conftest.open_in_lab(page, lab, "compare.ipynb")
-    expect(page.locator(".zf-compare")).to_be_visible()
-    yield page
-    conftest.leave_lab(page)
+    with conftest.notebook(lab_page, lab, "compare.ipynb", cell) as page:
+        expect(page.locator(".zf-compare")).to_be_visible()
+        yield page
 
 
 def side(page: Page, index: int) -> Locator:

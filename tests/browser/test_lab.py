@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Page, expect
 
 import zfwidgets as zf
 from tests.browser import conftest, hosts
@@ -20,17 +20,13 @@ EYE = (80, 66)  # row and column of the cat's left eye in the square that the ne
 
 
 @pytest.fixture(scope="module")
-def opened(chromium: Browser, lab: hosts.Host) -> Iterator[InspectorPage]:
+def opened(lab_page: Page, lab: hosts.Host) -> Iterator[InspectorPage]:
     """A notebook with the one-liner, run once for all tests of this file."""
-    page = conftest.new_page(chromium)
-    conftest.write_notebook(
-        lab.folder / "inspector.ipynb", "import zfwidgets as zf\n\nzf.Inspector('zfnet')"
-    )
-    conftest.open_in_lab(page, lab, "inspector.ipynb")
-    inspector = InspectorPage(page)
-    expect(inspector.root).to_be_visible()
-    yield inspector
-    conftest.leave_lab(page)
+    cell = "import zfwidgets as zf\n\nzf.Inspector('zfnet')"
+    with conftest.notebook(lab_page, lab, "inspector.ipynb", cell) as page:
+        inspector = InspectorPage(page)
+        expect(inspector.root).to_be_visible()
+        yield inspector
 
 
 @pytest.fixture

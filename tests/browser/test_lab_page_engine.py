@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 import zfwidgets as zf
 from tests.browser import conftest, hosts
@@ -22,16 +22,13 @@ inspector"""
 
 
 @pytest.fixture(scope="module")
-def inspector(chromium: Browser, lab: hosts.Host) -> Iterator[InspectorPage]:
+def inspector(lab_page: Page, lab: hosts.Host) -> Iterator[InspectorPage]:
     """A notebook whose page computes, for all tests of this file."""
-    page = conftest.new_page(chromium)
-    conftest.write_notebook(lab.folder / "page-engine.ipynb", CELL)
-    conftest.open_in_lab(page, lab, "page-engine.ipynb")
-    inspector = InspectorPage(page)
-    expect(inspector.root).to_be_visible()
-    inspector.wait_for_layer("conv5")
-    yield inspector
-    conftest.leave_lab(page)
+    with conftest.notebook(lab_page, lab, "page-engine.ipynb", CELL) as page:
+        inspector = InspectorPage(page)
+        expect(inspector.root).to_be_visible()
+        inspector.wait_for_layer("conv5")
+        yield inspector
 
 
 def strongest(recording: zf.Recording, layer: str) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -65,13 +67,13 @@ def test_windowed_equals_whole_in_single_precision(
 
 
 @pytest.mark.parametrize(
-    "model", [AlexNet(groups=2), CNN_S()], ids=["AlexNet in two groups", "CNN-S"]
+    "make", [lambda: AlexNet(groups=2), CNN_S], ids=["AlexNet in two groups", "CNN-S"]
 )
 def test_windowed_equals_whole_in_other_nets(
-    model: nn.Module, monkeypatch: pytest.MonkeyPatch
+    make: Callable[[], nn.Module], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    recording = DeconvNet(spread(model), device="cpu").record(torch.randn(1, 3, 224, 224))
+    recording = DeconvNet(spread(make()), device="cpu").record(torch.randn(1, 3, 224, 224))
     for layer in ("conv2", "conv4"):
         neurons = recording.strongest(layer, channels=[1, 2, 30])
         windowed = recording.project(neurons).on_canvas()

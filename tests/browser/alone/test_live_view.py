@@ -28,47 +28,46 @@ def test_frames_travel_until_the_widget_is_closed(
 ) -> None:
     page = conftest.new_page(chromium, permissions=["camera"])
     show = "import zfwidgets as zf\nlive = zf.LiveView('zfnet', layer='conv2')\nlive"
-    conftest.write_notebook(lab.folder / "live.ipynb", show)
-    conftest.open_in_lab(page, lab, "live.ipynb")
-    page.evaluate(WATCH)
-    root = page.locator(".zf-live-view")
-    root.get_by_role("button", name="Start camera").click()
-    status = root.locator(".zf-live-status")
-    expect(status).to_contain_text("frames/s", timeout=conftest.KERNEL_LIMIT)
+    with conftest.notebook(page, lab, "live.ipynb", show):
+        page.evaluate(WATCH)
+        root = page.locator(".zf-live-view")
+        root.get_by_role("button", name="Start camera").click()
+        status = root.locator(".zf-live-status")
+        expect(status).to_contain_text("frames/s", timeout=conftest.KERNEL_LIMIT)
 
-    # Frames that are drawn, seen by the sheet's canvas being painted.
-    page.evaluate(
-        """() => {
-            window.painted = 0;
-            const put = CanvasRenderingContext2D.prototype.putImageData;
-            CanvasRenderingContext2D.prototype.putImageData = function (...given) {
-                window.painted += 1;
-                return put.apply(this, given);
-            };
-            window.since = performance.now();
-        }"""
-    )
-    page.wait_for_function(f"performance.now() - since > {1000 * SECONDS} && painted > 2")
-    rate = page.evaluate("painted / (performance.now() - since) * 1000")
-    text = status.inner_text()
-    page.screenshot(path=screenshots / "lab-live.png")
-    timings = screenshots.parent / "timings.json"
-    known = json.loads(timings.read_text()) if timings.is_file() else {}
-    known["live, frames a second in Lab (conv2)"] = round(rate, 1)
-    known["live, status line"] = f"{text} (load {os.getloadavg()[0]:.1f})"
-    timings.write_text(json.dumps(known, indent=1))
-    print(rate, text)
+        # Frames that are drawn, seen by the sheet's canvas being painted.
+        page.evaluate(
+            """() => {
+                window.painted = 0;
+                const put = CanvasRenderingContext2D.prototype.putImageData;
+                CanvasRenderingContext2D.prototype.putImageData = function (...given) {
+                    window.painted += 1;
+                    return put.apply(this, given);
+                };
+                window.since = performance.now();
+            }"""
+        )
+        page.wait_for_function(f"performance.now() - since > {1000 * SECONDS} && painted > 2")
+        rate = page.evaluate("painted / (performance.now() - since) * 1000")
+        text = status.inner_text()
+        page.screenshot(path=screenshots / "lab-live.png")
+        timings = screenshots.parent / "timings.json"
+        known = json.loads(timings.read_text()) if timings.is_file() else {}
+        known["live, frames a second in Lab (conv2)"] = round(rate, 1)
+        known["live, status line"] = f"{text} (load {os.getloadavg()[0]:.1f})"
+        timings.write_text(json.dumps(known, indent=1))
+        print(rate, text)
 
-    root.get_by_role("button", name="Freeze").click()
-    expect(root).to_have_attribute("data-mode", "frozen")
-    assert page.evaluate(ON) == 1
-    page.evaluate(
-        """async code => {
-            const {sessionContext} = jupyterapp.shell.currentWidget;
-            window.reply = await sessionContext.session.kernel.requestExecute({code}).done;
-        }""",
-        CLOSE,
-    )
-    assert page.evaluate("reply.content.status") == "ok", page.evaluate("reply.content.evalue")
-    page.wait_for_function(f"{ON} === 0")
-    conftest.leave_lab(page)
+        root.get_by_role("button", name="Freeze").click()
+        expect(root).to_have_attribute("data-mode", "frozen")
+        assert page.evaluate(ON) == 1
+        page.evaluate(
+            """async code => {
+                const {sessionContext} = jupyterapp.shell.currentWidget;
+                window.reply = await sessionContext.session.kernel.requestExecute({code}).done;
+            }""",
+            CLOSE,
+        )
+        assert page.evaluate("reply.content.status") == "ok", page.evaluate("reply.content.evalue")
+        page.wait_for_function(f"{ON} === 0")
+    page.context.close()
