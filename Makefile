@@ -7,14 +7,17 @@ BIN    := $(VENV)/bin
 BUILD  := build
 NPM    := npm --prefix js
 # Two processes, a file in one of them; one thread each, so that they do not take turns. Each has a
-# browser and servers of its own.
+# browser and servers of its own. What measures memory, frames or time is kept apart.
 # glibc keeps freed memory: fetching it anew for every tensor is a seventh of the time.
 KEEP   := MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=4000000000
 PAIR   := OMP_NUM_THREADS=1 $(KEEP) $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 ALONE  := tests/browser/alone
+MEMORY := $(ALONE)/test_memory.py
+# Some forty processes import the package: it is compiled once for all.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test install check js python browser notebooks unit cluster oracles docs links pictures format bundles picture clean
+.PHONY: help demo test install check js memory browser notebooks unit cluster oracles docs links pictures format bundles picture clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,9 +36,11 @@ install: $(VENV)/.installed  ## make .venv with zfwidgets in it
 
 # --- for developers -----------------------------------------------------------------------------
 
-# Side by side, so that no core waits; what is to be alone comes long after the short ones have ended.
+# What fails quickly comes first, and beside it what measures memory, which others do not change.
 test: $(VENV)/.tested js/node_modules/.stamp browsers  ## everything: lint, types, contracts, TypeScript, unit, oracles, browser, notebooks
-	@$(MAKE) --no-print-directory --jobs 3 check js python
+	@$(MAKE) --no-print-directory --jobs 3 check js memory
+	$(PAIR) --ignore=$(ALONE)
+	$(BIN)/pytest $(ALONE) --ignore=$(MEMORY)
 
 check: $(VENV)/.tested  ## lint, types, import contracts
 	$(BIN)/ruff check .
@@ -48,10 +53,8 @@ js: js/node_modules/.stamp  ## TypeScript: types, lint, unit tests
 	$(NPM) run lint
 	$(NPM) test
 
-# Side by side what disturbs nobody; then, one after the other, what measures memory, frames and time.
-python: $(VENV)/.tested js/node_modules/.stamp browsers  ## all of pytest, browser and notebooks included
-	$(PAIR) $(ALONE:%=--ignore=%)
-	$(BIN)/pytest $(ALONE)
+memory: $(VENV)/.tested browsers  ## what a thousand channels and two hundred photos leave behind
+	$(BIN)/pytest $(MEMORY)
 
 unit: $(VENV)/.tested  ## the units of every room
 	$(PAIR) tests/unit
@@ -63,7 +66,7 @@ oracles: $(VENV)/.tested  ## the engine against independent references
 	$(PAIR) tests/oracles
 
 browser: $(VENV)/.tested browsers  ## JupyterLab and Voila in Chromium, pages in Firefox; screenshots in build/screenshots
-	$(PAIR) $(ALONE:%=--ignore=%) tests/browser
+	$(PAIR) --ignore=$(ALONE) tests/browser
 	$(BIN)/pytest $(ALONE)
 
 notebooks: $(VENV)/.tested  ## execute the notebooks
