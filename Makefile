@@ -6,11 +6,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 BUILD  := build
 NPM    := npm --prefix js
-# Two processes, a file in one of them; one thread each, so that they do not take turns. Each has a
-# browser and servers of its own. What measures memory, frames or time is kept apart.
+# A file in one of several processes; one thread each, so that they do not take turns. Each has a
+# browser and servers of its own, and takes up to 5 GB. What measures memory, frames or time is kept apart.
 # glibc keeps freed memory: fetching it anew for every tensor is a seventh of the time.
 KEEP   := MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=4000000000
-PAIR   := OMP_NUM_THREADS=1 $(KEEP) $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PROCESSES ?= 2
+BESIDE := OMP_NUM_THREADS=1 $(KEEP) $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 ALONE  := tests/browser/alone
 MEMORY := $(ALONE)/test_memory.py
 # Some forty processes import the package: it is compiled once for all.
@@ -39,7 +40,7 @@ install: $(VENV)/.installed  ## make .venv with zfwidgets in it
 # What fails quickly comes first, and beside it what measures memory, which others do not change.
 test: $(VENV)/.tested js/node_modules/.stamp browsers  ## everything: lint, types, contracts, TypeScript, unit, oracles, browser, notebooks
 	@$(MAKE) --no-print-directory --jobs 3 check js memory
-	$(PAIR) --ignore=$(ALONE)
+	$(BESIDE) --ignore=$(ALONE)
 	$(BIN)/pytest $(ALONE) --ignore=$(MEMORY)
 
 check: $(VENV)/.tested  ## lint, types, import contracts
@@ -57,16 +58,16 @@ memory: $(VENV)/.tested browsers  ## what a thousand channels and two hundred ph
 	$(BIN)/pytest $(MEMORY)
 
 unit: $(VENV)/.tested  ## the units of every room
-	$(PAIR) tests/unit
+	$(BESIDE) tests/unit
 
 cluster: $(VENV)/.tested  ## scans and servers on Ray
-	$(PAIR) tests/cluster
+	$(BESIDE) tests/cluster
 
 oracles: $(VENV)/.tested  ## the engine against independent references
-	$(PAIR) tests/oracles
+	$(BESIDE) tests/oracles
 
 browser: $(VENV)/.tested browsers  ## JupyterLab and Voila in Chromium, pages in Firefox; screenshots in build/screenshots
-	$(PAIR) --ignore=$(ALONE) tests/browser
+	$(BESIDE) --ignore=$(ALONE) tests/browser
 	$(BIN)/pytest $(ALONE)
 
 notebooks: $(VENV)/.tested  ## execute the notebooks

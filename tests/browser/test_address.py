@@ -96,6 +96,7 @@ def test_a_link_is_copied_and_announced(deep: Linked, tmp_path: Path) -> None:
     mine = tmp_path / "me.png"
     zf.sample("bee").open().save(mine)
     deep.upload(mine)
+    deep.until(lambda: deep.chosen_photo() == mine.name, "the photo is taken")
     deep.settled()
     button.click()
     expect(told).to_contain_text("Your own photo does not travel with it.")
