@@ -73,11 +73,12 @@ def test_an_unknown_name_is_an_attribute_error_that_names_it() -> None:
         zfwidgets.deconvolve  # noqa: B018
 
 
-def test_an_inspector_opens_without_compilers_and_tables() -> None:
+def test_inspectors_and_checkpoints_open_without_compilers_and_tables() -> None:
     """Each of these takes as long to import as torch does, and every kernel would."""
     loaded = modules_after(
         "import zfwidgets as zf; net = zf.load('zfnet'); "
-        "zf.Inspector(net, image='cat', inline=True); net.record(zf.sample('cat'))"
+        "zf.Inspector(net, image='cat', inline=True); net.record(zf.sample('cat')); "
+        "zf.checkpoints('zfnet')[0]"
     )
     assert {"torch", "ipywidgets"} <= loaded
     assert not loaded & {"sympy", "torchvision", "pandas", "bqplot"}
