@@ -21,7 +21,6 @@ beforeEach(() => {
   };
   const query = async () => ({ state: "prompt" });
   vi.stubGlobal("navigator", { mediaDevices: { getUserMedia }, permissions: { query } });
-  vi.stubGlobal("OffscreenCanvas", class {});
   vi.spyOn(HTMLMediaElement.prototype, "play").mockResolvedValue();
   Object.assign(HTMLVideoElement.prototype, {
     requestVideoFrameCallback: () => 1,

@@ -192,6 +192,8 @@ def test_the_projection_lies_over_the_photo_within_the_receptive_field(shown: Sh
 def test_a_print_of_1200_pixels_and_more_is_saved_with_its_caption(
     shown: Shown, tmp_path: Path
 ) -> None:
+    # It waits for idle moments, and a page that stands still has none for seven seconds.
+    shown.page.evaluate("HTMLCanvasElement.prototype.toBlob = () => {}")
     with shown.page.expect_download() as download:
         shown.page.get_by_role("button", name="Save PNG").click()
     assert download.value.suggested_filename == "conv1-channel-2.png"

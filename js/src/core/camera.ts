@@ -85,7 +85,7 @@ export async function mayReopen(): Promise<boolean> {
 
 /** The largest middle square of a video, drawn into all of `context`, mirrored if asked. */
 export function drawSquare(
-  context: CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D,
+  context: CanvasRenderingContext2D,
   video: HTMLVideoElement,
   mirrored: boolean,
 ): void {

@@ -1,6 +1,7 @@
 /** One picture by the camera: asked for at a click, and let go of when it is taken or nobody looks. */
 import { type Camera, CameraError, openCamera, watchSight } from "../core/camera";
 import { h } from "../core/dom";
+import { encode } from "../core/encode";
 import { isAbort } from "../core/rpc";
 import type { WireError } from "../core/wire";
 import { type PickerShell, signButton } from "./state";
@@ -40,7 +41,7 @@ export class Snapshot {
         h("p", { class: "zf-panel-note" }, say("camera_private")),
       ),
     );
-    this.#take.addEventListener("click", () => void this.#shoot(), { signal });
+    this.#take.addEventListener("click", () => this.#shoot(), { signal });
     this.#close.addEventListener("click", () => this.close(), { signal });
     this.element.addEventListener(
       "keydown",
@@ -92,15 +93,15 @@ export class Snapshot {
     this.#camera = null;
   }
 
-  async #shoot(): Promise<void> {
+  #shoot(): void {
     const { videoWidth, videoHeight } = this.#video;
     const canvas = h("canvas", { width: videoWidth, height: videoHeight });
     canvas.getContext("2d")?.drawImage(this.#video, 0, 0);
     this.close();
-    const blob = await new Promise<Blob | null>((done) => canvas.toBlob(done, "image/jpeg", 0.95));
-    if (!blob) return;
+    if (videoWidth === 0) return;
+    const picture = encode(canvas, "image/jpeg", 0.95);
     const time = new Date().toTimeString().slice(0, 8).replaceAll(":", ".");
-    this.#owner.taken(new File([blob], this.#shell.say("camera_file", { time })));
+    this.#owner.taken(new File([picture], this.#shell.say("camera_file", { time })));
   }
 
   #explain(reason: unknown): WireError {

@@ -3,6 +3,8 @@
  * their way, the camera's others are skipped, and what is sent next is always the latest.
  */
 import { drawSquare } from "../core/camera";
+import { h } from "../core/dom";
+import { encode } from "../core/encode";
 
 /** Two, so that one can travel while the one before is computed. */
 const CREDIT = 2;
@@ -28,7 +30,7 @@ export interface StreamOptions {
 export class FrameStream {
   readonly #video: HTMLVideoElement;
   readonly #options: StreamOptions;
-  readonly #canvas: OffscreenCanvas;
+  readonly #canvas: HTMLCanvasElement;
   #inFlight = 0;
   #waiting = false;
   #stopped = false;
@@ -39,7 +41,7 @@ export class FrameStream {
   constructor(video: HTMLVideoElement, options: StreamOptions) {
     this.#video = video;
     this.#options = options;
-    this.#canvas = new OffscreenCanvas(options.side, options.side);
+    this.#canvas = h("canvas", { width: options.side, height: options.side });
     this.#listen();
   }
 
@@ -91,8 +93,7 @@ export class FrameStream {
     const context = this.#canvas.getContext("2d");
     if (!context || this.#video.videoWidth === 0) throw new Error("the video has no picture");
     drawSquare(context, this.#video, this.#options.mirrored());
-    const picture = createImageBitmap(this.#canvas);
-    const blob = await this.#canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
-    return { picture: await picture, data: await blob.arrayBuffer() };
+    const { buffer } = encode(this.#canvas, "image/jpeg", QUALITY);
+    return { picture: await createImageBitmap(this.#canvas), data: buffer };
   }
 }

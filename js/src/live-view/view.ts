@@ -180,7 +180,7 @@ export class LiveViewPage {
   async #open(): Promise<void> {
     const { say } = this.#shell;
     this.#shell.fail(null);
-    if (!("requestVideoFrameCallback" in this.#video) || !("OffscreenCanvas" in window)) {
+    if (!("requestVideoFrameCallback" in this.#video)) {
       const title = say("old_browser");
       this.#shell.fail({ title, message: "", hint: say("old_browser_hint") });
       return;

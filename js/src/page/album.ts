@@ -124,12 +124,12 @@ export class Album implements Photos {
       case "thumbs":
         for (const id of question["ids"] as string[]) {
           if (!this.#entries.has(id)) continue;
-          tell({ item: id }, [await thumbnail(await this.#image(id, false), THUMB)]);
+          tell({ item: id }, [thumbnail(await this.#image(id, false), THUMB)]);
         }
         return;
       case "photo": {
         const image = await this.#image(question["picture"] as string);
-        return tell({ size: [image.height, image.width] }, [await contained(image, LARGE)]);
+        return tell({ size: [image.height, image.width] }, [contained(image, LARGE)]);
       }
       case "seen": {
         const image = await this.#image(question["picture"] as string);

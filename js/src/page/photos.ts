@@ -1,4 +1,5 @@
 /** Pictures that the browser decodes: upright, in sRGB, no larger than is needed. */
+import { encode } from "../core/encode";
 import type { Photo } from "../engine/prepare";
 
 /** Larger ones are decoded smaller: the network takes a fraction of it, and memory is short on phones. */
@@ -63,30 +64,28 @@ export function pixelsOf(image: ImageBitmap, part: Part): Photo {
 }
 
 /** The middle square, `side` wide, as a file. */
-export function thumbnail(image: ImageBitmap, side: number): Promise<DataView> {
+export function thumbnail(image: ImageBitmap, side: number): DataView {
   const least = Math.min(image.width, image.height);
   const [left, top] = [(image.width - least) / 2, (image.height - least) / 2];
   return file(canvasOf(side, side, image, left, top, least, least));
 }
 
 /** The whole picture with sides of at most `side`, as a file. */
-export function contained(image: ImageBitmap, side: number): Promise<DataView> {
+export function contained(image: ImageBitmap, side: number): DataView {
   const scale = Math.min(1, side / Math.max(image.width, image.height));
   const width = Math.max(1, Math.round(image.width * scale));
   const height = Math.max(1, Math.round(image.height * scale));
   return file(canvasOf(width, height, image, 0, 0, image.width, image.height));
 }
 
-async function file(canvas: HTMLCanvasElement): Promise<DataView> {
+function file(canvas: HTMLCanvasElement): DataView {
   const context = canvas.getContext("2d");
   if (context) {
     context.globalCompositeOperation = "destination-over"; // JPEG has no holes: white behind
     context.fillStyle = "#fff";
     context.fillRect(0, 0, canvas.width, canvas.height);
   }
-  const blob = await new Promise<Blob | null>((done) => canvas.toBlob(done, "image/jpeg", 0.88));
-  if (!blob) throw new Unreadable("no canvas");
-  return new DataView(await blob.arrayBuffer());
+  return new DataView(encode(canvas, "image/jpeg", 0.88).buffer);
 }
 
 function canvasOf(

@@ -1,5 +1,7 @@
 /** The pictures with their captions on one sheet for print, drawn in the page: it needs no kernel. */
 
+import { encode } from "../core/encode";
+
 export interface Sheet {
   title: string;
   /** Lines under the pictures. */
@@ -100,15 +102,8 @@ function wrapped(pen: CanvasRenderingContext2D, text: string, width: number): st
   return lines;
 }
 
-/** The canvas as a PNG file. */
-export function png(canvas: HTMLCanvasElement): Promise<Blob> {
-  return new Promise((resolve, reject) => {
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no picture"))), "image/png");
-  });
-}
-
-export function download(blob: Blob, name: string): void {
-  const url = URL.createObjectURL(blob);
+export function download(canvas: HTMLCanvasElement, name: string): void {
+  const url = URL.createObjectURL(png(canvas));
   const link = document.createElement("a");
   [link.href, link.download] = [url, name];
   link.click();
@@ -117,12 +112,16 @@ export function download(blob: Blob, name: string): void {
 }
 
 /** Put a PNG on the clipboard; false if the browser does not let us. */
-export async function copy(file: Promise<Blob>): Promise<boolean> {
+export async function copy(canvas: HTMLCanvasElement): Promise<boolean> {
   try {
-    // The promise itself goes in: Safari forgets the click that allows it while a blob is awaited.
-    await navigator.clipboard.write([new ClipboardItem({ "image/png": file })]);
+    // Nothing is awaited before: Safari would forget the click that allows it.
+    await navigator.clipboard.write([new ClipboardItem({ "image/png": png(canvas) })]);
     return true;
   } catch {
     return false;
   }
+}
+
+function png(canvas: HTMLCanvasElement): Blob {
+  return new Blob([encode(canvas, "image/png")], { type: "image/png" });
 }

@@ -8,7 +8,7 @@ import { fieldOf, nearest, neighbour } from "./field";
 import { Gestures } from "./gestures";
 import { Legend } from "./legend";
 import { Pane } from "./pane";
-import { compose, copy, download, png } from "./print";
+import { compose, copy, download } from "./print";
 import { isPhoto, isShown, type Key, type Rule, type Shown, type State } from "./state";
 import { type Actions, Toolbar } from "./toolbar";
 import { contrast, number, sight, strength, title } from "./words";
@@ -94,7 +94,7 @@ export class ProjectionPage implements Actions {
   copy = (): void => {
     const sheet = this.#print();
     const { say, fail, announce } = this.#shell;
-    void copy(png(sheet)).then((done) => {
+    void copy(sheet).then((done) => {
       const refused = {
         title: say("no_copy_title"),
         message: say("no_copy_text"),
@@ -110,10 +110,8 @@ export class ProjectionPage implements Actions {
     const { say, announce } = this.#shell;
     const shown = this.#shown;
     const name = `${shown?.layer ?? "photo"}-channel-${shown?.channel ?? ""}.png`;
-    void png(sheet).then((blob) => {
-      download(blob, name.replace(/[^\w.-]+/g, "_"));
-      announce(say("saved_as", { name, width: sheet.width, height: sheet.height }));
-    });
+    download(sheet, name.replace(/[^\w.-]+/g, "_"));
+    announce(say("saved_as", { name, width: sheet.width, height: sheet.height }));
   };
 
   // -------------------------------------------------------------------------------------- neurons
