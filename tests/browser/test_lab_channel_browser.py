@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from playwright.sync_api import expect
 
-from playwright.sync_api import Page, expect
-
-Notebook = Callable[..., Page]
+from tests.browser.conftest import Notebook
 
 MAKE = """
 import torch, zfwidgets as zf

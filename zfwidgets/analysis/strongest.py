@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 _TEXTS = ("net", "weights", "preprocessing", "layer")
 _FORMAT = "zfwidgets exemplars 1"
-_PICTURES_AT_ONCE = 32
+PICTURES_AT_ONCE = 32
+"""Pictures in one recording, for all that is recorded lies in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +274,7 @@ class Exemplars:
         names: set[str] = set()
         for channel in channels:
             own = {name for name, *_ in self.of(channel)}
-            if some and len(names | own) > _PICTURES_AT_ONCE:
+            if some and len(names | own) > PICTURES_AT_ONCE:
                 yield some
                 some, names = [], set()
             some.append(channel)

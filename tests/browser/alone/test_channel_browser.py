@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -16,10 +15,9 @@ from tests.browser.channels import (
     recording_fixture,  # noqa: F401
     tile,
 )
+from tests.browser.conftest import Notebook
 from tests.browser.test_lab_channel_browser import MAKE
 from zfwidgets.deconv import Recording
-
-Notebook = Callable[..., Page]
 
 #: Times in ms from a click until the first and until all tiles of the layer are drawn, and the
 #: longest time between two frames meanwhile.

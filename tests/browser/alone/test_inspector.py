@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
+from tests.browser.conftest import Notebook
 from tests.browser.inspector_page import InspectorPage
 
 
 def test_a_layer_of_384_channels_is_there_quickly_and_the_page_keeps_moving(
-    in_lab: Callable[..., Page], screenshots: Path
+    in_lab: Notebook, screenshots: Path
 ) -> None:
     inspector = InspectorPage(in_lab("import zfwidgets as zf", "zf.Inspector('zfnet')"))
     inspector.choose_layer("conv5")

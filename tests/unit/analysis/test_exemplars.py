@@ -184,7 +184,7 @@ def test_panels_of_several_channels_are_those_of_each_and_share_their_recordings
         recorded.append(len(images))
         return record(self, images, upto)
 
-    monkeypatch.setattr("zfwidgets.analysis.strongest._PICTURES_AT_ONCE", at_once)
+    monkeypatch.setattr("zfwidgets.analysis.strongest.PICTURES_AT_ONCE", at_once)
     monkeypatch.setattr(DeconvNet, "record", counted)
     together = list(found.panels(net, photos, (3, 0, 2)))
     if at_once == 1:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from zfwidgets.analysis.stream import Images, Item, items, loaded
-from zfwidgets.analysis.strongest import Exemplars, patches_of
+from zfwidgets.analysis.strongest import PICTURES_AT_ONCE, Exemplars, patches_of
 from zfwidgets.analysis.usage import LayerUsage
 from zfwidgets.analysis.vocabulary import Concept, Labels, Vocabulary
 from zfwidgets.deconv import DeconvNet, Recording
@@ -21,9 +21,6 @@ from zfwidgets.images import Photo, contrast
 from zfwidgets.images.tiles import resize
 
 Pictures = npt.NDArray[np.uint8]
-
-_PICTURES_AT_ONCE = 32
-"""Pictures in one recording; a scan that kept no more is recorded once and then remembered."""
 
 SORTS = ("index", "strength", "energy", "fires", "lifetime")
 """By channel number; by falling strongest activation, energy; by rising share of pictures that
@@ -84,7 +81,7 @@ class Gallery:
         return photo.credit if isinstance(photo, Photo) else ""
 
     def hang(self, found: Exemplars, channels: Sequence[int]) -> Hung:
-        """All pictures that the channels need, and perhaps more.
+        """All pictures that the channels need; of a scan that kept few all, and remembered.
 
         Raises KeyError for a picture that is missing.
         """
@@ -92,7 +89,7 @@ class Gallery:
         last = self._last
         if last is not None and last.layer == found.layer and needed <= {*last.names}:
             return last
-        names = found.ids if len(found.ids) <= _PICTURES_AT_ONCE else tuple(sorted(needed))
+        names = found.ids if len(found.ids) <= PICTURES_AT_ONCE else tuple(sorted(needed))
         batch = loaded(self.net, self.find(names))
         recording = self.net.record(batch.inputs, upto=found.layer)
         self._last = Hung(found.layer, recording, names, recording.seen())
@@ -238,7 +235,7 @@ class Wall:
 
 def drawn(wall: Wall, channels: Sequence[int], px: int) -> Iterator[tuple[Sequence[int], Pictures]]:
     """Mosaics in batches; between them a question can be taken back."""
-    at_once = max(1, _PICTURES_AT_ONCE // wall.found.k)
+    at_once = max(1, PICTURES_AT_ONCE // wall.found.k)
     for first in range(0, len(channels), at_once):
         some = channels[first : first + at_once]
         yield some, wall.mosaics(some, px)
