@@ -18,7 +18,7 @@ MEMORY := $(ALONE)/test_memory.py
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test install check js memory browser notebooks unit cluster oracles docs links pictures format bundles picture clean
+.PHONY: help demo test install check js beside memory browser notebooks unit cluster oracles docs links pictures format bundles picture clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,9 +38,10 @@ install: $(VENV)/.installed  ## make .venv with zfwidgets in it
 # --- for developers -----------------------------------------------------------------------------
 
 # What fails quickly comes first, and beside it what measures memory, which others do not change.
+# Ray's processes mostly wait, for one another: a third one at a time leaves no processor idle.
 test: $(VENV)/.tested js/node_modules/.stamp browsers  ## everything: lint, types, contracts, TypeScript, unit, oracles, browser, notebooks
 	@$(MAKE) --no-print-directory --jobs 3 check js memory
-	$(BESIDE) --ignore=$(ALONE)
+	@$(MAKE) --no-print-directory --jobs 2 cluster beside
 	$(BIN)/pytest $(ALONE) --ignore=$(MEMORY)
 
 check: $(VENV)/.tested  ## lint, types, import contracts
@@ -54,6 +55,9 @@ js: js/node_modules/.stamp  ## TypeScript: types, lint, unit tests
 	$(NPM) run lint
 	$(NPM) test
 
+beside: $(VENV)/.tested browsers
+	$(BESIDE) --ignore=$(ALONE) --ignore=tests/cluster
+
 memory: $(VENV)/.tested browsers  ## what a thousand channels and two hundred photos leave behind
 	$(BIN)/pytest $(MEMORY)
 
@@ -61,7 +65,7 @@ unit: $(VENV)/.tested  ## the units of every room
 	$(BESIDE) tests/unit
 
 cluster: $(VENV)/.tested  ## scans and servers on Ray
-	$(BESIDE) tests/cluster
+	$(BIN)/pytest tests/cluster
 
 oracles: $(VENV)/.tested  ## the engine against independent references
 	$(BESIDE) tests/oracles

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
+
+from tests.browser.sites import WAY
+
+if TYPE_CHECKING:
+    import zfwidgets as zf
 
 # Before torch is imported anywhere: the tests say the same on a machine with a GPU and without.
 # CUDA_VISIBLE_DEVICES=0 in the environment runs them on the first GPU instead.
@@ -34,6 +42,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def repository() -> Path:
     """The root of the checkout under test."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> zf.SavedSite:
+    """One site of ZFNet for all: English and Korean; two photos, of which the first is recorded.
+
+    Writing it takes long, so that of several processes the first one does it for all.
+    """
+    import zfwidgets as zf
+
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, told = shared / "www" / WAY.replace("%20", " "), shared / "www.json"
+    with FileLock(shared / "www.lock"):
+        if not told.exists():
+            net = zf.load("zfnet", device="cpu")
+            saved = zf.site(folder, net, photos=["cat", "dogs"], progress=False)
+            told.write_text(json.dumps([saved.nets, saved.locales, saved.files]))
+    nets, locales, files = json.loads(told.read_text())
+    return zf.SavedSite(folder, tuple(nets), tuple(locales), files)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -14,7 +13,6 @@ from typing import Any
 
 import nbformat
 import pytest
-from filelock import FileLock
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 import zfwidgets as zf
@@ -164,25 +162,6 @@ def telling() -> int:
     """The channel of ZFNet's conv5 that says most clearly what excites it, whatever was learned."""
     said = zf.concepts(zf.exemplars("zfnet", layer="conv5", k=50)).channels
     return max((words[0].lift, channel) for channel, words in said.items() if words)[1]
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> zf.SavedSite:
-    """One site for all browsers: English and Korean; two photos, of which the first is recorded.
-
-    Writing it takes half a minute, so that of several processes the first one does it for all.
-    """
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    folder, told = shared / "www" / WAY.replace("%20", " "), shared / "www.json"
-    with FileLock(shared / "www.lock"):
-        if not told.exists():
-            net = zf.load("zfnet", device="cpu")
-            saved = zf.site(folder, net, photos=["cat", "dogs"], progress=False)
-            told.write_text(json.dumps([saved.nets, saved.locales, saved.files]))
-    nets, locales, files = json.loads(told.read_text())
-    return zf.SavedSite(folder, tuple(nets), tuple(locales), files)
 
 
 @pytest.fixture

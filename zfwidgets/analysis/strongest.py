@@ -20,7 +20,7 @@ from zfwidgets.analysis.scanning.checkpoint import provenance, read, write
 from zfwidgets.analysis.scanning.scanner import Scanner
 from zfwidgets.analysis.scanning.top import NAMES, Top
 from zfwidgets.analysis.stream import Images, find, prepared
-from zfwidgets.deconv import DeconvNet, Neurons, Projections, Recording
+from zfwidgets.deconv import DeconvNet, Layer, Neurons, Projections, Recording
 from zfwidgets.deconv.method import RuleName
 
 if TYPE_CHECKING:
@@ -186,8 +186,12 @@ class Exemplars:
         says for which it does. images: those that were scanned, under the same names.
         """
         self.check(net)
-        recording, names = self._recorded(net, images, [channel])
-        return patches_of(recording, self.neurons(recording, names, [channel]))
+        inputs, names = self._inputs(net, images, [channel])
+        # Where a field lies depends on nothing but the size of the pictures.
+        layer = net.record(inputs[:1], upto=self.layer).layers[self.layer]
+        place = {name: index for index, name in enumerate(names)}
+        places = [(place[name], row, col) for name, row, col, _ in self.of(channel)]
+        return cut(layer, net.undo(inputs), places)
 
     def project(
         self, net: DeconvNet, images: Images, channel: int, rule: RuleName = "deconvnet"
@@ -286,10 +290,17 @@ class Exemplars:
         self, net: DeconvNet, images: Images, channels: Sequence[int]
     ) -> tuple[Recording, list[str]]:
         """The pictures of some channels, each recorded once, and their names."""
+        inputs, names = self._inputs(net, images, channels)
+        return net.record(inputs, upto=self.layer), names
+
+    def _inputs(
+        self, net: DeconvNet, images: Images, channels: Sequence[int]
+    ) -> tuple[Tensor, list[str]]:
+        """The pictures of some channels, prepared, each once: [B, C, H, W]; and their names."""
         names = list(dict.fromkeys(name for c in channels for name, *_ in self.of(c)))
         if not names:
             raise ValueError("no image was scanned: there is nothing to show.")
-        return net.record(prepared(net, find(images, names)), upto=self.layer), names
+        return prepared(net, find(images, names)), names
 
 
 def exemplars_of(scanner: Scanner) -> dict[str, Exemplars]:
@@ -317,19 +328,28 @@ def patches_of(
     neurons: Neurons,
     seen: np.ndarray[Any, np.dtype[np.uint8]] | None = None,
 ) -> tuple[np.ndarray[Any, np.dtype[np.uint8]], Tensor]:
-    """Receptive fields as the network saw them: uint8 [N, h, w, 3], and bool [N], which reach out.
+    """Receptive fields as the network saw them, see `cut`.
 
-    What is outside the picture is mid-grey, as projections show places without signal. seen: what
-    `recording.seen()` gave, if it is known.
+    seen: what `recording.seen()` gave, if it is known.
     """
-    layer = recording.layers[neurons.layer]
+    places = (part.tolist() for part in (neurons.image, neurons.row, neurons.col))
     pictures = recording.seen() if seen is None else seen
+    return cut(recording.layers[neurons.layer], pictures, list(zip(*places, strict=True)))
+
+
+def cut(
+    layer: Layer,
+    pictures: np.ndarray[Any, np.dtype[np.uint8]],
+    places: Sequence[tuple[int, int, int]],
+) -> tuple[np.ndarray[Any, np.dtype[np.uint8]], Tensor]:
+    """Receptive fields cut out of pictures: uint8 [N, h, w, 3], and bool [N], which reach out.
+
+    What is outside the picture is mid-grey, as projections show places without signal. pictures:
+    uint8 [B, H, W, 3]. places: N times picture, and row and column of the layer's neuron.
+    """
     height, width = pictures.shape[1:3]
-    patches = np.full((len(neurons), *layer.receptive_field, 3), 128, dtype=np.uint8)
-    outside = torch.zeros(len(neurons), dtype=torch.bool)
-    places = zip(
-        *(part.tolist() for part in (neurons.image, neurons.row, neurons.col)), strict=True
-    )
+    patches = np.full((len(places), *layer.receptive_field, 3), 128, dtype=np.uint8)
+    outside = torch.zeros(len(places), dtype=torch.bool)
     for index, (image, row, col) in enumerate(places):
         top, left, bottom, right = layer.box(row, col)
         inside = slice(max(0, top), min(height, bottom)), slice(max(0, left), min(width, right))

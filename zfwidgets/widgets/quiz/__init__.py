@@ -12,7 +12,7 @@ import traitlets as t
 from zfwidgets.analysis.quiz import QuizAnswers, questions, read
 from zfwidgets.analysis.shipped import K, exemplars_that_ship
 from zfwidgets.analysis.stream import Images, find, prepared
-from zfwidgets.analysis.strongest import Exemplars, patches_of
+from zfwidgets.analysis.strongest import Exemplars, cut
 from zfwidgets.images import Photo, gallery
 from zfwidgets.images.tiles import resize
 from zfwidgets.widgets.core.base import ZFWidget
@@ -202,12 +202,14 @@ class Quiz(ZFWidget):
         question = self._answers.questions[at]
         places = [*question.shown, *question.pair]
         names = [name for name, *_ in places]
-        recording = self._net.record(prepared(self._net, find(self._images, names)), question.layer)
-        rows, columns = ([place[i] for place in places] for i in (1, 2))
-        neurons = recording.neurons(
-            question.layer, range(len(places)), [question.channel] * len(places), rows, columns
-        )
-        patches, _ = patches_of(recording, neurons)
+        inputs = prepared(self._net, find(self._images, names))
+        # What the channel makes of a picture matters for the pair alone.
+        recording = self._net.record(inputs[len(question.shown) :], question.layer)
+        rows, columns = ([place[i] for place in question.pair] for i in (1, 2))
+        neurons = recording.neurons(question.layer, (0, 1), [question.channel] * 2, rows, columns)
+        layer = recording.layers[question.layer]
+        at_places = [(number, row, col) for number, (_, row, col) in enumerate(places)]
+        patches, _ = cut(layer, self._net.undo(inputs), at_places)
         scale = min(1.0, _PX / max(patches.shape[1:3]))
         small = resize(patches, *(max(1, round(side * scale)) for side in patches.shape[1:3]))
         # Small patches are enlarged: each of their pixels is seen, and neighbours must not bleed.
@@ -216,7 +218,7 @@ class Quiz(ZFWidget):
         told = {"at": at, "layer": question.layer, "channel": question.channel}
         told |= {"credits": [self._credit(name) for name in names]}
         told |= {"sheet": made.head(), "data": made.data}
-        return told, neurons.value[-2:].tolist()
+        return told, neurons.value.tolist()
 
     def _credit(self, name: str) -> str:
         """Whose the photograph is; not its title, which would say what is on it."""
