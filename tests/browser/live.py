@@ -17,6 +17,8 @@ from tests.browser.harness import STATIC, THEMES
 
 _PAUSE, _LONGEST = 0.002, 0.02
 """Seconds to wait for Python; looking all the time would take others the time to get there."""
+_SILENCE = 5000
+"""Milliseconds after which a page takes it that nobody answers; they are not waited for."""
 _SECURE = "http://localhost/widget"
 _MOUNT = """
 async (given) => {
@@ -117,7 +119,7 @@ class _Comm:
 class LiveWidget:
     """A widget and its page. `until` carries messages between them and waits for a state.
 
-    alive=False: what the page sends is lost, as after the kernel has gone.
+    alive=False: what the page sends is lost, as after the kernel has gone, and it knows already.
     secure: a page of its own address, which browsers may let use the camera.
     """
 
@@ -138,6 +140,8 @@ class LiveWidget:
         state, paths, buffers = _remove_buffers(widget.get_state())
         if secure:
             page.route(_SECURE, lambda route: route.fulfill(body="", content_type="text/html"))
+        if not alive:
+            page.clock.install()
         page.goto(_SECURE if secure else "about:blank")
         page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
         page.set_content(_document(name, theme))
@@ -147,6 +151,8 @@ class LiveWidget:
             _MOUNT,
             _message({"code": code, "state": wanted}, paths, buffers),
         )
+        if not alive:
+            page.clock.fast_forward(_SILENCE)
 
     def look(self, theme: str, width: int = 1400, height: int = 1000) -> None:
         """As a host shows it that has changed its theme, in a window of this size."""

@@ -16,6 +16,7 @@ from tests.browser.channels import (
     tile,
 )
 from tests.browser.conftest import new_page
+from tests.browser.pictures import take
 from zfwidgets.deconv import Recording
 
 # ----------------------------------------------------------------------------------- looks, speed
@@ -48,7 +49,7 @@ def test_every_text_can_be_read_in_every_theme_and_nothing_sticks_out(
     row = tile(live, 0).locator("xpath=..").locator("canvas")
     side = row.evaluate("(c) => [c.height, c.getBoundingClientRect().height]")
     assert side[0] == 2 * side[1]
-    page.screenshot(path=screenshots / f"channel-browser-{theme}-{width}.png")
+    take(page, screenshots / f"channel-browser-{theme}-{width}.png")
     page.context.close()
 
 
@@ -99,7 +100,7 @@ def test_synthesised_pictures_are_offered_where_there_are_some(
     live.until(COMPLETE)
     assert live.widget.mode == "synthesised"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.screenshot(path=screenshots / f"channel-browser-synthesised-{width}.png")
+    take(page, screenshots / f"channel-browser-synthesised-{width}.png")
     live.widget.mode = "projection"
     live.widget.recording = recording
     live.until("document.querySelector('[value=synthesised]').closest('label').hidden")
@@ -129,14 +130,14 @@ def test_the_states_of_the_browser(
     with live.widget.hold_sync():
         live.widget.status = "busy"
     live.until("document.querySelector('.zf-channel-browser').dataset.state === 'busy'")
-    page.screenshot(path=screenshots / "channel-browser-busy.png")
+    take(page, screenshots / "channel-browser-busy.png")
     live.widget.status = "ready"
     live.widget.mode = "filter"
     live.until("!document.querySelector('.zf-alert').hidden")
-    page.screenshot(path=screenshots / "channel-browser-error.png")
+    take(page, screenshots / "channel-browser-error.png")
     live.widget.recording = None
     live.until("document.querySelector('.zf-empty').textContent !== ''")
-    page.screenshot(path=screenshots / "channel-browser-empty.png")
+    take(page, screenshots / "channel-browser-empty.png")
     assert page.locator(".zf-cell:visible").count() == 0
     expect(page.locator(".zf-shown")).to_have_text("")
     page.context.close()

@@ -50,6 +50,10 @@ def test_the_printed_address_opens_the_notebook_and_asks_nothing(
             expect(page.locator(".jp-NotebookPanel .jp-InputArea")).to_contain_text("6 * 7")
             settings = json.loads(page.locator("#jupyter-config-data").inner_text())
             assert "@jupyterlab/apputils-extension:announcements" in settings["disabledExtensions"]
+            # A kernel that is still starting would not hear that it is to end.
+            expect(
+                page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+            ).to_be_attached()
         finally:
             os.killpg(server.pid, signal.SIGTERM)  # as a terminal does: Lab is a child of it
 

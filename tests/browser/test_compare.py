@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 import zfwidgets as zf
 from tests.browser import conftest, hosts
 from tests.browser.inspector_page import InspectorPage
+from tests.browser.pictures import take
 from tests.browser.pixels import Pixels, on_canvas
 from tests.browser.test_accessibility import findings
 
@@ -107,7 +108,7 @@ def test_screenshots(opened: Page, screenshots: Path, theme: str, width: int) ->
         arg=width > 1000,
     )
     assert root.evaluate("root => root.scrollWidth - root.clientWidth") <= 0
-    root.screenshot(path=screenshots / f"compare-{theme.lower()}-{width}.png")
+    take(root, screenshots / f"compare-{theme.lower()}-{width}.png")
 
 
 def test_axe_finds_nothing_serious(opened: Page) -> None:
@@ -151,5 +152,5 @@ def test_a_comparison_that_was_given_away_links_its_sides_without_a_kernel(
     expect(
         side(page, 1).locator(".zf-layer-selector [role=option][aria-selected=true]")
     ).to_have_attribute("data-id", "conv5")
-    page.screenshot(path=conftest.SCREENSHOTS / "compare-page.png", full_page=True)
+    take(page, conftest.SCREENSHOTS / "compare-page.png", whole=True)
     page.context.close()

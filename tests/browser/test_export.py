@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 
 import zfwidgets as zf
 from tests.browser.inspector_page import InspectorPage, likeness
+from tests.browser.pictures import take
 from tests.browser.pixels import READ_CANVAS, Pixels, on_canvas
 from tests.browser.test_accessibility import findings
 
@@ -243,7 +244,7 @@ def test_screenshots(
     seen.page.emulate_media(color_scheme=theme)
     seen.page.set_viewport_size({"width": width, "height": 1000})
     seen.wait_for_layer("conv5")
-    seen.page.screenshot(path=screenshots / f"export-{theme}-{width}.png", full_page=True)
+    take(seen.page, screenshots / f"export-{theme}-{width}.png", whole=True)
     assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

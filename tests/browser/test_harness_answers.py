@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 import zfwidgets as zf
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.live import LiveWidget
+from tests.browser.pictures import take
 from tests.browser.pixels import on_canvas
 from tests.browser.test_accessibility import findings
 from tests.unit.widgets.browsing import TinyNet
@@ -162,5 +163,5 @@ def test_it_fits_the_page(
             live.until(READY)
             told = f"{layer}-{theme}-{width}"
             assert live.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), told
-            live.page.screenshot(path=SCREENSHOTS / f"answers-{told}.png", full_page=True)
+            take(live.page, SCREENSHOTS / f"answers-{told}.png", whole=True)
             assert findings(live.page, ".zf-exemplar-strip") == [], told

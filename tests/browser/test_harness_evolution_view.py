@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.harness import open_widget
+from tests.browser.pictures import take
 from zfwidgets.images.tiles import encode, sprite
 
 STEPS = [0, 43, 140, 1145]
@@ -242,4 +243,4 @@ def test_a_closed_view_leaves_no_listener_and_no_timer(page: Page) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_picture_for_people(page: Page, screenshots: Path, theme: str) -> None:
     show(page, theme, step=140)
-    page.screenshot(path=screenshots / f"evolution-view-{theme}.png")
+    take(page, screenshots / f"evolution-view-{theme}.png")

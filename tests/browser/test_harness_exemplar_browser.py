@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 import zfwidgets as zf
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.live import LiveWidget
+from tests.browser.pictures import take
 from tests.browser.pixels import on_canvas
 from zfwidgets.deconv import DeconvNet
 from zfwidgets.widgets.core.rpc import worker
@@ -198,4 +199,4 @@ def test_it_fits_the_page(
             live.until(COMPLETE)
             told = f"{theme}-{width}"
             assert live.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), told
-            live.page.screenshot(path=SCREENSHOTS / f"exemplar-browser-{told}.png")
+            take(live.page, SCREENSHOTS / f"exemplar-browser-{told}.png")

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 import zfwidgets as zf
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.live import LiveWidget
+from tests.browser.pictures import take
 from tests.browser.pixels import on_canvas
 from tests.browser.test_accessibility import findings
 from zfwidgets.deconv import DeconvNet
@@ -140,5 +141,5 @@ def test_it_fits_the_page(show: Open, net: DeconvNet, telling: int) -> None:
             live.until(READY)
             told = f"{theme}-{width}"
             assert live.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), told
-            live.page.screenshot(path=SCREENSHOTS / f"exemplar-strip-{told}.png")
+            take(live.page, SCREENSHOTS / f"exemplar-strip-{told}.png")
             assert findings(live.page, ".zf-exemplar-strip") == [], told

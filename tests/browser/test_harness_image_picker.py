@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.harness import open_widget
+from tests.browser.pictures import take
 from zfwidgets.images.tiles import encode
 
 NAMES = ["cat", "dogs", "bee", "fig", "drum", "bridge", "pagoda", "rocket", "allium", "coffee"]
@@ -253,4 +254,4 @@ def test_a_picture_for_people(page: Page, screenshots: Path, theme: str) -> None
     real = ImagePicker()
     show(page, theme, items=real.items, _thumbs=real._thumbs, _slots=real._slots)
     real.close()
-    page.screenshot(path=screenshots / f"image-picker-{theme}.png")
+    take(page, screenshots / f"image-picker-{theme}.png")

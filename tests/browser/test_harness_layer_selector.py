@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.harness import open_widget
+from tests.browser.pictures import take
 from zfwidgets.widgets.core.strings import table
 
 LAYERS: list[dict[str, Any]] = [
@@ -272,4 +273,4 @@ def test_a_picture_for_people(page: Page, screenshots: Path, theme: str, what: s
     layers = LAYERS if what == "chain" else branched()
     show(page, theme, layers=layers, value=layers[3]["name"])
     expect(page.locator(".zf-layer-selector")).to_have_attribute("data-zf-theme", theme)
-    page.screenshot(path=screenshots / f"layer-selector-{what}-{theme}.png")
+    take(page, screenshots / f"layer-selector-{what}-{theme}.png")

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 import zfwidgets as zf
 from tests.browser.live import LiveWidget
+from tests.browser.pictures import take
 from zfwidgets.widgets.mask_picker import MaskPicker
 
 NAMES = ("cat", "raccoon", "dogs", "astronaut")
@@ -85,6 +86,6 @@ def test_the_comparison_ends_in_a_table(
     shown = page.locator(".zf-mask-results tbody tr").first.locator("td").nth(2).inner_text()
     assert shown == f"{float(picker.result.delta[0, 0]):.3f}"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.screenshot(path=screenshots / f"mask-picker-{theme}-{width}.png")
+    take(page, screenshots / f"mask-picker-{theme}-{width}.png")
     page.evaluate("unmount()")
     assert page.evaluate("model.listening()") == 0

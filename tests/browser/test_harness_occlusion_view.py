@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 import zfwidgets as zf
 from tests.browser.live import LiveWidget
+from tests.browser.pictures import take
 from zfwidgets.widgets.occlusion_view import OcclusionView
 
 READY = "document.querySelectorAll('.zf-bar').length === 6"
@@ -114,7 +115,7 @@ def test_it_fits_and_is_pictured(
     live = LiveWidget(page, view, "occlusion-view", theme)
     live.until(READY)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.screenshot(path=screenshots / f"occlusion-view-{theme}-{width}.png")
+    take(page, screenshots / f"occlusion-view-{theme}-{width}.png")
 
 
 def test_leaving_leaves_no_listener(page: Page, view: OcclusionView) -> None:

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 import zfwidgets as zf
 from tests.browser.conftest import new_page
 from tests.browser.live import LiveWidget
+from tests.browser.pictures import take
 from tests.browser.pixels import on_canvas
 from tests.browser.test_accessibility import findings
 from tests.browser.test_live_view import ON, WATCH
@@ -79,7 +80,7 @@ def test_unreadable_files_are_listed_with_the_reason(
     held = opened(page, picker)
     held.until("document.querySelectorAll('[aria-disabled=true][role=option]').length === 2")
     held.until("document.querySelectorAll('.zf-thumb-missing').length < 20")
-    page.screenshot(path=screenshots / "picker-folder.png")
+    take(page, screenshots / "picker-folder.png")
     page.get_by_text("2 files cannot be read").click()
     expect(page.locator(".zf-unread li").nth(0)).to_contain_text("3a.png is empty")
     expect(page.locator(".zf-unread li").nth(1)).to_contain_text("12a.png")
@@ -147,7 +148,7 @@ def test_an_emptied_gallery_says_how_to_fill_it(page: Page, screenshots: Path) -
     held.until("!!document.querySelector('.zf-undo button')")
     expect(page.get_by_role("button", name="Crop")).to_be_disabled()
     expect(page.get_by_role("button", name="Recent first")).to_be_hidden()
-    page.screenshot(path=screenshots / "picker-empty.png")
+    take(page, screenshots / "picker-empty.png")
     picker.close()
 
 
@@ -161,7 +162,7 @@ def test_a_snapshot_becomes_the_choice_and_the_camera_goes_off(
     assert camera.evaluate("tracks.length") == 0
     camera.get_by_role("button", name="Camera").click()
     camera.wait_for_function("document.querySelector('video').videoWidth > 0")
-    camera.screenshot(path=screenshots / "picker-camera.png")
+    take(camera, screenshots / "picker-camera.png")
     camera.get_by_role("button", name="Take picture").click()
     held.until("model.state.value.startsWith('camera ')")
     assert camera.evaluate(ON) == 0
@@ -202,7 +203,7 @@ def test_a_refused_camera_says_what_to_do(
     expect(notice).to_contain_text("The camera was not allowed")
     expect(notice).to_contain_text("address bar")
     expect(page.locator(".zf-snapshot")).to_be_hidden()
-    page.screenshot(path=screenshots / "picker-refused.png")
+    take(page, screenshots / "picker-refused.png")
     assert picker.value == "cat"
     page.context.close()
 
@@ -252,7 +253,7 @@ def test_the_square_is_chosen_with_the_keyboard(
     assert left > (width - size) / 2
     assert picker.image.size == (size, size)
     shows_what_the_network_sees(page, held, picker)
-    page.screenshot(path=screenshots / "picker-crop.png")
+    take(page, screenshots / "picker-crop.png")
     page.keyboard.press("0")
     held.until("model.state.crop === null")
     assert picker.image.size == (width, height)
@@ -330,6 +331,6 @@ def test_pictures_for_people(
     held.until("document.querySelector('.zf-crop-photo').naturalWidth > 0")
     page.keyboard.press("+")
     held.until("model.state.crop !== null")
-    page.screenshot(path=screenshots / f"picker-{theme}-{width}.png")
+    take(page, screenshots / f"picker-{theme}-{width}.png")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     picker.locale = "en"

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 import zfwidgets as zf
 from tests.browser.conftest import KERNEL_LIMIT, Notebook
 from tests.browser.inspector_page import InspectorPage
+from tests.browser.pictures import take
 from tests.browser.test_accessibility import findings
 
 CELL = "import zfwidgets as zf\n\ninspector = zf.Inspector('zfnet', 'cat')\ninspector"
@@ -55,7 +56,7 @@ def test_a_click_on_a_bar_chooses_the_channel_everywhere(
         light = str(theme == "Light").lower()
         expect(page.locator(f"body[data-jp-theme-light='{light}']")).to_be_attached()
         page.set_viewport_size({"width": 1400, "height": 2000})
-        inspector.root.screenshot(path=screenshots / f"charts-{theme.lower()}.png")
+        take(inspector.root, screenshots / f"charts-{theme.lower()}.png")
 
 
 def test_a_restarted_kernel_is_said_and_running_the_cell_goes_on(in_lab: Notebook) -> None:
@@ -102,4 +103,4 @@ def test_all_of_it_speaks_korean(in_lab: Notebook, screenshots: Path) -> None:
     expect(inspector.picker.get_by_role("option", name="우주 비행사")).to_have_count(1)
     expect(inspector.browser.locator('[data-waiting="true"]:visible')).to_have_count(0)
     page.set_viewport_size({"width": 1400, "height": 2000})
-    inspector.root.screenshot(path=screenshots / "inspector-ko.png")
+    take(inspector.root, screenshots / "inspector-ko.png")

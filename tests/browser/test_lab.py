@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 import zfwidgets as zf
 from tests.browser import conftest, hosts
 from tests.browser.inspector_page import InspectorPage, likeness
+from tests.browser.pictures import take
 from tests.browser.pixels import Pixels
 from zfwidgets.images import decode
 
@@ -277,7 +278,7 @@ def test_screenshots(
     expect(strip.locator('.zf-answer[data-state="waiting"]')).to_have_count(0)
     expect(strip.locator('[data-answer="photo"] canvas')).to_have_count(2)
     picture = screenshots / f"lab-{theme.lower()}-{width}.png"
-    inspector.root.screenshot(path=picture)
+    take(inspector.root, picture)
     with Image.open(picture) as shot:
         corner = np.asarray(shot.convert("L"))[2, 2]
     assert (corner > 200) == (theme == "Light")

@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Notebook
+from tests.browser.pictures import take
 
 MAKE = """
 import ipywidgets, traitlets
@@ -39,4 +40,4 @@ def test_everything_follows_the_slider(in_lab: Notebook, screenshots: Path) -> N
     expect(page.get_by_text(f"follows zfnet, step {step}", exact=True)).to_be_visible()
     browser = page.locator(".zf-channel-browser")
     expect(browser).to_have_attribute("data-state", "ready")
-    page.screenshot(path=screenshots / "evolution-view-lab.png")
+    take(page, screenshots / "evolution-view-lab.png")

@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Notebook
+from tests.browser.pictures import take
 
 MAKE = """
 import zfwidgets as zf
@@ -30,7 +31,7 @@ def test_a_scan_fills_the_browser_and_the_keyboard_opens_a_channel(
     page.keyboard.press("Enter")
     panel = page.get_by_role("dialog", name="channel 1 of conv3")
     expect(panel.locator(".zf-pair")).to_have_count(9)
-    page.screenshot(path=screenshots / "exemplar-browser-lab.png")
+    take(page, screenshots / "exemplar-browser-lab.png")
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
     expect(view.locator('.zf-cell[data-channel="1"]')).to_be_focused()

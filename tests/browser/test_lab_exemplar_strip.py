@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 import zfwidgets as zf
 from tests.browser.conftest import Notebook
 from tests.browser.inspector_page import InspectorPage
+from tests.browser.pictures import take
 from tests.browser.pixels import on_canvas
 
 MAKE = "import zfwidgets as zf\n\nzf.Inspector('zfnet', 'cat')"
@@ -48,7 +49,7 @@ def test_a_click_on_an_exemplar_shows_its_photo_and_the_way_back_leads_home(
     expected = zf.synthesized("zfnet", "conv5").images[best]
     assert np.abs(made.astype(int) - expected).mean() < 6, "but for compression"
     page.set_viewport_size({"width": 1400, "height": 1900})
-    inspector.root.screenshot(path=screenshots / "inspector-exemplars.png")
+    take(inspector.root, screenshots / "inspector-exemplars.png")
 
     pairs.nth(2).click()
     there = net.record(zf.gallery()[name].open()).seen()[0]
@@ -58,7 +59,7 @@ def test_a_click_on_an_exemplar_shows_its_photo_and_the_way_back_leads_home(
     view = inspector.root.locator(".zf-projection-view")
     expect(view).to_contain_text(f"row {row}, column {col}")
     expect(inspector.picker).to_contain_text(zf.gallery()[name].author)
-    inspector.root.screenshot(path=screenshots / "inspector-exemplar-visited.png")
+    take(inspector.root, screenshots / "inspector-exemplar-visited.png")
 
     strip.get_by_role("button", name="Back to cat").click()
     inspector.until(

@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Notebook
+from tests.browser.pictures import take
 
 SETUP = 'import zfwidgets as zf\nrecording = zf.load("zfnet").record(zf.sample("cat").open())'
 
@@ -29,7 +30,7 @@ def test_pointing_at_the_curves_shows_the_photo_there(in_lab: Notebook, screensh
     cursor = page.locator(".zf-cursor").first.bounding_box()
     assert cursor is not None
     assert abs(cursor["x"] - (box["x"] + box["width"] * 180 / 350)) < 3
-    page.screenshot(path=screenshots / "invariance-view-lab.png")
+    take(page, screenshots / "invariance-view-lab.png")
     page.get_by_role("slider").focus()
     page.keyboard.press("Home")
     expect(page.locator(".zf-amount")).to_contain_text("0°")
@@ -53,4 +54,4 @@ def test_a_dragged_square_tells_python_where_it_is(in_lab: Notebook, screenshots
     page.mouse.move(box["x"] + 8 - 3000, box["y"] + 8 - 40, steps=5)
     page.mouse.up()
     expect(page.get_by_text("at [76, 0]")).to_be_visible()
-    page.screenshot(path=screenshots / "occlusion-view-lab.png")
+    take(page, screenshots / "occlusion-view-lab.png")

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 import zfwidgets as zf
 from tests.browser import conftest, hosts
 from tests.browser.inspector_page import InspectorPage, Pixels, likeness
+from tests.browser.pictures import take
 
 CELL = """import zfwidgets as zf
 
@@ -86,7 +87,7 @@ def test_the_kernel_records_nothing_and_knows_what_the_page_shows(
     assert abs(float(asked(inspector, "inspector.head.classes[0]['p']")) - p) < 1e-3
     expect(inspector.root.locator(".zf-head-name")).to_have_text("zfnet in this page")
     expect(inspector.root.locator(".zf-head-note")).to_be_hidden()
-    inspector.root.screenshot(path=screenshots / "lab-compute-page.png")
+    take(inspector.root, screenshots / "lab-compute-page.png")
 
 
 def test_a_layer_and_a_channel_that_are_clicked_are_projected_as_python_projects(
@@ -206,6 +207,6 @@ def test_what_the_page_cannot_run_is_said_in_the_head_and_python_computes(
         lambda: shows(inspector, projection(recording, "conv5", channel)), "the projection"
     )
     assert asked(inspector, "inspector.compute, inspector.status") == "('kernel', 'ready')"
-    inspector.root.screenshot(path=screenshots / "lab-compute-instead.png")
+    take(inspector.root, screenshots / "lab-compute-instead.png")
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     page.context.close()

@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 import zfwidgets as zf
 from tests.browser.harness import open_widget
+from tests.browser.pictures import take
 from zfwidgets.widgets.layer_selector import LayerSelector
 
 NETS = {
@@ -53,7 +54,7 @@ def test_a_branched_network_is_drawn_whole(
     assert box is not None
     assert box["height"] < 420
     page.locator(".zf-layers").evaluate("list => { list.scrollTop = 0; }")
-    page.screenshot(path=screenshots / f"layer-selector-{name}-{width}.png")
+    take(page, screenshots / f"layer-selector-{name}-{width}.png")
 
 
 @pytest.mark.parametrize("name", NETS)

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 import zfwidgets as zf
 from tests.browser.conftest import new_page
 from tests.browser.live import LiveWidget
+from tests.browser.pictures import take
 from tests.browser.pixels import on_canvas
 from tests.browser.test_accessibility import findings
 from zfwidgets.images import heat_colours
@@ -80,7 +81,7 @@ def test_frames_are_processed_until_it_is_stopped(
     held = start(camera, live)
     held.until(f"{FRAMES} > 20")
     held.until("/frames\\/s/.test(document.querySelector('.zf-live-status').textContent)")
-    camera.screenshot(path=screenshots / "live-running.png")
+    take(camera, screenshots / "live-running.png")
     camera.get_by_role("button", name="Stop camera").click()
     assert camera.evaluate(ON) == 0
     sent = camera.evaluate(FRAMES)
@@ -135,7 +136,7 @@ def test_a_frozen_frame_stands_still_and_goes_on(
     camera.get_by_role("button", name="Freeze").click()
     held.until("document.querySelector('.zf-live-view').dataset.mode === 'frozen'")
     expect(camera.locator(".zf-live-status")).to_contain_text("live.recording")
-    camera.screenshot(path=screenshots / "live-frozen.png")
+    take(camera, screenshots / "live-frozen.png")
     held.until(DRAWN)
     sent = camera.evaluate(FRAMES)
     camera.evaluate("new Promise(done => setTimeout(done, 200))")
@@ -297,7 +298,7 @@ def test_a_refused_camera_says_what_to_do(
     expect(alert).to_contain_text("The camera was not allowed")
     expect(alert).to_contain_text("address bar")
     expect(page.get_by_role("button", name="Start camera")).to_be_enabled()
-    page.screenshot(path=screenshots / "live-refused.png")
+    take(page, screenshots / "live-refused.png")
     page.context.close()
 
 
@@ -349,9 +350,9 @@ def test_pictures_for_people(
 ) -> None:
     camera.set_viewport_size({"width": width, "height": 900})
     held = opened(camera, live, theme)
-    camera.screenshot(path=screenshots / f"live-idle-{theme}-{width}.png")
+    take(camera, screenshots / f"live-idle-{theme}-{width}.png")
     camera.get_by_role("button", name="Start camera").click()
     held.until(DRAWN if width > 400 else f"{FRAMES} > 5")
     held.until("/frames\\/s/.test(document.querySelector('.zf-live-status').textContent)")
-    camera.screenshot(path=screenshots / f"live-on-{theme}-{width}.png")
+    take(camera, screenshots / f"live-on-{theme}-{width}.png")
     assert camera.evaluate("document.documentElement.scrollWidth <= innerWidth")

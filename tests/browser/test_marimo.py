@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, ConsoleMessage, expect
 import zfwidgets as zf
 from tests.browser import conftest, hosts
 from tests.browser.inspector_page import InspectorPage
+from tests.browser.pictures import take
 from zfwidgets.deconv import Neurons
 
 NOTEBOOK = """
@@ -129,4 +130,4 @@ def test_the_parts_fill_the_page_one_below_the_other(
         assert box["width"] > 0.8 * 1400, part
         below = box["y"] + box["height"]
     assert inspector.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    inspector.page.screenshot(path=screenshots / "marimo.png", full_page=True)
+    take(inspector.page, screenshots / "marimo.png", whole=True)

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 import zfwidgets as zf
 from tests.browser import conftest, hosts
 from tests.browser.inspector_page import InspectorPage, likeness
+from tests.browser.pictures import take
 
 CELL = "import zfwidgets as zf\n\nzf.Inspector('zfnet', 'raccoon')"
 
@@ -66,4 +67,4 @@ def test_keys_inside_do_not_reach_the_notebook(opened: InspectorPage) -> None:
 def test_it_fits_the_narrow_column_of_a_notebook(opened: InspectorPage, screenshots: Path) -> None:
     opened.page.set_viewport_size({"width": 900, "height": 1600})
     assert opened.root.evaluate("root => root.scrollWidth - root.clientWidth") <= 0
-    opened.root.screenshot(path=screenshots / "notebook-900.png")
+    take(opened.root, screenshots / "notebook-900.png")

@@ -17,6 +17,7 @@ from torch import nn
 import zfwidgets as zf
 from tests.browser import conftest
 from tests.browser.inspector_page import InspectorPage
+from tests.browser.pictures import take
 from tests.browser.pixels import on_canvas
 from tests.browser.test_accessibility import findings
 from tests.browser.waiting import until
@@ -138,7 +139,7 @@ def test_a_photo_of_ones_own_is_seen_by_both(
     choose(page, 0, orders[0][2])
     for index, recording in enumerate(recordings):
         shows(page, index, recording, "conv3", orders[index][2])
-    page.screenshot(path=screenshots / "page-compare-own.png", full_page=True)
+    take(page, screenshots / "page-compare-own.png", whole=True)
 
 
 def test_the_place_under_the_pointer_is_marked_on_both_sides(page: Page) -> None:
@@ -211,6 +212,6 @@ def test_screenshots(seen: Page, screenshots: Path, scheme: Any, width: int) -> 
         until(seen, "side => zfKernel.models.get(`${side}.view`).get('status') === 'ready'", name)
     expect(seen.locator(".zf-compare [data-busy=true]")).to_have_count(0, timeout=PATIENCE)
     path = screenshots / f"page-compare-{scheme}-{width}.png"
-    seen.screenshot(path=path, full_page=True)
+    take(seen, path, whole=True)
     assert seen.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert findings(seen) == []

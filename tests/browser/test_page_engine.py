@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, expect
 
 import zfwidgets as zf
 from tests.browser.inspector_page import Pixels
+from tests.browser.pictures import take
 from tests.browser.test_accessibility import findings
 from tests.browser.test_export import Opened
 from zfwidgets.images import heat_colours
@@ -448,7 +449,7 @@ def test_screenshots(opened: Computing, screenshots: Path, scheme: Any, width: i
     opened.settled()
     opened.wait_for_layer("conv5")
     path = screenshots / f"page-engine-{scheme}-{width}.png"
-    opened.page.screenshot(path=path, full_page=True)
+    take(opened.page, path, whole=True)
     assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert findings(opened.page) == []
     opened.complaints.clear()  # the audit asks for style sheets in a way that is refused

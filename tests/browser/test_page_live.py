@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import zfwidgets as zf
 from tests.browser import conftest
+from tests.browser.pictures import take
 from tests.browser.test_accessibility import findings
 from tests.browser.waiting import until
 from zfwidgets.widgets.live_view.frames import Looker
@@ -122,6 +123,6 @@ def test_the_camera_is_looked_through_frozen_and_let_go_of(page: Page, screensho
     page.locator(".zf-live-view select").select_option("conv3")
     expect(caption).to_contain_text("conv3", timeout=PATIENCE)
     assert findings(page, ".zf-live-view") == []
-    page.screenshot(path=screenshots / "page-live.png", full_page=True)
+    take(page, screenshots / "page-live.png", whole=True)
     page.get_by_role("button", name="Stop camera").click()
     until(page, "document.querySelector('video').srcObject === null")

@@ -14,6 +14,7 @@ from torch import nn
 
 import zfwidgets as zf
 from tests.browser import conftest
+from tests.browser.pictures import take
 from tests.browser.test_accessibility import findings
 from tests.browser.waiting import until
 from zfwidgets.analysis.occluder import Occluder
@@ -117,7 +118,7 @@ def test_the_square_is_moved_with_the_keyboard_and_the_verdict_follows(
     until(page, "old => zfKernel.models.get('occlusion').get('place')[1] < old", before[1])
     expect(page.locator(".zf-verdict")).not_to_have_text("")
     assert findings(page, ".zf-occlusion-view") == []
-    page.screenshot(path=screenshots / "page-occlusion.png", full_page=True)
+    take(page, screenshots / "page-occlusion.png", whole=True)
 
 
 def test_a_photo_of_ones_own_can_be_hidden_too(

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import zfwidgets as zf
 from tests.browser.conftest import new_page
+from tests.browser.pictures import take
 from tests.browser.test_accessibility import findings
 from zfwidgets.widgets.core.wire import PROTOCOL
 
@@ -52,7 +53,7 @@ def answered(page: Page) -> None:
 
 
 def test_score_and_code_are_those_of_python(opened: Page, screenshots: Path) -> None:
-    opened.screenshot(path=screenshots / "page-quiz.png")
+    take(opened, screenshots / "page-quiz.png")
     answered(opened)
     expect(opened.locator(".zf-quiz-title")).to_contain_text("Done")
     code = opened.locator(".zf-quiz-code").inner_text()
@@ -64,7 +65,7 @@ def test_score_and_code_are_those_of_python(opened: Page, screenshots: Path) -> 
     for row, some in zip(rows, [read, read.of("conv5"), read.of("conv3")], strict=True):
         assert (row["right"], row["asked"]) == (some.right, some.asked)
         assert (row["low"], row["high"]) == pytest.approx(some.interval, abs=1e-12)
-    opened.screenshot(path=screenshots / "page-quiz-done.png")
+    take(opened, screenshots / "page-quiz-done.png")
     opened.context.close()
 
 
@@ -113,5 +114,5 @@ def test_it_can_be_read_and_used_by_everybody(
     page.goto(saved.path.as_uri())
     expect(page.locator(".zf-quiz-title")).to_contain_text("Question 1")
     assert findings(page) == []
-    page.screenshot(path=screenshots / f"page-quiz-phone-{theme}.png")
+    take(page, screenshots / f"page-quiz-phone-{theme}.png")
     page.context.close()

@@ -17,6 +17,7 @@ from torch import nn
 
 import zfwidgets as zf
 from tests.browser import conftest
+from tests.browser.pictures import take
 from tests.browser.test_accessibility import findings
 from tests.browser.waiting import until
 from zfwidgets.images import Preprocess
@@ -188,7 +189,7 @@ def test_another_layer_begins_with_its_strongest_channel(
     expect(page.locator(".zf-steps-title")).to_contain_text(f"conv5 · channel {best}")
     page.keyboard.press("End")
     assert findings(page, ".zf-steps-view") == []
-    page.screenshot(path=screenshots / "page-steps.png", full_page=True)
+    take(page, screenshots / "page-steps.png", whole=True)
 
 
 def test_a_step_left_out_is_left_out_as_in_python(page: Page, net: zf.DeconvNet) -> None:
@@ -299,6 +300,6 @@ def test_screenshots(seen: Page, screenshots: Path, scheme: Any, width: int) -> 
     seen.set_viewport_size({"width": width, "height": 1000})
     seen.locator(".zf-side canvas").first.wait_for()
     path = screenshots / f"page-steps-{scheme}-{width}.png"
-    seen.screenshot(path=path, full_page=True)
+    take(seen, path, whole=True)
     assert seen.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert findings(seen) == []

@@ -14,6 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 import zfwidgets as zf
+from tests.browser.pictures import take
 from tests.browser.pixels import on_canvas
 from tests.browser.test_accessibility import findings
 from tests.browser.test_page_engine import LEVELS, Computing
@@ -108,7 +109,7 @@ def test_the_strip_shows_the_photos_of_the_page_that_excite_the_channel_most(
     # Nobody has counted classes here, so nothing is said of them.
     expect(opened.root.locator(".zf-exemplar-strip")).not_to_contain_text("class")
     assert findings(opened.page, ".zf-exemplar-strip") == []
-    opened.page.screenshot(path=screenshots / "page-strip.png", full_page=True)
+    take(opened.page, screenshots / "page-strip.png", whole=True)
 
 
 def test_beside_them_stands_what_the_chosen_photo_and_the_filter_say(

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 import zfwidgets as zf
 from tests.browser.conftest import new_page
 from tests.browser.live import LiveWidget
+from tests.browser.pictures import take
 from tests.browser.test_accessibility import findings
 from zfwidgets.images import Preparation
 
@@ -206,7 +207,7 @@ def test_it_reads_in_light_and_dark_wide_and_narrow(
     page = new_page(chromium, viewport={"width": width, "height": 800})
     held = opened(page, picker, theme)
     held.until("!!document.querySelector('.zf-picker-caption a')")
-    page.screenshot(path=screenshots / f"picker-wall-{theme}-{width}.png")
+    take(page, screenshots / f"picker-wall-{theme}-{width}.png")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     # Whole: neither cut off nor behind an ellipsis.
     assert page.evaluate(

@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, Position, expect
 
 from tests.browser.live import LiveWidget
+from tests.browser.pictures import take
 from tests.browser.pixels import on_canvas
 from tests.unit.widgets.fakes import SIDE, FakeNet, picture
 from zfwidgets.widgets.projection_view import ProjectionView
@@ -250,5 +251,5 @@ def test_a_closed_view_leaves_no_listener(shown: Shown) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_picture_for_people(page: Page, screenshots: Path, theme: str) -> None:
     Shown(page, theme, all_rules=True, place=(4, 5))
-    page.screenshot(path=screenshots / f"projection-view-{theme}.png")
+    take(page, screenshots / f"projection-view-{theme}.png")
     assert Image.open(io.BytesIO(page.screenshot())).width == 1400

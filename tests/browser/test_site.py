@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 import zfwidgets as zf
+from tests.browser.pictures import take
 from tests.browser.sites import Server
 from tests.browser.test_accessibility import findings
 from tests.browser.test_page_engine import PATIENCE, Computing, like, projection
@@ -213,7 +214,7 @@ def test_screenshots(seen: tuple[str, Visitor], screenshots: Path, scheme: Any, 
     visitor.settled()
     visitor.wait_for_layer("conv5")
     path = screenshots / f"site-{name}-{scheme}-{width}.png"
-    visitor.page.screenshot(path=path, full_page=True)
+    take(visitor.page, path, whole=True)
     assert visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert visitor.complaints == []
     assert findings(visitor.page) == []

@@ -11,6 +11,7 @@ from torch import nn
 
 import zfwidgets as zf
 from tests.browser.live import LiveWidget
+from tests.browser.pictures import take
 from zfwidgets.widgets.steps_view import StepsView
 
 DRAWN = "document.querySelectorAll('.zf-side canvas').length > 0"
@@ -142,5 +143,5 @@ def test_a_picture_for_people(
     live = opened(page, recording, theme)
     live.widget.step = 2
     live.until("!!document.querySelector('.zf-switches')")
-    page.screenshot(path=screenshots / f"steps-view-{theme}.png")
+    take(page, screenshots / f"steps-view-{theme}.png")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, expect
 import zfwidgets as zf
 from tests.browser import conftest, hosts
 from tests.browser.inspector_page import InspectorPage, likeness
+from tests.browser.pictures import take
 from zfwidgets.cli import find_notebook
 
 
@@ -115,5 +116,5 @@ def test_screenshots(chromium: Browser, dashboard: InspectorPage, screenshots: P
         expect(inspector.root).to_be_visible(timeout=conftest.KERNEL_LIMIT)
         inspector.choose_layer("conv5")
         inspector.wait_for_layer("conv5")
-        page.screenshot(path=screenshots / f"voila-{theme}.png", full_page=True)
+        take(page, screenshots / f"voila-{theme}.png", whole=True)
     dark.context.close()
