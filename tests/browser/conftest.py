@@ -13,7 +13,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 import zfwidgets as zf
 from tests.browser import hosts
@@ -36,6 +36,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    "--renderer-process-limit=1",  # for each context
     "--use-fake-device-for-media-stream",  # a camera that shows a moving pattern
     "--use-fake-ui-for-media-stream",  # and somebody who allows it
 ]
@@ -115,9 +116,32 @@ def new_page(chromium: Browser, **options: Any) -> Page:
     return chromium.new_context(**options).new_page()
 
 
+@cache
+def context_of(chromium: Browser, *permissions: str) -> BrowserContext:
+    """One for all pages that leave it as it is: the process that they live in is started once."""
+    # Its own page stays, for that process ends with the last page.
+    return new_page(chromium, permissions=permissions).context
+
+
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """A fresh page for one test."""
+    """A fresh page for one test, which leaves its context as it is."""
+    page = context_of(chromium).new_page()
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def camera(chromium: Browser) -> Iterator[Page]:
+    """The same, and it may use the fake camera."""
+    page = context_of(chromium, "camera").new_page()
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def apart(chromium: Browser) -> Iterator[Page]:
+    """A fresh page in a context of its own, with which a test may do what it likes."""
     page = new_page(chromium)
     yield page
     page.context.close()

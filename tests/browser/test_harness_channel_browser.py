@@ -152,12 +152,12 @@ def test_without_a_picture_the_table_says_what_to_do(open_browser: Open) -> None
 
 
 def test_a_saved_view_shows_its_first_page_and_says_that_it_is_saved(
-    page: Page, recording: Recording
+    apart: Page, recording: Recording
 ) -> None:
     browser = ChannelBrowser(recording, layer="conv4")
     browser.wait(60)
     worker().join()
-    live = LiveWidget(page, browser, "channel-browser", alive=False)
+    live = LiveWidget(apart, browser, "channel-browser", alive=False)
     live.until("document.querySelector('.zf-channel-browser').dataset.state === 'saved'")
     expect(live.page.get_by_text("Saved view – run the cell to explore")).to_be_visible()
     expected = heat(recording.feature_maps("conv4")[0])

@@ -22,14 +22,6 @@ from zfwidgets.images import Preprocess
 
 
 @pytest.fixture
-def camera(chromium: Browser) -> Iterator[Page]:
-    """A page that may use the fake camera."""
-    page = new_page(chromium, permissions=["camera"])
-    yield page
-    page.context.close()
-
-
-@pytest.fixture
 def picker() -> Iterator[zf.ImagePicker]:
     made = zf.ImagePicker(transforms=Preprocess())
     yield made
@@ -114,12 +106,14 @@ def test_recently_used_pictures_come_first_once_the_hand_has_left(
     assert page.evaluate(order) == names
 
 
-def test_without_a_kernel_the_gallery_stays_and_says_so(page: Page, picker: zf.ImagePicker) -> None:
-    LiveWidget(page, picker, "image-picker", alive=False)
-    expect(page.locator(".zf-picker-hint")).to_contain_text("run the cell")
+def test_without_a_kernel_the_gallery_stays_and_says_so(
+    apart: Page, picker: zf.ImagePicker
+) -> None:
+    LiveWidget(apart, picker, "image-picker", alive=False)
+    expect(apart.locator(".zf-picker-hint")).to_contain_text("run the cell")
     for name in ("Upload…", "Camera", "Crop", "Remove"):
-        expect(page.get_by_role("button", name=name)).to_be_disabled()
-    expect(page.get_by_role("option")).to_have_count(len(picker.items))
+        expect(apart.get_by_role("button", name=name)).to_be_disabled()
+    expect(apart.get_by_role("option")).to_have_count(len(picker.items))
 
 
 # --------------------------------------------------------------------------------- removing

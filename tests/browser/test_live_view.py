@@ -35,14 +35,6 @@ DRAWN = "document.querySelector('.zf-live-maps')?.width > 300"
 
 
 @pytest.fixture
-def camera(chromium: Browser) -> Iterator[Page]:
-    """A page that may use the fake camera."""
-    page = new_page(chromium, permissions=["camera"])
-    yield page
-    page.context.close()
-
-
-@pytest.fixture
 def live(net: zf.DeconvNet) -> Iterator[LiveView]:
     made = LiveView(net, layer="conv2")
     yield made

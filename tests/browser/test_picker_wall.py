@@ -171,14 +171,14 @@ def test_a_syllable_under_way_keeps_what_was_found(page: Page, picker: zf.ImageP
 
 
 def test_without_a_kernel_or_a_gallery_there_is_no_wall_to_open(
-    page: Page, picker: zf.ImagePicker
+    apart: Page, picker: zf.ImagePicker
 ) -> None:
-    LiveWidget(page, picker, "image-picker", alive=False)
-    expect(page.get_by_role("button", name="Gallery")).to_be_disabled()
+    LiveWidget(apart, picker, "image-picker", alive=False)
+    expect(apart.get_by_role("button", name="Gallery")).to_be_disabled()
     plain = zf.ImagePicker(gallery=False)
-    LiveWidget(page, plain, "image-picker", secure=True)
-    expect(page.get_by_role("button", name="Upload…")).to_be_visible()
-    expect(page.get_by_role("button", name="Gallery")).to_be_hidden()
+    LiveWidget(apart, plain, "image-picker", secure=True)
+    expect(apart.get_by_role("button", name="Upload…")).to_be_visible()
+    expect(apart.get_by_role("button", name="Gallery")).to_be_hidden()
     plain.close()
 
 

@@ -210,7 +210,8 @@ def test_a_print_of_1200_pixels_and_more_is_saved_with_its_caption(
     assert (print_[rows[-1] + 1 :] < 128).any(), "a caption"
 
 
-def test_a_copy_is_on_the_clipboard(shown: Shown) -> None:
+def test_a_copy_is_on_the_clipboard(apart: Page) -> None:
+    shown = Shown(apart)
     shown.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     shown.page.get_by_role("button", name="Copy").click()
     expect(shown.page.locator("[role=status]")).to_contain_text("Copied as a picture")
