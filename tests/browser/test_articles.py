@@ -20,8 +20,7 @@ from tests.browser import conftest
 from tests.browser.pixels import on_canvas
 from zfwidgets.widgets.export.frame import LISTEN
 
-LAYERS = ("conv2", "conv5")
-OPTIONS: dict[str, Any] = {"layers": LAYERS, "channels": 4, "progress": False}
+OPTIONS: dict[str, Any] = {"channels": 4, "progress": False}
 
 # As the directive of MyST has it: the module's element is in a shadow tree, its model is JSON.
 ARTICLE = """<!doctype html><html lang="en"><title>An article</title><body><h1>An article</h1>
@@ -73,7 +72,7 @@ def site(
     """A server of an author's folder: two articles, a module and its page."""
     folder = tmp_path_factory.mktemp("articles")
     (folder / "figures").mkdir()
-    inspector.to_module(folder / "figures" / "cat.mjs", **OPTIONS)
+    inspector.to_module(folder / "figures" / "cat.mjs", layers=("conv2", "conv5"), **OPTIONS)
     (folder / "article.html").write_text(ARTICLE.replace("CHANNEL", str(second)))
     (folder / "frame.html").write_text(FRAME.replace("LISTEN", LISTEN))
     handler = functools.partial(Quiet, directory=str(folder))
@@ -112,7 +111,7 @@ def grown(page: Page, selector: str) -> None:
 def test_a_notebook_made_into_html_is_explorable_from_the_disk(
     chromium: Browser, inspector: zf.Inspector, tmp_path: Path
 ) -> None:
-    static = inspector.render_static(**OPTIONS)
+    static = inspector.render_static(layers=("conv5",), **OPTIONS)
     cell = nbformat.v4.new_code_cell("inspector.render_static()", execution_count=1)
     bundle = static._repr_mimebundle_()
     cell.outputs = [nbformat.v4.new_output("execute_result", bundle, execution_count=1)]
@@ -167,7 +166,7 @@ def test_a_module_shows_the_neuron_of_its_state_and_says_where_it_goes(
 def test_a_module_that_stands_alone_needs_no_file_beside_it(
     page: Page, inspector: zf.Inspector, tmp_path: Path, second: int
 ) -> None:
-    saved = inspector.to_module(tmp_path / "alone.mjs", alone=True, **OPTIONS)
+    saved = inspector.to_module(tmp_path / "alone.mjs", alone=True, layers=("conv2",), **OPTIONS)
     assert saved.page is None
     assert saved.size == saved.module.stat().st_size
     state = f'{{"state": "#layer=conv2&channel={second}"}}'

@@ -79,7 +79,7 @@ KINDS = {
 }
 
 
-PHOTOS = {"googlenet": ["cat", "bee", "raccoon", "bridge", "pagoda", "citrus"]}
+PHOTOS = {"googlenet": ["cat", "bee", "raccoon"]}
 
 
 def network(kind: str) -> zf.DeconvNet:
