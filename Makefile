@@ -18,7 +18,7 @@ MEMORY := $(ALONE)/test_memory.py
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test install check js beside memory browser notebooks unit cluster oracles docs links pictures format bundles picture clean
+.PHONY: help demo test install check js browser notebooks unit cluster oracles docs links pictures format bundles picture clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,12 +37,19 @@ install: $(VENV)/.installed  ## make .venv with zfwidgets in it
 
 # --- for developers -----------------------------------------------------------------------------
 
-# What fails quickly comes first, and beside it what measures memory, which others do not change.
-# Ray's processes mostly wait, for one another: a third one at a time leaves no processor idle.
+# What fails quickly comes first. The longest part has a third process beside it while it lasts: what
+# measures memory, which others do not change, and Ray's processes, which mostly wait for one another.
 test: $(VENV)/.tested js/node_modules/.stamp browsers  ## everything: lint, types, contracts, TypeScript, unit, oracles, browser, notebooks
-	@$(MAKE) --no-print-directory --jobs 3 check js memory
-	@$(MAKE) --no-print-directory --jobs 2 cluster beside
+	@$(MAKE) --no-print-directory --jobs 2 check js
+	@$(MAKE) --no-print-directory --jobs 2 beside third
 	$(BIN)/pytest $(ALONE) --ignore=$(MEMORY)
+
+.PHONY: beside third
+beside: $(VENV)/.tested browsers
+	$(BESIDE) --ignore=$(ALONE) --ignore=tests/cluster
+
+third: $(VENV)/.tested browsers
+	$(BIN)/pytest $(MEMORY) tests/cluster
 
 check: $(VENV)/.tested  ## lint, types, import contracts
 	$(BIN)/ruff check .
@@ -54,12 +61,6 @@ js: js/node_modules/.stamp  ## TypeScript: types, lint, unit tests
 	$(NPM) run check
 	$(NPM) run lint
 	$(NPM) test
-
-beside: $(VENV)/.tested browsers
-	$(BESIDE) --ignore=$(ALONE) --ignore=tests/cluster
-
-memory: $(VENV)/.tested browsers  ## what a thousand channels and two hundred photos leave behind
-	$(BIN)/pytest $(MEMORY)
 
 unit: $(VENV)/.tested  ## the units of every room
 	$(BESIDE) tests/unit

@@ -262,18 +262,23 @@ def notebook(page: Page, lab: hosts.Host, name: str, *cells: str) -> Iterator[Pa
     try:
         yield page
     finally:
-        page.evaluate(
-            """code => {
-                const {kernel} = jupyterapp.shell.currentWidget.sessionContext.session;
-                window.emptied = null;
-                kernel.requestExecute({code, store_history: false}).done.then(
-                    reply => { window.emptied = reply.content; });
-            }""",
-            EMPTY,
-        )
-        page.wait_for_function("window.emptied")
-        assert page.evaluate("emptied.status") == "ok", page.evaluate("emptied.evalue")
+        leave(page)
         page.evaluate("jupyterapp.shell.currentWidget.dispose()")
+
+
+def leave(page: Page) -> None:
+    """The kernel of the notebook on the screen is as if it had just started."""
+    page.evaluate(
+        """code => {
+            const {kernel} = jupyterapp.shell.currentWidget.sessionContext.session;
+            window.emptied = null;
+            kernel.requestExecute({code, store_history: false}).done.then(
+                reply => { window.emptied = reply.content; });
+        }""",
+        EMPTY,
+    )
+    page.wait_for_function("window.emptied")
+    assert page.evaluate("emptied.status") == "ok", page.evaluate("emptied.evalue")
 
 
 @pytest.fixture(scope="session")

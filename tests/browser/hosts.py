@@ -66,11 +66,21 @@ def isolated(home: Path) -> dict[str, str]:
 
 @contextmanager
 def lab(folder: Path, home: Path) -> Iterator[Host]:
-    """JupyterLab without token or news, with its application object within the page's reach."""
+    """JupyterLab without token or news, and under /notebooks/ Notebook 7.
+
+    Their application objects are within the page's reach.
+    """
     options = [
-        *_server_options(folder),
+        f"--ServerApp.root_dir={folder}",
+        "--ServerApp.ip=127.0.0.1",
+        "--ServerApp.port_retries=0",
+        "--ServerApp.open_browser=False",
+        "--IdentityProvider.token=",
+        "--ServerApp.disable_check_xsrf=True",
+        "--allow-root",
         "--LabApp.expose_app_in_browser=True",
         "--LabApp.extension_manager=readonly",
+        "--JupyterNotebookApp.expose_app_in_browser=True",
     ]
     # Nothing pops up over the page, and nobody asks the internet for news.
     settings = home / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension"
@@ -80,26 +90,6 @@ def lab(folder: Path, home: Path) -> Iterator[Host]:
     )
     with _serve("jupyterlab", options, "/api/status", folder, home) as host:
         yield host
-
-
-@contextmanager
-def notebook(folder: Path, home: Path) -> Iterator[Host]:
-    """Notebook 7, with its application object within the page's reach."""
-    options = [*_server_options(folder), "--JupyterNotebookApp.expose_app_in_browser=True"]
-    with _serve("notebook", options, "/api/status", folder, home) as host:
-        yield host
-
-
-def _server_options(folder: Path) -> list[str]:
-    return [
-        f"--ServerApp.root_dir={folder}",
-        "--ServerApp.ip=127.0.0.1",
-        "--ServerApp.port_retries=0",
-        "--ServerApp.open_browser=False",
-        "--IdentityProvider.token=",
-        "--ServerApp.disable_check_xsrf=True",
-        "--allow-root",
-    ]
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from zfwidgets.page import page_net
 
 CLASSES = 17
 PAPER = zf.Preprocess()
-SMALL = zf.Preprocess(size=80, resize=90)
+SMALL = zf.Preprocess(size=64, resize=72)
 
 
 def with_small_head(model: nn.Module) -> nn.Module:

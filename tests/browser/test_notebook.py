@@ -18,19 +18,20 @@ CELL = "import zfwidgets as zf\n\nzf.Inspector('zfnet', 'raccoon')"
 
 
 @pytest.fixture(scope="module")
-def opened(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[InspectorPage]:
+def opened(chromium: Browser, lab: hosts.Host) -> Iterator[InspectorPage]:
     """A notebook with the one-liner, alone in the window as Notebook 7 shows it."""
-    folder = tmp_path_factory.mktemp("notebook")
-    conftest.write_notebook(folder / "inspector.ipynb", CELL)
-    with hosts.notebook(folder, tmp_path_factory.mktemp("notebook-home")) as host:
-        page = conftest.new_page(chromium)
-        page.goto(f"{host.url}/notebooks/inspector.ipynb")
-        page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady")
-        page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
-        inspector = InspectorPage(page)
-        expect(inspector.root).to_be_visible(timeout=conftest.KERNEL_LIMIT)
-        yield inspector
-        page.context.close()
+    name = "inspector-7.ipynb"
+    conftest.write_notebook(lab.folder / name, CELL)
+    lab.attach(name, conftest.kernel_of(lab))
+    page = conftest.new_page(chromium)
+    page.goto(f"{lab.url}/notebooks/{name}")
+    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady")
+    page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+    inspector = InspectorPage(page)
+    expect(inspector.root).to_be_visible(timeout=conftest.KERNEL_LIMIT)
+    yield inspector
+    conftest.leave(page)
+    page.context.close()
 
 
 def test_a_click_projects_what_the_engine_projects(opened: InspectorPage) -> None:
