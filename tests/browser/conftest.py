@@ -218,13 +218,12 @@ def kernel_of(lab: hosts.Host) -> str:
     return lab.start_kernel()
 
 
-def open_in_lab(page: Page, lab: hosts.Host, name: str, kernel: str = "") -> None:
+def open_in_lab(page: Page, lab: hosts.Host, name: str) -> None:
     """Open a notebook alone on the screen, run all of it, and wait until the kernel rests.
 
     page: a new one, or one with a JupyterLab in which a notebook was closed.
-    kernel: by its id; default: the one of all notebooks.
     """
-    lab.attach(name, kernel or kernel_of(lab))
+    lab.attach(name, kernel_of(lab))
     if page.url.startswith(lab.url):
         page.evaluate(
             "async path => { await jupyterapp.commands.execute('docmanager:open', { path }); }",

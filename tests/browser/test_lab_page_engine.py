@@ -70,6 +70,32 @@ def asked(inspector: InspectorPage, value: str, code: str = "") -> str:
     return str(result)
 
 
+def test_what_the_page_cannot_run_is_said_in_the_head_and_python_computes(
+    chromium: Browser, lab: hosts.Host, screenshots: Path
+) -> None:
+    page = conftest.new_page(chromium)
+    # As where workers are forbidden: by a policy of the site, or by an old browser.
+    page.add_init_script(
+        """window.Worker = class { constructor() { throw new Error("no workers here"); } };"""
+    )
+    conftest.write_notebook(lab.folder / "no-workers.ipynb", CELL)
+    # The first of this file: another notebook's page would compute what this one cannot.
+    conftest.open_in_lab(page, lab, "no-workers.ipynb")
+    inspector = InspectorPage(page)
+    note = inspector.root.locator(".zf-head-note")
+    expect(note).to_have_text("Python computes instead of this page: no workers here")
+    inspector.wait_for_layer("conv5")
+    recording = zf.load("zfnet", device="cpu").record(zf.samples()["cat"].open())
+    channel = strongest(recording, "conv5")[0]
+    inspector.until(
+        lambda: shows(inspector, projection(recording, "conv5", channel)), "the projection"
+    )
+    assert asked(inspector, "inspector.compute, inspector.status") == "('kernel', 'ready')"
+    take(inspector.root, screenshots / "lab-compute-instead.png")
+    conftest.leave(page)
+    page.context.close()
+
+
 def test_the_kernel_records_nothing_and_knows_what_the_page_shows(
     inspector: InspectorPage, net: zf.DeconvNet, screenshots: Path
 ) -> None:
@@ -184,29 +210,3 @@ def test_a_second_inspector_of_the_network_takes_the_weights_from_the_page(
     )
     assert int(asked(inspector, sent.replace("inspector.", "second.", 1))) < 2_000_000
     asked(inspector, "0", "second.close()")
-
-
-def test_what_the_page_cannot_run_is_said_in_the_head_and_python_computes(
-    chromium: Browser, lab: hosts.Host, screenshots: Path
-) -> None:
-    page = conftest.new_page(chromium)
-    # As where workers are forbidden: by a policy of the site, or by an old browser.
-    page.add_init_script(
-        """window.Worker = class { constructor() { throw new Error("no workers here"); } };"""
-    )
-    conftest.write_notebook(lab.folder / "no-workers.ipynb", CELL)
-    # With a kernel of its own: the other notebook's page would compute what this one cannot.
-    conftest.open_in_lab(page, lab, "no-workers.ipynb", lab.start_kernel())
-    inspector = InspectorPage(page)
-    note = inspector.root.locator(".zf-head-note")
-    expect(note).to_have_text("Python computes instead of this page: no workers here")
-    inspector.wait_for_layer("conv5")
-    recording = zf.load("zfnet", device="cpu").record(zf.samples()["cat"].open())
-    channel = strongest(recording, "conv5")[0]
-    inspector.until(
-        lambda: shows(inspector, projection(recording, "conv5", channel)), "the projection"
-    )
-    assert asked(inspector, "inspector.compute, inspector.status") == "('kernel', 'ready')"
-    take(inspector.root, screenshots / "lab-compute-instead.png")
-    page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
-    page.context.close()
