@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 BUILD  := build
 NPM    := npm --prefix js
 # A file in one of several processes; one thread each, so that they do not take turns. Each has a
-# browser and servers of its own, and takes up to 5 GB. What measures memory, frames or time is kept apart.
+# browser and servers of its own, and takes up to 5 GB. What measures frames or time is kept apart.
 # glibc keeps freed memory: fetching it anew for every tensor is a seventh of the time.
 KEEP   := MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=4000000000
 PROCESSES ?= 2
@@ -49,7 +49,7 @@ beside: $(VENV)/.tested browsers
 	$(BESIDE) --ignore=$(ALONE) --ignore=tests/cluster
 
 third: $(VENV)/.tested browsers
-	$(BIN)/pytest $(MEMORY) tests/cluster
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(MEMORY) tests/cluster
 
 check: $(VENV)/.tested  ## lint, types, import contracts
 	$(BIN)/ruff check .
@@ -66,7 +66,7 @@ unit: $(VENV)/.tested  ## the units of every room
 	$(BESIDE) tests/unit
 
 cluster: $(VENV)/.tested  ## scans and servers on Ray
-	$(BIN)/pytest tests/cluster
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/cluster
 
 oracles: $(VENV)/.tested  ## the engine against independent references
 	$(BESIDE) tests/oracles

@@ -1,4 +1,4 @@
-"""What every test gets: no GPU unless asked for, its share of two threads, the same seed."""
+"""What every test gets: no GPU unless asked for, OMP_NUM_THREADS or two threads, one seed."""
 
 from __future__ import annotations
 
@@ -71,5 +71,5 @@ def _same_numbers_each_run() -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.manual_seed(0)
-        processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-        torch.set_num_threads(max(1, min(2, os.cpu_count() or 1) // processes))
+        threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
+        torch.set_num_threads(threads or min(2, os.cpu_count() or 1))

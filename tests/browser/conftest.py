@@ -120,7 +120,7 @@ def new_page(chromium: Browser, **options: Any) -> Page:
 def context_of(chromium: Browser, *permissions: str) -> BrowserContext:
     """One for all pages that leave it as it is: the process that they live in is started once."""
     # Its own page stays, for that process ends with the last page.
-    return new_page(chromium, permissions=permissions).context
+    return new_page(chromium, permissions=list(permissions) or None).context
 
 
 @pytest.fixture

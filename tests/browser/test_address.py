@@ -133,10 +133,10 @@ def test_a_recorded_page_goes_to_what_it_has(
 ) -> None:
     page = tmp_path / "recorded.html"
     layers = ("conv1", "conv2")
-    zf.to_html(net, page, photos="cat", layers=layers, channels={"conv2": [5]}, progress=False)
+    zf.to_html(net, page, photos="cat", layers=layers, channels={"conv1": [5]}, progress=False)
     opened = Linked.__new__(Linked)
-    opened.visit(chromium, page.as_uri() + "#layer=conv2&channel=5", offline=True)
-    opened.title("conv2 · channel 5")
+    opened.visit(chromium, page.as_uri() + "#layer=conv1&channel=5", offline=True)
+    opened.title("conv1 · channel 5")
     opened.page.context.close()
 
 

@@ -37,7 +37,7 @@ def started(notebook: Path) -> Iterator[tuple[subprocess.Popen[bytes], hosts.Hos
 
 
 def test_the_printed_address_opens_the_notebook_and_asks_nothing(
-    page: Page, tmp_path: Path
+    apart: Page, tmp_path: Path
 ) -> None:
     notebook = tmp_path / "my notes.ipynb"
     conftest.write_notebook(notebook, "6 * 7")
@@ -46,13 +46,13 @@ def test_the_printed_address_opens_the_notebook_and_asks_nothing(
             hosts.wait_until_alive(server, host, "/api")
             address = re.search(r"http://127\.0\.0\.1\S+token=\w+", host.log.read_text())
             assert address is not None
-            page.goto(address[0])
-            expect(page.locator(".jp-NotebookPanel .jp-InputArea")).to_contain_text("6 * 7")
-            settings = json.loads(page.locator("#jupyter-config-data").inner_text())
+            apart.goto(address[0])
+            expect(apart.locator(".jp-NotebookPanel .jp-InputArea")).to_contain_text("6 * 7")
+            settings = json.loads(apart.locator("#jupyter-config-data").inner_text())
             assert "@jupyterlab/apputils-extension:announcements" in settings["disabledExtensions"]
             # A kernel that is still starting would not hear that it is to end.
             expect(
-                page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+                apart.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
             ).to_be_attached()
         finally:
             os.killpg(server.pid, signal.SIGTERM)  # as a terminal does: Lab is a child of it

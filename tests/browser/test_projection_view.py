@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -252,5 +251,7 @@ def test_a_closed_view_leaves_no_listener(shown: Shown) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_picture_for_people(page: Page, screenshots: Path, theme: str) -> None:
     Shown(page, theme, all_rules=True, place=(4, 5))
-    take(page, screenshots / f"projection-view-{theme}.png")
-    assert Image.open(io.BytesIO(page.screenshot())).width == 1400
+    path = screenshots / f"projection-view-{theme}.png"
+    take(page, path)
+    with Image.open(path) as picture:
+        assert picture.width == 1400

@@ -213,7 +213,8 @@ class Exemplars:
         """As `project`, one channel after the other; a picture of several is recorded once."""
         self.check(net)
         for some in self._together(channels):
-            recording, names = self._recorded(net, images, some)
+            inputs, names = self._inputs(net, images, some)
+            recording = net.record(inputs, upto=self.layer)
             seen = recording.seen()
             for channel in some:
                 neurons = self.neurons(recording, names, [channel])
@@ -286,13 +287,6 @@ class Exemplars:
         if some:
             yield some
 
-    def _recorded(
-        self, net: DeconvNet, images: Images, channels: Sequence[int]
-    ) -> tuple[Recording, list[str]]:
-        """The pictures of some channels, each recorded once, and their names."""
-        inputs, names = self._inputs(net, images, channels)
-        return net.record(inputs, upto=self.layer), names
-
     def _inputs(
         self, net: DeconvNet, images: Images, channels: Sequence[int]
     ) -> tuple[Tensor, list[str]]:
@@ -346,11 +340,18 @@ def cut(
 
     What is outside the picture is mid-grey, as projections show places without signal. pictures:
     uint8 [B, H, W, 3]. places: N times picture, and row and column of the layer's neuron.
+
+    Raises IndexError for a place that is not on the layer's map.
     """
     height, width = pictures.shape[1:3]
     patches = np.full((len(places), *layer.receptive_field, 3), 128, dtype=np.uint8)
     outside = torch.zeros(len(places), dtype=torch.bool)
     for index, (image, row, col) in enumerate(places):
+        if not (0 <= row < layer.height and 0 <= col < layer.width):
+            raise IndexError(
+                f"row {row}, column {col} of layer {layer.name!r}: its maps have "
+                f"{layer.height} x {layer.width} places here. Give the pictures that were scanned."
+            )
         top, left, bottom, right = layer.box(row, col)
         inside = slice(max(0, top), min(height, bottom)), slice(max(0, left), min(width, right))
         part = pictures[image][inside]

@@ -22,14 +22,14 @@ MEGABYTE = 2**20
 
 
 @pytest.fixture
-def live(page: Page) -> Iterator[LiveWidget]:
+def live(apart: Page) -> Iterator[LiveWidget]:
     torch.manual_seed(0)
     layers = [nn.Conv2d(3, 32, 5, stride=2), nn.ReLU(), nn.Conv2d(32, 256, 3), nn.ReLU()]
     net = DeconvNet(nn.Sequential(*layers).eval(), device="cpu")
     pins = [{"layer": "conv1", "channel": 3}, {"layer": "conv2", "channel": 9}]
     browser = ChannelBrowser(net.record(torch.rand(1, 3, 64, 64)), layer="conv2", pins=pins)
     assert browser.wait(60)
-    live = LiveWidget(page, browser, "channel-browser")
+    live = LiveWidget(apart, browser, "channel-browser")
     live.until(COMPLETE)
     yield live
     browser.close()

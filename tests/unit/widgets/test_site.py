@@ -7,13 +7,17 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from torch import nn
 
 import zfwidgets as zf
 from zfwidgets import cli
+from zfwidgets.widgets.export.engine import InPage
+from zfwidgets.widgets.site import pages
 from zfwidgets.widgets.site.sevens import literal, sevens
+from zfwidgets.widgets.site.views import view_of_part
 
 
 class Addresses(HTMLParser):
@@ -77,6 +81,22 @@ def test_a_page_for_every_widget_network_and_language_and_everything_they_load(
             assert (page.parent / engine["weights"]).is_file()
 
 
+def test_pages_of_exemplars_are_named_after_their_network_and_lead_to_its_inspector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leading_to = []
+
+    def exemplars(_net: object, inside: InPage, _to: object, way: str, **_: object) -> Any:
+        leading_to.append(way)
+        return {"exemplars": lambda plan, blobs: view_of_part(plan, inside, "live", blobs)}
+
+    monkeypatch.setattr(pages, "_exemplars", exemplars)
+    two = [small(), small("other")]
+    saved = zf.site(tmp_path / "new", two, photos="cat", locales=["en"], progress=False)
+    assert leading_to == ["index.html", "other.html"]
+    assert {"exemplars.html", "other-exemplars.html"} < {*saved.pages}
+
+
 def test_pages_may_load_their_own_files_and_send_nothing(saved: zf.SavedSite) -> None:
     for name in saved.pages:
         text = (saved.folder / name).read_text(encoding="utf-8")
@@ -111,8 +131,7 @@ def test_the_worker_knows_every_file_by_its_hash(saved: zf.SavedSite) -> None:
 
 def test_a_site_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
     folder = tmp_path / "site"
-    two = [small(), zf.DeconvNet(small().model, name="other", transforms=small().transforms)]
-    before = zf.site(folder, two, photos="cat", progress=False)
+    before = zf.site(folder, [small(), small("other")], photos="cat", progress=False)
     assert "other.html" in before.pages
     after = zf.site(folder, small(), photos="dogs", locales=["ko"], progress=False)
     assert after.pages == ("index.html", "steps.html", "occlusion.html", "live.html")
