@@ -56,9 +56,14 @@ def saved(site: zf.SavedSite) -> zf.SavedSite:
 
 def opened(chromium: Browser, page: Path, **options: Any) -> Page:
     shown = conftest.new_page(chromium, offline=True, **options)
+    goes_to(shown, page)
+    return shown
+
+
+def goes_to(shown: Page, page: Path) -> None:
+    """Until the page computes."""
     shown.goto(page.as_uri())
     expect(shown.locator("html[data-engine=ready]")).to_be_attached(timeout=PATIENCE)
-    return shown
 
 
 @pytest.fixture(scope="module")
@@ -191,8 +196,7 @@ def test_a_click_on_a_photograph_opens_the_inspector_at_its_channel(
 ) -> None:
     """The last one of this page, which is left."""
     if not page.url.endswith("exemplars.html"):  # run again
-        page.goto((saved.folder / "exemplars.html").as_uri())
-        expect(page.locator("html[data-engine=ready]")).to_be_attached(timeout=PATIENCE)
+        goes_to(page, saved.folder / "exemplars.html")
     chosen(page, layer="conv5", rule="deconvnet")
     sets(page, active=3)
     pair = page.locator(".zf-panel .zf-pair").first

@@ -22,6 +22,7 @@ from zfwidgets.analysis.scanning.top import NAMES, Top
 from zfwidgets.analysis.stream import Images, find, prepared
 from zfwidgets.deconv import DeconvNet, Layer, Neurons, Projections, Recording
 from zfwidgets.deconv.method import RuleName
+from zfwidgets.deconv.neurons import check
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -189,9 +190,8 @@ class Exemplars:
         inputs, names = self._inputs(net, images, [channel])
         # Where a field lies depends on nothing but the size of the pictures.
         layer = net.record(inputs[:1], upto=self.layer).layers[self.layer]
-        place = {name: index for index, name in enumerate(names)}
-        places = [(place[name], row, col) for name, row, col, _ in self.of(channel)]
-        return cut(layer, net.undo(inputs), places)
+        image, _, row, col = self._places(names, [channel])
+        return cut(layer, net.undo(inputs), image, row, col)
 
     def project(
         self, net: DeconvNet, images: Images, channel: int, rule: RuleName = "deconvnet"
@@ -268,10 +268,16 @@ class Exemplars:
 
         Raises KeyError for a picture that is not among them.
         """
+        return recording.neurons(self.layer, *self._places(names, channels))
+
+    def _places(
+        self, names: Sequence[str], channels: Sequence[int]
+    ) -> tuple[list[int], list[int], list[int], list[int]]:
+        """Of each neuron of the channels the picture among those named, channel, row, column."""
         place = {name: index for index, name in enumerate(names)}
         found = [(place[name], c, y, x) for c in channels for name, y, x, _ in self.of(c)]
         image, channel, row, col = (list(part) for part in zip(*found, strict=True))
-        return recording.neurons(self.layer, image, channel, row, col)
+        return image, channel, row, col
 
     def _together(self, channels: Sequence[int]) -> Iterator[list[int]]:
         """The channels in their order, as many at once as have few enough pictures together."""
@@ -326,35 +332,34 @@ def patches_of(
 
     seen: what `recording.seen()` gave, if it is known.
     """
-    places = (part.tolist() for part in (neurons.image, neurons.row, neurons.col))
     pictures = recording.seen() if seen is None else seen
-    return cut(recording.layers[neurons.layer], pictures, list(zip(*places, strict=True)))
+    places = (part.tolist() for part in (neurons.image, neurons.row, neurons.col))
+    return cut(recording.layers[neurons.layer], pictures, *places)
 
 
 def cut(
     layer: Layer,
     pictures: np.ndarray[Any, np.dtype[np.uint8]],
-    places: Sequence[tuple[int, int, int]],
+    image: Sequence[int],
+    row: Sequence[int],
+    col: Sequence[int],
 ) -> tuple[np.ndarray[Any, np.dtype[np.uint8]], Tensor]:
     """Receptive fields cut out of pictures: uint8 [N, h, w, 3], and bool [N], which reach out.
 
     What is outside the picture is mid-grey, as projections show places without signal. pictures:
-    uint8 [B, H, W, 3]. places: N times picture, and row and column of the layer's neuron.
+    uint8 [B, H, W, 3]. image, row, col: of N neurons of the layer, whatever their channels.
 
     Raises IndexError for a place that is not on the layer's map.
     """
+    where = [torch.tensor(part, dtype=torch.long) for part in (image, (0,) * len(image), row, col)]
+    check(layer.name, where, (len(pictures), *layer.shape))
     height, width = pictures.shape[1:3]
-    patches = np.full((len(places), *layer.receptive_field, 3), 128, dtype=np.uint8)
-    outside = torch.zeros(len(places), dtype=torch.bool)
-    for index, (image, row, col) in enumerate(places):
-        if not (0 <= row < layer.height and 0 <= col < layer.width):
-            raise IndexError(
-                f"row {row}, column {col} of layer {layer.name!r}: its maps have "
-                f"{layer.height} x {layer.width} places here. Give the pictures that were scanned."
-            )
-        top, left, bottom, right = layer.box(row, col)
+    patches = np.full((len(image), *layer.receptive_field, 3), 128, dtype=np.uint8)
+    outside = torch.zeros(len(image), dtype=torch.bool)
+    for index, (number, at_row, at_col) in enumerate(zip(image, row, col, strict=True)):
+        top, left, bottom, right = layer.box(at_row, at_col)
         inside = slice(max(0, top), min(height, bottom)), slice(max(0, left), min(width, right))
-        part = pictures[image][inside]
+        part = pictures[number][inside]
         y, x = inside[0].start - top, inside[1].start - left
         patches[index, y : y + part.shape[0], x : x + part.shape[1]] = part
         outside[index] = top < 0 or left < 0 or bottom > height or right > width

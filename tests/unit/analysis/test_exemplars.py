@@ -205,7 +205,7 @@ def test_another_network_or_missing_pictures_are_refused() -> None:
     with pytest.raises(KeyError, match="is not among the images"):
         found.patches(net, {"another": photos["photo 00"]}, 0)
     smaller = {name: torch.zeros(3, 3, 3) for name in photos}
-    with pytest.raises(IndexError, match="Give the pictures that were scanned"):
+    with pytest.raises(IndexError, match="of layer 'conv1': expected 0 to 2"):
         found.patches(net, smaller, int(found.row.amax(1).argmax()))
     with torch.no_grad():
         net.model.get_submodule("0").weight.mul_(2)  # type: ignore[operator]

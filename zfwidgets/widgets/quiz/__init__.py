@@ -201,15 +201,15 @@ class Quiz(ZFWidget):
         """
         question = self._answers.questions[at]
         places = [*question.shown, *question.pair]
-        names = [name for name, *_ in places]
+        names, rows, columns = zip(*places, strict=True)
         inputs = prepared(self._net, find(self._images, names))
         # What the channel makes of a picture matters for the pair alone.
         recording = self._net.record(inputs[len(question.shown) :], question.layer)
-        rows, columns = ([place[i] for place in question.pair] for i in (1, 2))
-        neurons = recording.neurons(question.layer, (0, 1), [question.channel] * 2, rows, columns)
+        neurons = recording.neurons(
+            question.layer, (0, 1), [question.channel] * 2, rows[-2:], columns[-2:]
+        )
         layer = recording.layers[question.layer]
-        at_places = [(number, row, col) for number, (_, row, col) in enumerate(places)]
-        patches, _ = cut(layer, self._net.undo(inputs), at_places)
+        patches, _ = cut(layer, self._net.undo(inputs), range(len(places)), rows, columns)
         scale = min(1.0, _PX / max(patches.shape[1:3]))
         small = resize(patches, *(max(1, round(side * scale)) for side in patches.shape[1:3]))
         # Small patches are enlarged: each of their pixels is seen, and neighbours must not bleed.
